@@ -1,0 +1,170 @@
+//! The command line: which role this process plays.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use crate::net::Mac;
+
+/// What `pxeberry --help` prints.
+pub const HELP: &str = "\
+pxeberry: network-installs a room of machines
+
+  pxeberry serve --config FILE [--interface NAME]   DHCP, TFTP and HTTP, on any Linux
+  pxeberry panel --config FILE                      LEDs and button
+  pxeberry check DIR                                read a stick and say what it would serve
+  pxeberry status [--socket PATH]                   what a running server does and sees
+  pxeberry rescan [--socket PATH]                   read the sticks again (as the button does)
+  pxeberry arm MAC [--socket PATH]                  install this machine once more
+  pxeberry --version
+";
+
+/// Where a running server listens for the commands above.
+const DEFAULT_SOCKET: &str = "/run/pxeberry/control.sock";
+
+/// One role with its arguments.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Command {
+    /// PID 1.
+    Init,
+    /// The servers.
+    Serve {
+        /// `pxeberry.toml`; none means the defaults.
+        config: Option<PathBuf>,
+        /// Overrides the config's `interface`.
+        interface: Option<String>,
+    },
+    /// LEDs and button.
+    Panel {
+        /// `pxeberry.toml`; none means the defaults.
+        config: Option<PathBuf>,
+    },
+    /// Check a stick.
+    Check(PathBuf),
+    /// Ask a running server.
+    Status {
+        /// Its control socket.
+        socket: PathBuf,
+    },
+    /// Read the sticks again.
+    Rescan {
+        /// The server's control socket.
+        socket: PathBuf,
+    },
+    /// Install a machine once more.
+    Arm {
+        /// The machine.
+        mac: Mac,
+        /// The server's control socket.
+        socket: PathBuf,
+    },
+    /// Print the help.
+    Help,
+    /// Print the version.
+    Version,
+}
+
+/// Reads the arguments after the program's name. `pid` 1 without arguments is init.
+pub fn parse(pid: u32, arguments: Vec<OsString>) -> Result<Command, String> {
+    let mut words = Words(arguments.into_iter());
+    let first = match words.next()? {
+        None if pid == 1 => return Ok(Command::Init),
+        None => return Ok(Command::Help),
+        Some(word) => word,
+    };
+    // The kernel hands PID 1 those words of its command line that it does not know.
+    if pid == 1 {
+        return Ok(Command::Init);
+    }
+    match first.as_str() {
+        "serve" => {
+            let [config, interface] = words.options(["--config", "--interface"])?;
+            Ok(Command::Serve { config: config.map(PathBuf::from), interface })
+        }
+        "panel" => {
+            let [config] = words.options(["--config"])?;
+            Ok(Command::Panel { config: config.map(PathBuf::from) })
+        }
+        "check" => {
+            let folder = words.needed("check needs the folder of a stick: pxeberry check DIR")?;
+            words.options([]).map(|[]| Command::Check(folder.into()))
+        }
+        "status" => Ok(Command::Status { socket: words.socket()? }),
+        "rescan" => Ok(Command::Rescan { socket: words.socket()? }),
+        "arm" => {
+            let mac = words.needed("arm needs a machine: pxeberry arm 00:25:90:c0:f7:86")?;
+            let mac = mac.parse().map_err(|error| format!("{mac:?} is {error}"))?;
+            Ok(Command::Arm { mac, socket: words.socket()? })
+        }
+        "help" | "--help" | "-h" => Ok(Command::Help),
+        "version" | "--version" | "-V" => Ok(Command::Version),
+        other => Err(format!("there is no command {other:?}; pxeberry --help lists them")),
+    }
+}
+
+struct Words<I>(I);
+
+impl<I: Iterator<Item = OsString>> Words<I> {
+    fn next(&mut self) -> Result<Option<String>, String> {
+        let word = self.0.next().map(OsString::into_string).transpose();
+        word.map_err(|word| format!("{} is not UTF-8", word.display()))
+    }
+
+    fn needed(&mut self, message: &str) -> Result<String, String> {
+        self.next()?.ok_or_else(|| message.to_owned())
+    }
+
+    fn options<const N: usize>(
+        &mut self,
+        names: [&'static str; N],
+    ) -> Result<[Option<String>; N], String> {
+        let mut values = [const { None }; N];
+        while let Some(word) = self.next()? {
+            let place = names.iter().zip(&mut values).find(|(name, _)| **name == word);
+            let Some((name, value)) = place else {
+                return Err(format!("{word:?} is not understood here; see pxeberry --help"));
+            };
+            *value = Some(self.needed(&format!("{name} needs a value"))?);
+        }
+        Ok(values)
+    }
+
+    fn socket(&mut self) -> Result<PathBuf, String> {
+        let [socket] = self.options(["--socket"])?;
+        Ok(socket.unwrap_or_else(|| DEFAULT_SOCKET.to_owned()).into())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parsed(pid: u32, line: &str) -> Result<Command, String> {
+        parse(pid, line.split_whitespace().map(OsString::from).collect())
+    }
+
+    #[test]
+    fn pid_1_is_init_whatever_the_kernel_passes_on() {
+        assert_eq!(parsed(1, ""), Ok(Command::Init));
+        assert_eq!(parsed(1, "splash serve"), Ok(Command::Init));
+    }
+
+    #[test]
+    fn without_arguments_a_person_gets_help() {
+        assert_eq!(parsed(4711, ""), Ok(Command::Help));
+    }
+
+    #[test]
+    fn options_may_stand_in_any_order() {
+        let expected =
+            Command::Serve { config: Some("a.toml".into()), interface: Some("eth1".to_owned()) };
+        assert_eq!(parsed(2, "serve --interface eth1 --config a.toml"), Ok(expected));
+    }
+
+    #[test]
+    fn what_is_not_understood_is_named() {
+        assert!(parsed(2, "server").unwrap_err().contains("\"server\""));
+        assert!(parsed(2, "serve --confg x").unwrap_err().contains("\"--confg\""));
+        assert!(parsed(2, "serve --config").unwrap_err().contains("--config needs a value"));
+        assert!(parsed(2, "arm node-1").unwrap_err().contains("not a MAC address"));
+    }
+}

@@ -1,0 +1,154 @@
+//! `pxeberry.toml`: every key is optional, every mistake is named with its line.
+//!
+//! Two shapes: [`wire`] is what a person may write, [`Config`] is what the product works
+//! with and cannot be wrong. `load` reads a file; everything else here is pure.
+
+mod error;
+mod load;
+mod wire;
+
+use std::net::Ipv4Addr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+pub use error::ConfigError;
+pub use load::{load, parse};
+
+use crate::net::{Pool, Subnet};
+
+/// What the appliance does on its LAN.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mode {
+    /// Look for another DHCP server first; give addresses only where there is none.
+    Auto,
+    /// Be the DHCP server whatever else is there. Only for people who know their LAN.
+    Server,
+    /// Never give an address.
+    Proxy,
+}
+
+/// What a machine gets that the stick does not name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unknown {
+    /// "Boot your own disk." The safe default: this product wipes disks.
+    Local,
+    /// A menu on its screen; nothing happens until a person chooses.
+    Menu,
+    /// The installer, as if it were named. The old hand-made box did this.
+    Install,
+}
+
+/// The program that a BIOS machine loads first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum BiosLoader {
+    /// iPXE: kernel and initrd over HTTP.
+    Ipxe,
+    /// PXELINUX: everything over TFTP, with `pxelinux.cfg/` files.
+    Pxelinux,
+}
+
+/// Which images may be served, by what is known of their signatures.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verify {
+    /// Only images with a good signature.
+    Required,
+    /// Images without a signature too; never those with a bad one.
+    WhenSigned,
+    /// Do not look.
+    Off,
+}
+
+/// How the appliance shows its state.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PanelKind {
+    /// GPIO where there is one, else nothing.
+    Auto,
+    /// LEDs and button on GPIO pins.
+    Gpio,
+    /// LEDs drawn in a terminal; the space bar is the button.
+    Terminal,
+    /// No panel.
+    None,
+}
+
+/// The checked configuration. See `pxeberry.toml` in the README for each key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Config {
+    /// `mode`
+    pub mode: Mode,
+    /// `interface`; none means the first wired one with a link.
+    pub interface: Option<String>,
+    /// `[server]`
+    pub server: Server,
+    /// `[boot]`
+    pub boot: Boot,
+    /// `[http]`: the first port is the one in generated URLs.
+    pub http: Http,
+    /// `[media] path`: each folder in it is one stick.
+    pub media: PathBuf,
+    /// `[media] verify`
+    pub verify: Verify,
+    /// `[state] path`
+    pub state: PathBuf,
+    /// `[panel]`
+    pub panel: Panel,
+    /// `[control] socket`
+    pub control: PathBuf,
+    /// `[admin] password`; empty: changes only by button or on the box itself.
+    pub admin_password: String,
+}
+
+/// `[server]`: the network that the appliance makes when it is the DHCP server.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Server {
+    /// The appliance's own address and its network.
+    pub subnet: Subnet,
+    /// Addresses for machines.
+    pub pool: Pool,
+    /// Default gateway for machines.
+    pub router: Option<Ipv4Addr>,
+    /// Name servers for machines.
+    pub dns: Vec<Ipv4Addr>,
+    /// How long a machine keeps its address.
+    pub lease: Duration,
+}
+
+/// `[boot]`
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Boot {
+    /// What unnamed machines get.
+    pub unknown: Unknown,
+    /// First program of BIOS machines.
+    pub bios_loader: BiosLoader,
+    /// Folder with the loaders (`pxelinux.0`, `undionly.kpxe`, …).
+    pub loaders: PathBuf,
+}
+
+/// `[http]`
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Http {
+    /// At least one port.
+    pub ports: Vec<u16>,
+}
+
+impl Http {
+    /// The port that generated URLs name; 8080 is what the old box's clients know.
+    pub fn first_port(&self) -> u16 {
+        self.ports.first().copied().unwrap_or(wire::DEFAULT_PORTS[0])
+    }
+}
+
+/// `[panel]`: BCM numbers of the pins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Panel {
+    /// Which backend.
+    pub kind: PanelKind,
+    /// Red LED.
+    pub red: u8,
+    /// Amber LED.
+    pub amber: u8,
+    /// Green LED.
+    pub green: u8,
+    /// Button to ground.
+    pub button: u8,
+}

@@ -1,0 +1,301 @@
+//! The shape of `pxeberry.toml` as a person writes it, and the way from it to [`Config`].
+
+use std::net::Ipv4Addr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use serde::Deserialize;
+
+use super::{
+    BiosLoader, Boot, Config, ConfigError, Http, Mode, Panel, PanelKind, Server, Unknown, Verify,
+};
+use crate::net::{Pool, Subnet};
+
+/// 8080 first: the URLs of the old box.
+pub(super) const DEFAULT_PORTS: [u16; 2] = [8080, 80];
+
+/// Clients in an initramfs never renew, so a shorter lease would end under an installer.
+const SHORTEST_LEASE: Duration = Duration::from_secs(60 * 60);
+
+/// A year: longer says "for ever", which no pool can promise.
+const LONGEST_LEASE: Duration = Duration::from_secs(366 * 24 * 60 * 60);
+
+/// BCM numbers on the Pi's 40-pin header.
+const HEADER_PINS: std::ops::RangeInclusive<u8> = 0..=27;
+
+/// IFNAMSIZ (Linux `if.h`) less the closing NUL.
+const LONGEST_INTERFACE_NAME: usize = 15;
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct File {
+    mode: ModeKey,
+    interface: Option<String>,
+    server: ServerTable,
+    boot: BootTable,
+    http: HttpTable,
+    media: MediaTable,
+    state: StateTable,
+    panel: PanelTable,
+    control: ControlTable,
+    admin: AdminTable,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum ModeKey {
+    #[default]
+    Auto,
+    Server,
+    Proxy,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct ServerTable {
+    address: Option<String>,
+    pool: Option<String>,
+    router: Option<Ipv4Addr>,
+    dns: Vec<Ipv4Addr>,
+    lease: Option<String>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct BootTable {
+    unknown: UnknownKey,
+    bios_loader: LoaderKey,
+    loaders: Option<PathBuf>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum UnknownKey {
+    #[default]
+    Local,
+    Menu,
+    Install,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum LoaderKey {
+    #[default]
+    Ipxe,
+    Pxelinux,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct HttpTable {
+    ports: Option<Vec<u16>>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct MediaTable {
+    path: Option<PathBuf>,
+    verify: VerifyKey,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum VerifyKey {
+    Required,
+    #[default]
+    WhenSigned,
+    Off,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct StateTable {
+    path: Option<PathBuf>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct PanelTable {
+    kind: KindKey,
+    leds: LedsTable,
+    button: Option<u8>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum KindKey {
+    #[default]
+    Auto,
+    Gpio,
+    Terminal,
+    None,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct LedsTable {
+    red: Option<u8>,
+    amber: Option<u8>,
+    green: Option<u8>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct ControlTable {
+    socket: Option<PathBuf>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct AdminTable {
+    password: String,
+}
+
+impl TryFrom<File> for Config {
+    type Error = ConfigError;
+
+    fn try_from(file: File) -> Result<Config, ConfigError> {
+        Ok(Config {
+            mode: match file.mode {
+                ModeKey::Auto => Mode::Auto,
+                ModeKey::Server => Mode::Server,
+                ModeKey::Proxy => Mode::Proxy,
+            },
+            interface: file.interface.map(interface_name).transpose()?,
+            server: server(file.server)?,
+            boot: boot(file.boot),
+            http: http(file.http)?,
+            media: file.media.path.unwrap_or_else(|| "/media".into()),
+            verify: match file.media.verify {
+                VerifyKey::Required => Verify::Required,
+                VerifyKey::WhenSigned => Verify::WhenSigned,
+                VerifyKey::Off => Verify::Off,
+            },
+            state: file.state.path.unwrap_or_else(|| "/state".into()),
+            panel: panel(file.panel)?,
+            control: file.control.socket.unwrap_or_else(|| "/run/pxeberry/control.sock".into()),
+            admin_password: file.admin.password,
+        })
+    }
+}
+
+fn interface_name(name: String) -> Result<String, ConfigError> {
+    let printable = name.bytes().all(|b| b.is_ascii_graphic() && b != b'/');
+    if name.is_empty() || name.len() > LONGEST_INTERFACE_NAME || !printable {
+        return Err(ConfigError::value(
+            "interface",
+            format!("{name:?} cannot be an interface's name; `ip link` lists the right ones"),
+        ));
+    }
+    Ok(name)
+}
+
+fn server(table: ServerTable) -> Result<Server, ConfigError> {
+    let address = table.address.as_deref().unwrap_or("10.10.10.1/24");
+    let subnet: Subnet = address
+        .parse()
+        .map_err(|error| ConfigError::value("server.address", format!("{address:?}: {error}")))?;
+    let pool = match table.pool.as_deref() {
+        Some(pool) => Pool::parse(pool, subnet)
+            .map_err(|error| ConfigError::value("server.pool", format!("{pool:?}: {error}")))?,
+        None => {
+            Pool::default_for(subnet).map_err(|error| ConfigError::value("server.pool", error))?
+        }
+    };
+    if let Some(router) = table.router
+        && !subnet.is_host(router)
+    {
+        return Err(ConfigError::value(
+            "server.router",
+            format!("{router} is not in {subnet}, so no machine could reach it"),
+        ));
+    }
+    Ok(Server {
+        subnet,
+        pool,
+        router: table.router,
+        dns: table.dns,
+        lease: lease(table.lease.as_deref().unwrap_or("12h"))?,
+    })
+}
+
+/// `90m`, `12h`, `7d`.
+fn lease(text: &str) -> Result<Duration, ConfigError> {
+    let wrong = |message: &str| ConfigError::value("server.lease", format!("{text:?}: {message}"));
+    let shape = || wrong("write it like \"12h\" (m, h or d)");
+    let unit = text.chars().last().ok_or_else(shape)?;
+    let seconds_each = match unit {
+        'm' => 60,
+        'h' => 60 * 60,
+        'd' => 24 * 60 * 60,
+        _ => return Err(shape()),
+    };
+    let count: u64 = text.trim_end_matches(unit).parse().map_err(|_| shape())?;
+    let lease = count.checked_mul(seconds_each).map(Duration::from_secs).ok_or_else(shape)?;
+    if lease < SHORTEST_LEASE {
+        return Err(wrong("at least \"1h\", because installers do not renew"));
+    }
+    if lease > LONGEST_LEASE {
+        return Err(wrong("at most \"366d\""));
+    }
+    Ok(lease)
+}
+
+fn boot(table: BootTable) -> Boot {
+    Boot {
+        unknown: match table.unknown {
+            UnknownKey::Local => Unknown::Local,
+            UnknownKey::Menu => Unknown::Menu,
+            UnknownKey::Install => Unknown::Install,
+        },
+        bios_loader: match table.bios_loader {
+            LoaderKey::Ipxe => BiosLoader::Ipxe,
+            LoaderKey::Pxelinux => BiosLoader::Pxelinux,
+        },
+        loaders: table.loaders.unwrap_or_else(|| "/usr/share/pxeberry/loaders".into()),
+    }
+}
+
+fn http(table: HttpTable) -> Result<Http, ConfigError> {
+    let ports = table.ports.unwrap_or_else(|| DEFAULT_PORTS.to_vec());
+    if ports.is_empty() || ports.contains(&0) {
+        return Err(ConfigError::value(
+            "http.ports",
+            "name at least one port from 1 to 65535, like [8080, 80]",
+        ));
+    }
+    let mut seen = ports.clone();
+    seen.sort_unstable();
+    seen.dedup();
+    if seen.len() != ports.len() {
+        return Err(ConfigError::value("http.ports", "one port stands there twice"));
+    }
+    Ok(Http { ports })
+}
+
+fn panel(table: PanelTable) -> Result<Panel, ConfigError> {
+    let panel = Panel {
+        kind: match table.kind {
+            KindKey::Auto => PanelKind::Auto,
+            KindKey::Gpio => PanelKind::Gpio,
+            KindKey::Terminal => PanelKind::Terminal,
+            KindKey::None => PanelKind::None,
+        },
+        red: table.leds.red.unwrap_or(9),
+        amber: table.leds.amber.unwrap_or(10),
+        green: table.leds.green.unwrap_or(11),
+        button: table.button.unwrap_or(5),
+    };
+    let mut pins = vec![panel.red, panel.amber, panel.green, panel.button];
+    if let Some(pin) = pins.iter().find(|pin| !HEADER_PINS.contains(pin)) {
+        return Err(ConfigError::value(
+            "panel",
+            format!("there is no GPIO{pin} on the header; use 0 to 27 (BCM numbers)"),
+        ));
+    }
+    pins.sort_unstable();
+    if pins.windows(2).any(|pair| pair.first() == pair.last()) {
+        return Err(ConfigError::value("panel", "two things stand on one pin"));
+    }
+    Ok(panel)
+}

@@ -1,0 +1,12 @@
+//! pxeberry: a Raspberry Pi that network-installs a room of machines.
+//!
+//! One binary, three roles: PID 1 ([`init`]), the servers ([`serve`]) and the LEDs with
+//! the button ([`panel`]). Dependencies point one way: servers → domain → [`net`], [`config`].
+
+pub mod cli;
+pub mod config;
+pub mod init;
+pub mod logging;
+pub mod net;
+pub mod panel;
+pub mod serve;

@@ -1,0 +1,51 @@
+//! Role → run → exit code. Everything else is in the library.
+
+use std::path::Path;
+use std::process::ExitCode;
+
+use pxeberry::cli::{self, Command};
+use pxeberry::config::{self, Config};
+use pxeberry::{init, logging, panel, serve};
+
+fn main() -> ExitCode {
+    let command = match cli::parse(std::process::id(), std::env::args_os().skip(1).collect()) {
+        Ok(command) => command,
+        Err(message) => return refuse(&message),
+    };
+    match run(command) {
+        Ok(code) => code,
+        Err(message) => refuse(&message),
+    }
+}
+
+fn run(command: Command) -> Result<ExitCode, String> {
+    match command {
+        Command::Init => return Ok(init::run()),
+        Command::Serve { config, interface } => {
+            logging::start();
+            let mut config = load(config.as_deref())?;
+            config.interface = interface.or(config.interface);
+            return Ok(serve::run(config));
+        }
+        Command::Panel { config } => {
+            logging::start();
+            return Ok(panel::run(&load(config.as_deref())?));
+        }
+        Command::Help => print!("{}", cli::HELP),
+        Command::Version => println!("pxeberry {}", env!("CARGO_PKG_VERSION")),
+        _ => return Err("not built yet".to_owned()),
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn load(path: Option<&Path>) -> Result<Config, String> {
+    match path {
+        Some(path) => config::load(path).map_err(|error| format!("{}: {error}", path.display())),
+        None => config::parse("").map_err(|error| error.to_string()),
+    }
+}
+
+fn refuse(message: &str) -> ExitCode {
+    eprintln!("pxeberry: error: {message}");
+    ExitCode::from(2)
+}
