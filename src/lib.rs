@@ -3,9 +3,13 @@
 //! One binary, three roles: PID 1 ([`init`]), the servers ([`serve`]) and the LEDs with
 //! the button ([`panel`]). Dependencies point one way: servers → domain → [`net`], [`config`].
 
+pub mod boot;
 pub mod cli;
 pub mod config;
+pub mod dhcp;
+pub mod fleet;
 pub mod init;
+pub mod inventory;
 pub mod logging;
 pub mod net;
 pub mod panel;

@@ -1,0 +1,105 @@
+//! `pxelinux.cfg/…`, written for the machine that asks.
+//!
+//! PXELINUX has no quoting: a file name with a blank cannot be written, and what comes
+//! here is checked where it is parsed (`inventory::machine`, `inventory::version`).
+
+use super::plan::Plan;
+
+/// The configuration file for one machine. `IPAPPEND 2` adds `BOOTIF=`, so that the
+/// installer uses the network card that the machine booted from.
+pub fn config(plan: &Plan) -> String {
+    match plan {
+        Plan::Install(install) => format!(
+            "# pxeberry: installs {image}\n\
+             DEFAULT install\n\
+             PROMPT 0\n\
+             SAY pxeberry: installing {title} ({image})\n\
+             LABEL install\n\
+             KERNEL {kernel}\n\
+             INITRD {initrds}\n\
+             APPEND {args}\n\
+             IPAPPEND 2\n",
+            image = install.image,
+            title = install.title,
+            kernel = install.kernel,
+            initrds = install.initrds.join(","),
+            args = install.args,
+        ),
+        Plan::LocalBoot(reason) => local_boot(reason),
+        Plan::Wait => AGAIN.to_owned(),
+        Plan::Menu => MENU.to_owned(),
+    }
+}
+
+/// chain.c32 is what MAAS and Foreman use; `LOCALBOOT 0` hangs on some machines. Without
+/// the module (an incomplete loader folder) LOCALBOOT still works on most.
+fn local_boot(reason: &str) -> String {
+    format!(
+        "# pxeberry: boots from disk, because {reason}\n\
+         DEFAULT local\n\
+         PROMPT 0\n\
+         SAY pxeberry: booting your own disk ({reason})\n\
+         LABEL local\n\
+         COM32 chain.c32\n\
+         APPEND hd0\n"
+    )
+}
+
+/// Three seconds at a prompt, then this file is asked for anew.
+const AGAIN: &str = "\
+# pxeberry: starting, ask again
+DEFAULT again
+PROMPT 1
+TIMEOUT 30
+SAY pxeberry: starting, one moment
+LABEL again
+CONFIG pxelinux.cfg/default
+";
+
+/// Nothing starts by itself; an empty answer at the prompt boots the disk.
+const MENU: &str = "\
+# pxeberry: boot.unknown = \"menu\"
+DEFAULT local
+PROMPT 1
+TIMEOUT 0
+SAY pxeberry: the stick does not name this machine. Press Enter to boot its own disk.
+LABEL local
+COM32 chain.c32
+APPEND hd0
+";
+
+#[cfg(test)]
+mod tests {
+    use super::super::plan::Installation;
+    use super::*;
+
+    #[test]
+    fn an_installation_names_kernel_initrds_and_arguments() {
+        let plan = Plan::Install(Installation {
+            image: "coreos/1185.3.0".into(),
+            title: "CoreOS Container Linux".into(),
+            kernel: "coreos_production_pxe.vmlinuz".into(),
+            initrds: vec!["coreos_production_pxe_image.cpio.gz".into()],
+            args: "cloud-config-url=http://10.10.10.1:8080/cloud-configs/install.sh".into(),
+        });
+        let expected = "\
+# pxeberry: installs coreos/1185.3.0
+DEFAULT install
+PROMPT 0
+SAY pxeberry: installing CoreOS Container Linux (coreos/1185.3.0)
+LABEL install
+KERNEL coreos_production_pxe.vmlinuz
+INITRD coreos_production_pxe_image.cpio.gz
+APPEND cloud-config-url=http://10.10.10.1:8080/cloud-configs/install.sh
+IPAPPEND 2
+";
+        assert_eq!(config(&plan), expected);
+    }
+
+    #[test]
+    fn a_stranger_is_sent_to_its_disk() {
+        let text = config(&Plan::LocalBoot("the stick does not name this machine"));
+        assert!(text.contains("COM32 chain.c32\nAPPEND hd0\n"));
+        assert!(!text.contains("KERNEL"));
+    }
+}

@@ -1,0 +1,19 @@
+//! DHCP as a network-boot client needs it (RFC 2131, 2132, 4578; Intel PXE 2.1).
+//!
+//! One packet takes three steps: [`wire`] parses it behind a strict gate, [`decide`] says
+//! what to answer and what to remember, [`server`] does it. `wire`, `decide`, `lease` and
+//! `route` are pure: time is an argument, and nothing in them touches a socket.
+
+pub mod decide;
+pub mod lease;
+pub mod route;
+pub mod wire;
+
+/// Port that servers listen on (RFC 2131 §4.1).
+pub const SERVER_PORT: u16 = 67;
+
+/// Port that clients listen on (RFC 2131 §4.1).
+pub const CLIENT_PORT: u16 = 68;
+
+/// Seconds of the appliance's own clock, which never runs backwards over a restart.
+pub type Seconds = u64;

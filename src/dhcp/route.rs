@@ -1,0 +1,35 @@
+//! Where a reply goes (RFC 2131 §4.1, §4.3.2). Pure.
+
+use std::net::{Ipv4Addr, SocketAddrV4};
+
+use super::wire::{Kind, Reply, Request};
+use super::{CLIENT_PORT, SERVER_PORT};
+use crate::net::Mac;
+
+/// The way of one reply.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Route {
+    /// To a relay, or to a client that already has its address.
+    Unicast(SocketAddrV4),
+    /// To everybody on the interface.
+    Broadcast,
+    /// To this hardware address, which cannot answer ARP for the address yet.
+    Hardware(Mac, Ipv4Addr),
+}
+
+/// The route of `reply`, which answers `request`.
+pub fn route(request: &Request, reply: &Reply) -> Route {
+    if !request.giaddr.is_unspecified() {
+        return Route::Unicast(SocketAddrV4::new(request.giaddr, SERVER_PORT));
+    }
+    if reply.kind == Kind::Nak {
+        return Route::Broadcast;
+    }
+    if !request.ciaddr.is_unspecified() {
+        return Route::Unicast(SocketAddrV4::new(request.ciaddr, CLIENT_PORT));
+    }
+    if request.wants_broadcast() || reply.yiaddr.is_unspecified() {
+        return Route::Broadcast;
+    }
+    Route::Hardware(request.mac, reply.yiaddr)
+}

@@ -1,0 +1,216 @@
+//! A machine's life: `armed → installing → delivered → installed`, or `failed`. Pure.
+//!
+//! An armed machine is installed once. It leaves `installed` and `failed` only by
+//! [`Event::Arm`], which only a person causes, or by `install = "always"`.
+
+use serde::{Deserialize, Serialize};
+
+use crate::dhcp::Seconds;
+use crate::inventory::Install;
+
+/// Where a machine is in its life.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Phase {
+    /// The next network boot installs it.
+    Armed,
+    /// It was given the installer.
+    Installing,
+    /// It got every byte of its image; only it knows what it did with them.
+    Delivered,
+    /// It is done: it boots its own disk.
+    Installed,
+    /// It came back too often without being done: it boots its own disk.
+    Failed,
+}
+
+/// Something that happened to a machine.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Event {
+    /// A person wants it installed once more.
+    Arm,
+    /// Its firmware asks for a boot: power was just switched on, or it rebooted.
+    FirmwareStarts,
+    /// It took a boot script that starts the installer.
+    TookInstaller,
+    /// It took an install script that will report (ours, not the stick's own).
+    TookReportingScript,
+    /// Every byte of its disk image was sent.
+    ImageDelivered,
+    /// It said itself that it is installed.
+    ReportedInstalled,
+    /// It said itself that installing failed.
+    ReportedFailed,
+}
+
+/// What is remembered of one machine.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Record {
+    /// Where it is.
+    pub phase: Phase,
+    /// How often it was given the installer since it was armed.
+    pub attempts: u8,
+    /// Whether the installer that it runs reports its end.
+    pub reports: bool,
+    /// Whether its firmware started since it was last given the installer.
+    pub restarted: bool,
+    /// Proves that a report comes from this installation; new at every arming.
+    pub token: String,
+    /// When the phase began.
+    pub since: Seconds,
+}
+
+/// An installation is tried this often before a person must look.
+pub const MOST_ATTEMPTS: u8 = 3;
+
+impl Record {
+    /// A machine that the stick names and that was never seen.
+    pub fn armed(token: String, now: Seconds) -> Record {
+        Record {
+            phase: Phase::Armed,
+            attempts: 0,
+            reports: false,
+            restarted: true,
+            token,
+            since: now,
+        }
+    }
+
+    /// The record after `event`; `new_token` is used if the event arms it.
+    pub fn after(&self, event: Event, install: Install, new_token: &str, now: Seconds) -> Record {
+        let mut next = self.clone();
+        match (event, self.phase) {
+            (Event::Arm, _) => return Record::armed(new_token.to_owned(), now),
+            (Event::FirmwareStarts, phase) => {
+                return self.after_restart(phase, install, new_token, now);
+            }
+            (Event::TookInstaller, Phase::Armed | Phase::Installing | Phase::Delivered) => {
+                // A loader may ask twice in one boot; one boot is one attempt.
+                next.attempts = self.attempts.saturating_add(u8::from(self.restarted));
+                next.restarted = false;
+                next.phase = Phase::Installing;
+                next.reports = self.reports && !self.restarted;
+            }
+            (Event::TookReportingScript, Phase::Installing | Phase::Delivered) => {
+                next.reports = true;
+            }
+            (Event::ImageDelivered, Phase::Installing) => next.phase = Phase::Delivered,
+            (Event::ReportedInstalled, Phase::Installing | Phase::Delivered) => {
+                next.phase = Phase::Installed;
+            }
+            // It starts anew when it boots again; three times, then it has failed.
+            (Event::ReportedFailed, Phase::Delivered) => next.phase = Phase::Installing,
+            _ => {}
+        }
+        if next.phase != self.phase {
+            next.since = now;
+        }
+        next
+    }
+
+    fn after_restart(
+        &self,
+        phase: Phase,
+        install: Install,
+        new_token: &str,
+        now: Seconds,
+    ) -> Record {
+        let mut next = self.clone();
+        next.restarted = true;
+        match phase {
+            Phase::Installed if install == Install::Always => {
+                return Record::armed(new_token.to_owned(), now);
+            }
+            // Its script does not report: image taken and booted again means done.
+            Phase::Delivered if !self.reports => next.phase = Phase::Installed,
+            Phase::Installing | Phase::Delivered if self.attempts >= MOST_ATTEMPTS => {
+                next.phase = Phase::Failed;
+            }
+            _ => {}
+        }
+        if next.phase != phase {
+            next.since = now;
+        }
+        next
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use Event::*;
+
+    fn live(events: &[Event]) -> Record {
+        live_as(Install::Once, events)
+    }
+
+    fn live_as(install: Install, events: &[Event]) -> Record {
+        let armed = Record::armed("first".to_owned(), 0);
+        events.iter().fold(armed, |record, event| record.after(*event, install, "next", 1))
+    }
+
+    const BOOT: [Event; 3] = [FirmwareStarts, TookInstaller, TookReportingScript];
+
+    #[test]
+    fn a_machine_that_reports_is_installed_once() {
+        let done = live(&[BOOT.as_slice(), &[ImageDelivered, ReportedInstalled]].concat());
+        assert_eq!(done.phase, Phase::Installed);
+        let later = done.after(FirmwareStarts, Install::Once, "x", 2);
+        assert_eq!(later.phase, Phase::Installed, "it is never installed again by itself");
+        let asked = later.after(TookInstaller, Install::Once, "x", 3);
+        assert_eq!(asked.phase, Phase::Installed);
+    }
+
+    #[test]
+    fn an_image_sent_whole_is_not_yet_an_installed_machine() {
+        let delivered = live(&[BOOT.as_slice(), &[ImageDelivered]].concat());
+        assert_eq!(delivered.phase, Phase::Delivered);
+        let back = delivered.after(FirmwareStarts, Install::Once, "x", 2);
+        assert_eq!(back.phase, Phase::Delivered, "its script would have reported: try again");
+    }
+
+    #[test]
+    fn without_a_reporting_script_image_and_reboot_mean_installed() {
+        let record = live(&[FirmwareStarts, TookInstaller, ImageDelivered, FirmwareStarts]);
+        assert_eq!(record.phase, Phase::Installed);
+        let not_whole = live(&[FirmwareStarts, TookInstaller, FirmwareStarts]);
+        assert_eq!(not_whole.phase, Phase::Installing);
+    }
+
+    #[test]
+    fn three_attempts_and_then_it_has_failed() {
+        let three = live(&BOOT.repeat(3));
+        assert_eq!((three.phase, three.attempts), (Phase::Installing, 3));
+        let fourth = three.after(FirmwareStarts, Install::Once, "x", 9);
+        assert_eq!(fourth.phase, Phase::Failed);
+    }
+
+    #[test]
+    fn a_script_fetched_twice_in_one_boot_is_one_attempt() {
+        let record = live(&[FirmwareStarts, TookInstaller, TookInstaller, TookInstaller]);
+        assert_eq!(record.attempts, 1);
+    }
+
+    #[test]
+    fn only_arming_leads_out_of_the_end_and_makes_old_tokens_worthless() {
+        let failed = live(&[BOOT.repeat(3).as_slice(), &[FirmwareStarts]].concat());
+        let armed = failed.after(Arm, Install::Once, "second", 9);
+        assert_eq!((armed.phase, armed.attempts), (Phase::Armed, 0));
+        assert_eq!(armed.token, "second");
+    }
+
+    #[test]
+    fn a_machine_that_is_installed_always_is_armed_by_its_next_start() {
+        let record = live_as(
+            Install::Always,
+            &[FirmwareStarts, TookInstaller, ReportedInstalled, FirmwareStarts],
+        );
+        assert_eq!(record.phase, Phase::Armed);
+    }
+
+    #[test]
+    fn a_report_before_any_installer_was_given_changes_nothing() {
+        assert_eq!(live(&[ReportedInstalled]).phase, Phase::Armed);
+        assert_eq!(live(&[ImageDelivered]).phase, Phase::Armed);
+    }
+}
