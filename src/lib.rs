@@ -6,11 +6,15 @@
 pub mod boot;
 pub mod cli;
 pub mod config;
+pub mod control;
 pub mod dhcp;
 pub mod fleet;
+pub mod http;
 pub mod init;
 pub mod inventory;
 pub mod logging;
 pub mod net;
 pub mod panel;
+pub mod report;
 pub mod serve;
+pub mod tftp;

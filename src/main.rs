@@ -5,7 +5,8 @@ use std::process::ExitCode;
 
 use pxeberry::cli::{self, Command};
 use pxeberry::config::{self, Config};
-use pxeberry::{init, logging, panel, serve};
+use pxeberry::control::client::ask;
+use pxeberry::{init, logging, panel, report, serve};
 
 fn main() -> ExitCode {
     let command = match cli::parse(std::process::id(), std::env::args_os().skip(1).collect()) {
@@ -33,9 +34,24 @@ fn run(command: Command) -> Result<ExitCode, String> {
         }
         Command::Help => print!("{}", cli::HELP),
         Command::Version => println!("pxeberry {}", env!("CARGO_PKG_VERSION")),
-        _ => return Err("not built yet".to_owned()),
+        Command::Check(folder) => return Ok(report::check(&folder)),
+        Command::Status { socket } => {
+            print!("{}", report::status(&request(&socket, "GET", "/status")?))
+        }
+        Command::Rescan { socket } => {
+            request(&socket, "POST", "/rescan")?;
+            println!("reading the sticks again; `pxeberry status` shows the outcome");
+        }
+        Command::Arm { mac, socket } => {
+            request(&socket, "POST", &format!("/arm?mac={mac}"))?;
+            println!("{mac} is armed: its next network boot installs it");
+        }
     }
     Ok(ExitCode::SUCCESS)
+}
+
+fn request(socket: &Path, method: &str, target: &str) -> Result<String, String> {
+    ask(socket, method, target).map_err(|error| error.to_string())
 }
 
 fn load(path: Option<&Path>) -> Result<Config, String> {

@@ -10,7 +10,9 @@ use crate::net::Mac;
 pub fn script(mac: Mac, plan: &Plan, endpoint: Endpoint) -> String {
     match plan {
         Plan::Install(install) => installer(install, endpoint),
-        Plan::LocalBoot(reason) => format!("#!ipxe\necho pxeberry: booting your own disk ({reason})\n{LOCAL}"),
+        Plan::LocalBoot(reason) => {
+            format!("#!ipxe\necho pxeberry: booting your own disk ({reason})\n{LOCAL}")
+        }
         Plan::Wait => format!(
             "#!ipxe\necho pxeberry: starting, one moment\nsleep {WAIT_SECONDS}\nchain --replace {}/boot/{}.ipxe\n",
             endpoint.base(),

@@ -66,7 +66,7 @@ pub fn plan(mac: Mac, phase: Option<Phase>, situation: &Situation) -> Plan {
         Media::None => return Plan::LocalBoot("there is no stick"),
         Media::Ready => {}
     }
-    let anonymous = Inventory::anonymous();
+    let anonymous = Machine::known_by(mac);
     let machine = match (situation.inventory.machine(mac), situation.boot.unknown) {
         (Some(machine), _) => machine,
         (None, Unknown::Install) => &anonymous,
@@ -192,8 +192,7 @@ pub(super) mod tests {
 
     #[test]
     fn an_armed_machine_gets_its_installer_with_its_arguments() {
-        let Plan::Install(install) =
-            decide(1, Some(Phase::Armed), Media::Ready, Unknown::Local)
+        let Plan::Install(install) = decide(1, Some(Phase::Armed), Media::Ready, Unknown::Local)
         else {
             panic!("not installed");
         };

@@ -286,8 +286,8 @@ fn panel(table: PanelTable) -> Result<Panel, ConfigError> {
         green: table.leds.green.unwrap_or(11),
         button: table.button.unwrap_or(5),
     };
-    let mut pins = vec![panel.red, panel.amber, panel.green, panel.button];
-    if let Some(pin) = pins.iter().find(|pin| !HEADER_PINS.contains(pin)) {
+    let mut pins = [panel.red, panel.amber, panel.green, panel.button];
+    if let Some(pin) = pins.iter().find(|pin| !HEADER_PINS.contains(*pin)) {
         return Err(ConfigError::value(
             "panel",
             format!("there is no GPIO{pin} on the header; use 0 to 27 (BCM numbers)"),

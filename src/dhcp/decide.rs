@@ -158,9 +158,9 @@ fn inform(request: &Request, context: &Context) -> Verdict {
 
 fn decline(request: &Request, context: &Context) -> Verdict {
     let for_us = request.server_id.is_none_or(|server| server == context.server.subnet.address());
-    let held = request.requested.filter(|address| {
-        context.leases.holder(*address, context.now) == Some(request.mac)
-    });
+    let held = request
+        .requested
+        .filter(|address| context.leases.holder(*address, context.now) == Some(request.mac));
     // Only its holder can decline an address: a stranger must not empty the pool.
     match held.filter(|_| for_us) {
         Some(address) => Verdict {
@@ -236,7 +236,8 @@ fn add_network(reply: &mut Reply, context: &Context, lease: Option<Seconds>) {
 const PXE_DIRECT: [u8; 10] = [6, 1, 8, 10, 4, 0, b'P', b'X', b'E', 255];
 
 /// The same for a Raspberry Pi, whose ROM looks for this menu entry.
-const PXE_RASPBERRY: &[u8] = b"\x06\x01\x08\x0a\x04\x00PXE\x09\x14\x00\x00\x11Raspberry Pi Boot\xff";
+const PXE_RASPBERRY: &[u8] =
+    b"\x06\x01\x08\x0a\x04\x00PXE\x09\x14\x00\x00\x11Raspberry Pi Boot\xff";
 
 /// "Do not wait two seconds for a proxy" (iPXE's encapsulated option 176).
 const IPXE_NO_PROXY: [u8; 3] = [0xb0, 1, 1];

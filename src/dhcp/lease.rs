@@ -75,9 +75,8 @@ impl Leases {
         let owner = self.owners.get(&address).copied();
         let live = |mac: &Mac| self.bindings.get(mac).is_some_and(|b| b.expires > now);
         owner.filter(live).or_else(|| {
-            let offered = |(_, offer): &(&Mac, &Binding)| {
-                offer.address == address && offer.expires > now
-            };
+            let offered =
+                |(_, offer): &(&Mac, &Binding)| offer.address == address && offer.expires > now;
             self.offers.iter().find(offered).map(|(mac, _)| *mac)
         })
     }
@@ -102,8 +101,8 @@ impl Leases {
         }
         let own = self.bindings.get(&mac).map(|binding| binding.address);
         let offered = self.offers.get(&mac).map(|offer| offer.address);
-        let first_choices = [own, offered, requested].into_iter().flatten();
-        first_choices.filter(usable).next().or_else(|| {
+        let mut first_choices = [own, offered, requested].into_iter().flatten();
+        first_choices.find(usable).or_else(|| {
             let start = preferred_index(mac);
             (0..self.pool.size()).map(|step| self.pool.nth(start.wrapping_add(step))).find(usable)
         })

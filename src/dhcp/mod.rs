@@ -6,7 +6,10 @@
 
 pub mod decide;
 pub mod lease;
+pub mod probe;
 pub mod route;
+pub mod server;
+pub mod socket;
 pub mod wire;
 
 /// Port that servers listen on (RFC 2131 §4.1).

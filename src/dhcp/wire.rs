@@ -243,7 +243,7 @@ pub fn parse(packet: &[u8]) -> Result<Request, Malformed> {
 /// The bytes of a reply: at least 300, never more than the client takes.
 pub fn encode(reply: &Reply) -> Vec<u8> {
     let mut packet = header(reply);
-    let limit = reply.max_size.max(DEFAULT_MAX_SIZE).min(LONGEST_PACKET - IP_UDP_HEADERS);
+    let limit = reply.max_size.clamp(DEFAULT_MAX_SIZE, LONGEST_PACKET - IP_UDP_HEADERS);
     append(&mut packet, limit, option::MESSAGE_TYPE, &[code_of(reply.kind)]);
     for (code, data) in &reply.options {
         append(&mut packet, limit, *code, data);

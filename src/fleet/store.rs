@@ -83,15 +83,10 @@ impl Store {
 
     fn read(path: &Path) -> Result<(Store, Saved), StoreError> {
         let failed = |error| fault(path, "opened", error);
-        let database = redb::Builder::new()
-            .set_cache_size(CACHE_BYTES)
-            .create(path)
-            .map_err(failed)?;
+        let database =
+            redb::Builder::new().set_cache_size(CACHE_BYTES).create(path).map_err(failed)?;
         let store = Store { database, path: path.to_owned() };
-        let saved = Saved {
-            leases: store.table(LEASES)?,
-            machines: store.table(MACHINES)?,
-        };
+        let saved = Saved { leases: store.table(LEASES)?, machines: store.table(MACHINES)? };
         Ok((store, saved))
     }
 

@@ -31,7 +31,7 @@ pub fn inventory(listings: &[Listing], profiles: &[Profile]) -> Result<Inventory
     }
     // A machine is known by its config alone.
     for mac in found.cloud_configs.keys() {
-        found.machines.entry(*mac).or_default();
+        found.machines.entry(*mac).or_insert_with(|| Machine::known_by(*mac));
     }
     found.images.sort_by(|a, b| {
         a.profile.name.cmp(&b.profile.name).then_with(|| b.version.cmp(&a.version))
@@ -179,13 +179,6 @@ fn missing_pieces(found: &mut Inventory) {
     found.problems.extend(problems);
 }
 
-impl Inventory {
-    /// A machine that boots as if it were named, for `boot.unknown = "install"`.
-    pub fn anonymous() -> Machine {
-        Machine::default()
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -240,7 +233,8 @@ mod tests {
 
     #[test]
     fn a_config_that_would_lock_people_out_is_not_served() {
-        for text in ["", "  \n", "#cloud-config", "hostname: x\n", "\u{feff}#cloud-config\na: b\n"] {
+        for text in ["", "  \n", "#cloud-config", "hostname: x\n", "\u{feff}#cloud-config\na: b\n"]
+        {
             let found = inventory_of(&[("cloud-configs/52-54-00-00-00-01.yml", text)]).unwrap();
             assert!(found.cloud_configs.is_empty(), "{text:?}");
             assert_eq!(found.machines().count(), 0, "{text:?}");

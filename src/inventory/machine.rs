@@ -59,6 +59,8 @@ impl ImageChoice {
 /// A machine that the stick names.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Machine {
+    /// All its network cards, never empty: it is one machine whichever it boots from.
+    pub macs: Vec<Mac>,
     /// For people; unnamed machines show their MAC.
     pub name: Option<String>,
     /// What it gets.
@@ -73,10 +75,12 @@ pub struct Machine {
     pub args: String,
 }
 
-/// What a machine has that is named by its config file alone.
-impl Default for Machine {
-    fn default() -> Machine {
+impl Machine {
+    /// A machine of which only one network card is known: it is named by its config file
+    /// alone, or by nothing.
+    pub fn known_by(mac: Mac) -> Machine {
         Machine {
+            macs: vec![mac],
             name: None,
             image: ImageChoice::Newest,
             install: Install::Once,
@@ -122,9 +126,7 @@ struct Entry {
 /// Reads `machines.toml`, found at `path` on its stick. One mistake refuses the file:
 /// half a list of machines to wipe is worse than none.
 pub fn parse(path: &str, text: &str) -> Result<BTreeMap<Mac, Machine>, Problem> {
-    let line_of = |offset: usize| {
-        text.get(..offset).map(|before| before.matches('\n').count() + 1)
-    };
+    let line_of = |offset: usize| text.get(..offset).map(|before| before.matches('\n').count() + 1);
     let problem = |offset: usize, message: String| Problem {
         file: path.to_owned(),
         line: line_of(offset),
@@ -180,6 +182,7 @@ impl Entry {
             return Err("name: letters, digits, dots and dashes, at most 64".to_owned());
         }
         let machine = Machine {
+            macs: macs.clone(),
             name: self.name,
             image,
             install: self.install,

@@ -169,8 +169,14 @@ impl Walk {
 
 /// What operating systems leave on a stick without being asked.
 fn is_furniture(name: &str) -> bool {
-    const NAMES: [&str; 6] =
-        ["System Volume Information", "$RECYCLE.BIN", "lost+found", ".Spotlight-V100", ".Trashes", ".fseventsd"];
+    const NAMES: [&str; 6] = [
+        "System Volume Information",
+        "$RECYCLE.BIN",
+        "lost+found",
+        ".Spotlight-V100",
+        ".Trashes",
+        ".fseventsd",
+    ];
     NAMES.contains(&name) || name.starts_with("._") || name == ".DS_Store"
 }
 

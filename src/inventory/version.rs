@@ -64,8 +64,9 @@ mod tests {
 
     #[test]
     fn versions_sort_by_number_not_by_letter() {
-        let mut versions: Vec<Version> =
-            ["1185.10.0", "1185.9.0", "766.3.0", "1185.3.0"].map(|v| Version::new(v).unwrap()).into();
+        let mut versions: Vec<Version> = ["1185.10.0", "1185.9.0", "766.3.0", "1185.3.0"]
+            .map(|v| Version::new(v).unwrap())
+            .into();
         versions.sort();
         let names: Vec<&str> = versions.iter().map(Version::as_str).collect();
         assert_eq!(names, ["766.3.0", "1185.3.0", "1185.9.0", "1185.10.0"]);

@@ -3,6 +3,8 @@
 use std::fs;
 use std::path::Path;
 
+use super::Mac;
+
 const SYSFS: &str = "/sys/class/net";
 
 /// ARPHRD_ETHER (Linux `if_arp.h`): the only link type that network boot knows.
@@ -29,6 +31,16 @@ pub fn exists(name: &str) -> bool {
 /// Whether a cable with something alive at its other end is in the interface.
 pub fn has_link(name: &str) -> bool {
     attribute(name, "carrier").is_some_and(|carrier| carrier == "1")
+}
+
+/// The kernel's number for the interface.
+pub fn index(name: &str) -> Option<i32> {
+    attribute(name, "ifindex")?.parse().ok()
+}
+
+/// The interface's own hardware address.
+pub fn mac(name: &str) -> Option<Mac> {
+    attribute(name, "address")?.parse().ok()
 }
 
 /// The first wired interface with a link.

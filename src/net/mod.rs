@@ -1,9 +1,11 @@
 //! The vocabulary of the network: hardware addresses, subnets, pools, interfaces.
 //!
-//! `mac` and `subnet` are pure; `iface` asks the kernel.
+//! `mac` and `subnet` are pure; `iface` and `packet` ask the kernel.
 
 pub mod iface;
+pub mod listen;
 mod mac;
+pub mod packet;
 mod subnet;
 
 pub use mac::{Mac, ParseMacError};

@@ -1,10 +1,175 @@
 //! The servers: DHCP, TFTP and HTTP over one inventory and one fleet.
+//!
+//! Everything that can be refused is opened first; then each server runs on a thread of its
+//! own, and HTTP with the signals on a tokio runtime. There is one way out: SIGTERM.
 
+pub mod content;
+mod fleet;
+pub mod media;
+mod role;
+mod sockets;
+pub mod world;
+
+use std::io::Write;
+use std::net::TcpListener;
+use std::os::fd::{FromRawFd, RawFd};
+use std::path::Path;
 use std::process::ExitCode;
+use std::sync::Arc;
+use std::thread;
+use std::time::Duration;
+
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::config::Config;
+use crate::dhcp::socket::DhcpSocket;
+use crate::fleet::store::Store;
+use crate::net::iface;
+use crate::{control, dhcp, http, tftp};
+use media::Scanner;
+use world::World;
+
+/// PID 1 makes this file when the state partition cannot be used.
+const STATE_IS_LOST: &str = "/run/pxeberry/state-is-lost";
+
+/// PID 1 hears from us this often; ten missed beats and it starts us anew.
+const HEARTBEAT: Duration = Duration::from_secs(1);
+
+/// Files that are read from sticks at once; more wait.
+const READERS: usize = 16;
 
 /// Serves until SIGTERM.
-pub fn run(_config: Config) -> ExitCode {
-    ExitCode::FAILURE
+pub fn run(config: Config) -> ExitCode {
+    match start(config) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(message) => {
+            log::error!("{message}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn start(config: Config) -> Result<(), String> {
+    let interface = interface(&config)?;
+    let sockets = sockets::sockets(&config, &interface)?;
+    let address = config.server.subnet.address();
+    let dhcp = DhcpSocket::new(sockets.dhcp, &interface, address)
+        .map_err(|error| format!("dhcp: {interface}: {error}"))?;
+    let store = store(&config);
+    let world = Arc::new(World::new(config, interface, store));
+    let (scanner, requests) = media::scanner();
+    scanner.request();
+    log::info!(
+        "serving on {} as {}, HTTP on port {}",
+        world.interface,
+        world.endpoint.address,
+        world.config.http.ports.iter().map(u16::to_string).collect::<Vec<_>>().join(" and ")
+    );
+    in_background("scan", &world, move |world| media::run(world, &requests))?;
+    in_background("role", &world, role::run)?;
+    in_background("tftp", &world, move |world| tftp::server::run(world, &sockets.tftp))?;
+    in_background("dhcp", &world, move |world| dhcp::server::run(world, &dhcp))?;
+    let for_button = scanner.clone();
+    in_background("control", &world, move |world| control::server::run(world, &for_button))?;
+    serve_http(&world, sockets.http, &scanner)
+}
+
+fn in_background(
+    name: &'static str,
+    world: &Arc<World>,
+    work: impl FnOnce(&Arc<World>) + Send + 'static,
+) -> Result<(), String> {
+    let world = Arc::clone(world);
+    let spawned = thread::Builder::new().name(name.to_owned()).spawn(move || work(&world));
+    spawned.map(drop).map_err(|error| format!("no thread for {name}: {error}"))
+}
+
+/// HTTP, signals and the heartbeat share one thread: none of them computes.
+fn serve_http(
+    world: &Arc<World>,
+    listeners: Vec<TcpListener>,
+    scanner: &Scanner,
+) -> Result<(), String> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .max_blocking_threads(READERS)
+        .build()
+        .map_err(|error| format!("tokio cannot start: {error}"))?;
+    let served = runtime.block_on(async {
+        let edge = http::server::Edge::new(Arc::clone(world));
+        for listener in listeners {
+            listener.set_nonblocking(true)?;
+            let listener = tokio::net::TcpListener::from_std(listener)?;
+            tokio::spawn(Arc::clone(&edge).serve(listener));
+        }
+        tokio::spawn(beat());
+        let rescan = signal(SignalKind::hangup())?;
+        tokio::spawn(scan_when_told(rescan, scanner.clone()));
+        let mut stop = signal(SignalKind::terminate())?;
+        let mut interrupt = signal(SignalKind::interrupt())?;
+        tokio::select! {
+            _ = stop.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+        Ok::<(), std::io::Error>(())
+    });
+    // Reads from a dead stick may never end; nothing waits for them.
+    runtime.shutdown_background();
+    log::info!("stopped");
+    served.map_err(|error| format!("http: {error}"))
+}
+
+/// SIGHUP: a stick came or went, or somebody changed one.
+async fn scan_when_told(mut signal: Signal, scanner: Scanner) {
+    while signal.recv().await.is_some() {
+        scanner.request();
+    }
+}
+
+/// Tells PID 1 that this thread still turns.
+async fn beat() {
+    let number: Option<RawFd> =
+        std::env::var("PXEBERRY_HEARTBEAT_FD").ok().and_then(|fd| fd.parse().ok());
+    let Some(number) = number.filter(|fd| *fd > 2) else {
+        return;
+    };
+    // SAFETY: PID 1 opened this descriptor for us alone and told its number; nothing else
+    // in this process uses it.
+    let mut pipe = unsafe { std::fs::File::from_raw_fd(number) };
+    let mut clock = tokio::time::interval(HEARTBEAT);
+    loop {
+        clock.tick().await;
+        if pipe.write_all(b".").is_err() {
+            return;
+        }
+    }
+}
+
+fn interface(config: &Config) -> Result<String, String> {
+    match &config.interface {
+        Some(name) if iface::exists(name) => Ok(name.clone()),
+        Some(name) => Err(format!(
+            "interface {name:?} does not exist; there are: {}",
+            iface::wired().join(", ")
+        )),
+        None => iface::first_with_link().ok_or_else(|| {
+            "no wired interface has a link; plug a cable in, or name one with interface = \"eth0\""
+                .to_owned()
+        }),
+    }
+}
+
+/// Without a memory everything still serves, but nothing is armed.
+fn store(config: &Config) -> Option<(Store, crate::fleet::store::Saved)> {
+    if Path::new(STATE_IS_LOST).exists() {
+        log::error!("there is no state partition: nothing is remembered, so nothing is installed");
+        return None;
+    }
+    match Store::open(&config.state) {
+        Ok(opened) => Some(opened),
+        Err(error) => {
+            log::error!("{error}; nothing is remembered, so nothing is installed");
+            None
+        }
+    }
 }

@@ -1,0 +1,106 @@
+//! The API on the Unix socket: status, re-scan, arm.
+
+use std::fs;
+use std::io::{self, Cursor};
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::net::UnixListener;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tiny_http::{Method, Request, Response, Server};
+
+use super::status::status;
+use crate::fleet::life::Event;
+use crate::net::Mac;
+use crate::serve::media::Scanner;
+use crate::serve::world::World;
+
+/// Nothing here needs a body; what is larger is not read.
+const LARGEST_BODY: usize = 64 * 1024;
+
+/// tiny_http's listener ends for good at its first accept error; it is rebuilt after this.
+const REBUILD_PAUSE: Duration = Duration::from_millis(500);
+
+type Answer = Response<Cursor<Vec<u8>>>;
+
+/// Serves until the process ends.
+pub fn run(world: &Arc<World>, scanner: &Scanner) {
+    loop {
+        if let Err(error) = serve_once(world, scanner) {
+            log::error!("control: {}: {error}", world.config.control.display());
+        }
+        std::thread::sleep(REBUILD_PAUSE);
+    }
+}
+
+fn serve_once(world: &Arc<World>, scanner: &Scanner) -> io::Result<()> {
+    let listener = listen(&world.config.control)?;
+    let server = Server::from_listener(listener, None).map_err(io::Error::other)?;
+    loop {
+        let request = server.recv()?;
+        let answer = answer(world, scanner, &request);
+        // The other side went away: its loss.
+        let _ = request.respond(answer);
+    }
+}
+
+/// A socket that only root can open; one that a former process left is replaced.
+fn listen(path: &Path) -> io::Result<UnixListener> {
+    if let Some(folder) = path.parent() {
+        fs::create_dir_all(folder)?;
+    }
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    let listener = UnixListener::bind(path)?;
+    fs::set_permissions(path, fs::Permissions::from_mode(0o600))?;
+    Ok(listener)
+}
+
+fn answer(world: &World, scanner: &Scanner, request: &Request) -> Answer {
+    if request.body_length().unwrap_or(0) > LARGEST_BODY {
+        return error(413, "too large");
+    }
+    let url = request.url();
+    let (path, query) = url.split_once('?').unwrap_or((url, ""));
+    match (request.method(), path) {
+        (Method::Get, "/status") => json(200, &status(world)),
+        (Method::Get, "/conditions") => {
+            json(200, &serde_json::json!({ "conditions": status(world).conditions }))
+        }
+        (Method::Post, "/rescan") => {
+            scanner.request();
+            json(202, &serde_json::json!({ "ok": true }))
+        }
+        (Method::Post, "/arm") => arm(world, query),
+        (_, "/status" | "/conditions" | "/rescan" | "/arm") => error(405, "wrong method"),
+        _ => error(404, "there is nothing of this name"),
+    }
+}
+
+fn arm(world: &World, query: &str) -> Answer {
+    let mac = query.strip_prefix("mac=").map(str::parse::<Mac>);
+    let Some(Ok(mac)) = mac else {
+        return error(400, "write it like /arm?mac=00:25:90:c0:f7:86");
+    };
+    match world.happened(mac, Event::Arm) {
+        Some(_) => json(200, &serde_json::json!({ "ok": true })),
+        None => error(
+            409,
+            "this machine cannot be armed: the stick does not name it, or nothing can be \
+             remembered (see the log)",
+        ),
+    }
+}
+
+fn error(code: u16, message: &str) -> Answer {
+    json(code, &serde_json::json!({ "error": message }))
+}
+
+fn json(code: u16, value: &impl serde::Serialize) -> Answer {
+    // Our own types: they always are JSON.
+    let text = serde_json::to_vec(value).unwrap_or_default();
+    Response::from_data(text).with_status_code(code).with_chunked_threshold(usize::MAX)
+}

@@ -1,0 +1,163 @@
+//! The DHCP server's loop: takes what has arrived, decides all of it, writes it down in
+//! one commit, then answers. A room that boots at once costs the card one write.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::decide::{Context, Effect, decide};
+use super::route::Route;
+use super::socket::DhcpSocket;
+use super::wire::{self, Kind, Reply, Request};
+use crate::boot::arch::{Program, program};
+use crate::boot::plan::boot_reply;
+use crate::fleet::life::Event;
+use crate::fleet::store::Change;
+use crate::net::Mac;
+use crate::serve::world::{Role, World};
+
+/// Packets decided together. More wait in the socket's buffer.
+const BATCH: usize = 64;
+
+/// Looks up from the socket this often, to see whether the role has changed.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// After an error of the socket itself (interface down): do not spin.
+const ERROR_PAUSE: Duration = Duration::from_millis(500);
+
+/// The longest frame; what is longer is cut, and refused at the gate.
+const LONGEST_PACKET: usize = 2048;
+
+/// Serves until the process ends.
+pub fn run(world: &Arc<World>, socket: &DhcpSocket) {
+    loop {
+        if let Err(error) = socket.wait(PATIENCE).and_then(|()| round(world, socket)) {
+            log::warn!("dhcp: {error}");
+            std::thread::sleep(ERROR_PAUSE);
+        }
+    }
+}
+
+/// Everything that has arrived, at most [`BATCH`] packets.
+fn round(world: &World, socket: &DhcpSocket) -> std::io::Result<()> {
+    let mut buffer = [0; LONGEST_PACKET];
+    let mut answers = Vec::new();
+    let mut changes = Vec::new();
+    for _ in 0..BATCH {
+        let Some(length) = socket.receive(&mut buffer)? else {
+            break;
+        };
+        let packet = buffer.get(..length).unwrap_or_default();
+        match wire::parse(packet) {
+            Ok(request) => answers.extend(answer(world, &request, &mut changes)),
+            Err(reason) => log::debug!("dhcp: a packet is ignored: {reason}"),
+        }
+    }
+    if !world.write_down(&changes) {
+        // Nobody relies on an answer that was never given; clients ask again.
+        return Ok(());
+    }
+    for (reply, route) in answers {
+        if let Err(error) = socket.send(&wire::encode(&reply), route) {
+            log::warn!("dhcp: {}: the answer could not be sent: {error}", world.name(reply.mac));
+        }
+    }
+    Ok(())
+}
+
+/// Decides one request and does what concerns memory; the card comes later.
+fn answer(world: &World, request: &Request, changes: &mut Vec<Change>) -> Option<(Reply, Route)> {
+    if world.role() != Role::Server {
+        return None;
+    }
+    let asking = program(request);
+    if request.kind == Kind::Discover && is_firmware(asking) {
+        world.happened(request.mac, Event::FirmwareStarts);
+    }
+    let boot = boot_reply(request.mac, asking, &world.config.boot, world.endpoint);
+    let inventory = world.shelf().inventory;
+    let now = world.now();
+    let verdict = world.with_fleet(|fleet| {
+        let context = Context {
+            server: &world.config.server,
+            leases: &fleet.leases,
+            reservations: inventory.as_ref(),
+            boot: &boot,
+            now,
+        };
+        let verdict = decide(request, &context);
+        for effect in &verdict.effects {
+            match *effect {
+                Effect::Offer(mac, address, until) => fleet.leases.offer(mac, address, until),
+                Effect::Bind(mac, binding) => fleet.leases.bind(mac, binding),
+                Effect::Release(mac) => fleet.leases.release(mac, now),
+                Effect::Decline(mac, address, until) => fleet.leases.decline(mac, address, until),
+                Effect::PoolIsFull(_) => {}
+            }
+        }
+        changes.extend(written(&verdict.effects, |mac| fleet.leases.binding(mac)));
+        verdict
+    });
+    tell(world, request, asking, &verdict);
+    verdict.reply
+}
+
+/// What of the effects must survive a power cut.
+fn written(
+    effects: &[Effect],
+    binding: impl Fn(Mac) -> Option<super::lease::Binding>,
+) -> Vec<Change> {
+    let changed = effects.iter().filter_map(|effect| match *effect {
+        Effect::Bind(mac, binding) => Some(Change::Lease(mac, binding)),
+        Effect::Release(mac) => Some(Change::Lease(mac, binding(mac)?)),
+        Effect::Offer(..) | Effect::Decline(..) | Effect::PoolIsFull(_) => None,
+    });
+    changed.collect()
+}
+
+fn is_firmware(asking: Program) -> bool {
+    !matches!(asking, Program::Other | Program::RaspberryPi)
+}
+
+/// One line per step that a person waits for.
+fn tell(world: &World, request: &Request, asking: Program, verdict: &super::decide::Verdict) {
+    let who = || world.name(request.mac);
+    for effect in &verdict.effects {
+        match effect {
+            Effect::PoolIsFull(_) => log::error!(
+                "dhcp: {}: no address is left in {}; make server.pool larger",
+                who(),
+                world.config.server.pool
+            ),
+            Effect::Decline(_, address, _) => {
+                log::warn!("dhcp: {}: somebody else uses {address}; left alone for a day", who());
+            }
+            _ => {}
+        }
+    }
+    let Some((reply, _)) = &verdict.reply else {
+        return;
+    };
+    match reply.kind {
+        Kind::Offer if is_firmware(asking) => {
+            log::info!("dhcp: {} boots ({}): {}", who(), words(asking), reply.yiaddr);
+        }
+        Kind::Ack if !reply.file.is_empty() => {
+            log::info!("dhcp: {} is {} and loads {}", who(), reply.yiaddr, reply.file);
+        }
+        Kind::Ack if !reply.yiaddr.is_unspecified() => {
+            log::info!("dhcp: {} is {}", who(), reply.yiaddr);
+        }
+        Kind::Nak => log::info!("dhcp: {}: asked for an address that is not its own", who()),
+        _ => {}
+    }
+}
+
+fn words(asking: Program) -> String {
+    match asking {
+        Program::Rom(platform) => format!("{platform:?} firmware"),
+        Program::HttpRom(platform) => format!("{platform:?} firmware, HTTP boot"),
+        Program::Ipxe(platform) | Program::LesserIpxe(platform) => format!("{platform:?} iPXE"),
+        Program::RaspberryPi => "Raspberry Pi".to_owned(),
+        Program::Other => "operating system".to_owned(),
+    }
+}

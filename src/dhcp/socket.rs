@@ -1,0 +1,71 @@
+//! The two ways out of the box: a UDP socket, and packets to machines without an address.
+
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4, UdpSocket};
+use std::time::Duration;
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+
+use super::route::Route;
+use super::{CLIENT_PORT, SERVER_PORT};
+use crate::net::packet::{Datagram, PacketSocket};
+
+/// Both sockets of one interface.
+pub struct DhcpSocket {
+    udp: UdpSocket,
+    packets: PacketSocket,
+    address: Ipv4Addr,
+}
+
+impl DhcpSocket {
+    /// Takes a UDP socket that is bound to port 67 of `interface`; `address` is our own.
+    pub fn new(udp: UdpSocket, interface: &str, address: Ipv4Addr) -> io::Result<DhcpSocket> {
+        udp.set_nonblocking(true)?;
+        udp.set_broadcast(true)?;
+        Ok(DhcpSocket { udp, packets: PacketSocket::sender(interface)?, address })
+    }
+
+    /// Waits for a packet, at most for `patience`.
+    pub fn wait(&self, patience: Duration) -> io::Result<()> {
+        let mut sockets = [PollFd::new(&self.udp, PollFlags::IN)];
+        let patience = Timespec {
+            tv_sec: i64::try_from(patience.as_secs()).unwrap_or(i64::MAX),
+            tv_nsec: i64::from(patience.subsec_nanos()),
+        };
+        match poll(&mut sockets, Some(&patience)) {
+            Ok(_) | Err(rustix::io::Errno::INTR) => Ok(()),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// The next packet that is already there.
+    pub fn receive(&self, buffer: &mut [u8]) -> io::Result<Option<usize>> {
+        match self.udp.recv_from(buffer) {
+            Ok((length, _)) => Ok(Some(length)),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(None),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Sends a reply on its way.
+    pub fn send(&self, reply: &[u8], route: Route) -> io::Result<()> {
+        let to = |address| SocketAddr::V4(address);
+        match route {
+            Route::Unicast(address) => self.udp.send_to(reply, to(address)).map(drop),
+            Route::Broadcast => {
+                let everybody = SocketAddrV4::new(Ipv4Addr::BROADCAST, CLIENT_PORT);
+                self.udp.send_to(reply, to(everybody)).map(drop)
+            }
+            Route::Hardware(mac, address) => {
+                let datagram = Datagram {
+                    from: (self.address, SERVER_PORT),
+                    to: (address, CLIENT_PORT),
+                    payload: reply,
+                };
+                let packet = datagram.encode().ok_or(io::ErrorKind::InvalidInput)?;
+                self.packets.send(mac.octets(), &packet)
+            }
+        }
+    }
+}

@@ -1,0 +1,99 @@
+//! What the commands print: a stick's content, and a running server's state.
+
+use std::fmt::Write;
+use std::path::Path;
+use std::process::ExitCode;
+
+use serde_json::Value;
+
+use crate::inventory::{Install, Inventory};
+use crate::serve::media;
+
+/// `pxeberry check DIR`: what a stick would serve. Fails when it would be refused.
+pub fn check(folder: &Path) -> ExitCode {
+    if !folder.is_dir() {
+        eprintln!("pxeberry: error: {}: not a folder", folder.display());
+        return ExitCode::from(2);
+    }
+    match media::check(folder) {
+        Ok(inventory) => {
+            print!("{}", inventory_table(&inventory));
+            ExitCode::SUCCESS
+        }
+        Err(problems) => {
+            for problem in problems {
+                println!("refused  {problem}");
+            }
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn inventory_table(inventory: &Inventory) -> String {
+    // Writing into a String cannot fail.
+    let mut text = String::new();
+    for image in &inventory.images {
+        let _ = writeln!(text, "image    {:<24} {} files", image.name(), image.files.len());
+    }
+    for (mac, machine) in inventory.machines() {
+        let name = machine.name.as_deref().unwrap_or("-");
+        let boots = match (machine.install, inventory.image_for(machine)) {
+            (Install::Never, _) => "boots its own disk".to_owned(),
+            (_, None) => "boots its own disk: there is no image for it".to_owned(),
+            (policy, Some(image)) => {
+                let how = if policy == Install::Always { " every time" } else { "" };
+                format!("installs {} on {}{how}", image.name(), machine.disk)
+            }
+        };
+        let _ = writeln!(text, "machine  {mac}  {name:<12} {boots}");
+    }
+    for problem in &inventory.problems {
+        let _ = writeln!(text, "problem  {problem}");
+    }
+    if text.is_empty() {
+        text.push_str("nothing here that pxeberry could serve\n");
+    }
+    text
+}
+
+/// `pxeberry status`: the JSON of the control socket, for people.
+pub fn status(json: &str) -> String {
+    let status: Value = serde_json::from_str(json).unwrap_or_default();
+    let text = |pointer: &str| {
+        status.pointer(pointer).and_then(Value::as_str).unwrap_or_default().to_owned()
+    };
+    let mut out = String::new();
+    let _ = writeln!(out, "{}", text("/headline"));
+    let link = status.pointer("/interface/link").and_then(Value::as_bool).unwrap_or(false);
+    let _ = writeln!(
+        out,
+        "network  {} {} ({})",
+        text("/interface/name"),
+        text("/interface/address"),
+        if link { "link" } else { "no link" }
+    );
+    let _ = writeln!(out, "dhcp     {}", text("/dhcp/reason"));
+    let _ = writeln!(out, "sticks   {}", text("/media/state"));
+    let list = |pointer: &str| {
+        status.pointer(pointer).and_then(Value::as_array).cloned().unwrap_or_default()
+    };
+    for image in list("/media/names") {
+        let _ = writeln!(out, "image    {}", image.as_str().unwrap_or_default());
+    }
+    for machine in list("/machines") {
+        let part = |key: &str| machine.get(key).and_then(Value::as_str).unwrap_or("-").to_owned();
+        let _ = writeln!(
+            out,
+            "machine  {}  {:<12} {:<10} {}",
+            part("mac"),
+            part("name"),
+            part("state"),
+            part("address")
+        );
+    }
+    for problem in list("/media/problems") {
+        let part = |key: &str| problem.get(key).and_then(Value::as_str).unwrap_or_default();
+        let _ = writeln!(out, "problem  {}: {}", part("file"), part("message"));
+    }
+    out
+}

@@ -1,0 +1,123 @@
+//! The boot tree: what a name means to the machine that asks. TFTP and HTTP both ask here.
+
+use std::fs::File;
+use std::io::Read;
+use std::net::Ipv4Addr;
+use std::path::PathBuf;
+
+use crate::boot::plan::{Media, Plan};
+use crate::boot::{ipxe, pxelinux};
+use crate::fleet::life::Event;
+use crate::inventory::MediaFile;
+use crate::inventory::media_file::open_beneath;
+use crate::net::Mac;
+use crate::tftp::tree::Name;
+
+use super::world::World;
+
+/// What stands behind a name.
+#[derive(Debug)]
+pub enum Content {
+    /// Made for the machine that asks, or a loader.
+    Bytes(Vec<u8>),
+    /// On a stick.
+    Media(MediaFile),
+    /// Not yet: the sticks are not read.
+    NotReady,
+    /// There is nothing of that name.
+    Missing,
+}
+
+/// Loaders, and the modules that PXELINUX asks for. Nothing else of the folder is served.
+const LOADERS: [&str; 10] = [
+    "pxelinux.0",
+    "ldlinux.c32",
+    "chain.c32",
+    "libcom32.c32",
+    "libutil.c32",
+    "undionly.kpxe",
+    "ipxe.pxe",
+    "snponly.efi",
+    "ipxe-amd64.efi",
+    "ipxe-arm64.efi",
+];
+
+/// Where Debian's packages have them, for `pxeberry serve` on a workstation.
+const DEBIAN_FOLDERS: [&str; 3] =
+    ["/usr/lib/PXELINUX", "/usr/lib/syslinux/modules/bios", "/usr/lib/ipxe"];
+
+/// The largest loader (ipxe-arm64.efi) is one megabyte.
+const LARGEST_LOADER: u64 = 8 * 1024 * 1024;
+
+/// Finds `name` for the machine at `asker`.
+pub fn content(world: &World, name: &Name, asker: Ipv4Addr) -> Content {
+    let path = name.path();
+    if let Some(file) = world.shelf().inventory.tftp.get(&path.to_ascii_lowercase()) {
+        return Content::Media(file.clone());
+    }
+    let client = world.machine_at(asker);
+    match name {
+        Name::PxelinuxFor(mac) => Content::Bytes(pxelinux_config(world, Some(*mac), client)),
+        Name::PxelinuxDefault => Content::Bytes(pxelinux_config(world, client, client)),
+        Name::IpxeScript(mac) => Content::Bytes(ipxe_script(world, *mac, client)),
+        Name::Other(path) => loader(world, path)
+            .map(Content::Bytes)
+            .unwrap_or_else(|| image_file(world, path, client)),
+    }
+}
+
+/// The configuration of `mac`; a stranger's is "boot your disk".
+fn pxelinux_config(world: &World, mac: Option<Mac>, client: Option<Mac>) -> Vec<u8> {
+    let plan = match mac {
+        Some(mac) => plan_and_count(world, mac, client),
+        None => Plan::LocalBoot("this machine has no address from here"),
+    };
+    pxelinux::config(&plan).into_bytes()
+}
+
+fn ipxe_script(world: &World, mac: Mac, client: Option<Mac>) -> Vec<u8> {
+    let plan = plan_and_count(world, mac, client);
+    ipxe::script(mac, &plan, world.endpoint).into_bytes()
+}
+
+/// Only the machine itself uses up an attempt: anybody may look at a script.
+fn plan_and_count(world: &World, mac: Mac, client: Option<Mac>) -> Plan {
+    let plan = world.plan(mac);
+    if !matches!(plan, Plan::Install(_)) || client != Some(mac) {
+        return plan;
+    }
+    match world.happened(mac, Event::TookInstaller) {
+        Some(_) => plan,
+        None => Plan::LocalBoot("its installation could not be written down"),
+    }
+}
+
+/// A kernel or initrd: of the asking machine's own image, else of the newest that has it.
+fn image_file(world: &World, name: &str, client: Option<Mac>) -> Content {
+    let shelf = world.shelf();
+    let inventory = &shelf.inventory;
+    let own = client
+        .and_then(|mac| inventory.machine(mac))
+        .and_then(|machine| inventory.image_for(machine))
+        .and_then(|image| image.file(name));
+    let any = || inventory.images.iter().find_map(|image| image.file(name));
+    match own.or_else(any) {
+        Some(file) => Content::Media(file.clone()),
+        None if world.media() == Media::Ready => Content::Missing,
+        None => Content::NotReady,
+    }
+}
+
+fn loader(world: &World, name: &str) -> Option<Vec<u8>> {
+    let known = LOADERS.iter().find(|loader| name.eq_ignore_ascii_case(loader))?;
+    let configured = world.config.boot.loaders.clone();
+    let folders = std::iter::once(configured).chain(DEBIAN_FOLDERS.map(PathBuf::from));
+    let file = folders.into_iter().find_map(|folder| open_beneath(&folder, known).ok())?;
+    read_whole(file)
+}
+
+fn read_whole(file: File) -> Option<Vec<u8>> {
+    let mut bytes = Vec::new();
+    file.take(LARGEST_LOADER).read_to_end(&mut bytes).ok()?;
+    Some(bytes)
+}

@@ -1,0 +1,114 @@
+//! Reading the sticks: at the start, when one comes or goes, and at a press of the button.
+//!
+//! One thread scans; requests that come meanwhile lead to exactly one more scan. The new
+//! inventory replaces the old one whole, or is refused while the old one serves on.
+
+use std::fs;
+use std::path::PathBuf;
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::{Arc, OnceLock};
+
+use super::world::World;
+use crate::inventory::{Inventory, Listing, Problem, Profile, inventory, list};
+
+/// Asks for scans.
+#[derive(Clone)]
+pub struct Scanner(SyncSender<()>);
+
+impl Scanner {
+    /// The sticks are read again as soon as the running scan, if any, has ended.
+    pub fn request(&self) {
+        // The queue holds one request: a second one would see the same content.
+        let _ = self.0.try_send(());
+    }
+}
+
+/// A scanner and the queue that [`run`] serves.
+pub fn scanner() -> (Scanner, Receiver<()>) {
+    let (sender, receiver) = sync_channel(1);
+    (Scanner(sender), receiver)
+}
+
+/// Scans on request until the process ends.
+pub fn run(world: &World, requests: &Receiver<()>) {
+    while requests.recv().is_ok() {
+        scan(world);
+    }
+}
+
+fn scan(world: &World) {
+    let sticks = sticks(world);
+    world.change_shelf(|shelf| shelf.scanning = !sticks.is_empty());
+    let listings: Vec<Listing> = sticks.iter().map(|stick| list(stick)).collect();
+    let outcome = inventory(&listings, profiles());
+    match &outcome {
+        _ if sticks.is_empty() => log::info!("no stick is there"),
+        Ok(found) => tell(found, sticks.len()),
+        Err(problems) => {
+            for problem in problems {
+                log::error!("{problem}");
+            }
+            log::error!("the stick's new content is refused; what was there before serves on");
+        }
+    }
+    world.change_shelf(|shelf| {
+        shelf.scanning = false;
+        shelf.scanned = true;
+        shelf.sticks = sticks.len();
+        match outcome {
+            Ok(found) => {
+                shelf.inventory = Arc::new(found);
+                shelf.refused = Vec::new();
+            }
+            Err(problems) => shelf.refused = problems,
+        }
+    });
+}
+
+/// Each folder in the media folder is a stick.
+fn sticks(world: &World) -> Vec<PathBuf> {
+    let entries = match fs::read_dir(&world.config.media) {
+        Ok(entries) => entries,
+        Err(error) => {
+            log::warn!("{}: cannot be read: {error}", world.config.media.display());
+            return Vec::new();
+        }
+    };
+    let folders = entries.filter_map(|entry| {
+        let entry = entry.ok()?;
+        entry.file_type().ok()?.is_dir().then(|| entry.path())
+    });
+    let mut sticks: Vec<PathBuf> = folders.collect();
+    sticks.sort();
+    sticks
+}
+
+fn profiles() -> &'static [Profile] {
+    static PROFILES: OnceLock<Vec<Profile>> = OnceLock::new();
+    PROFILES.get_or_init(Profile::built_in)
+}
+
+fn tell(found: &Inventory, sticks: usize) {
+    for problem in &found.problems {
+        log::warn!("{problem}");
+    }
+    let count = |count: usize, one: &str| match count {
+        1 => format!("1 {one}"),
+        _ => format!("{count} {one}s"),
+    };
+    log::info!(
+        "{} read: {}, {}{}",
+        count(sticks, "stick"),
+        count(found.images.len(), "image"),
+        count(found.machines().count(), "machine"),
+        match found.problems.len() {
+            0 => String::new(),
+            problems => format!(", {}", count(problems, "problem")),
+        }
+    );
+}
+
+/// For `pxeberry check`: the same scan of one folder.
+pub fn check(folder: &std::path::Path) -> Result<Inventory, Vec<Problem>> {
+    inventory(&[list(folder)], profiles())
+}

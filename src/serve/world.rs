@@ -1,0 +1,296 @@
+//! The state that all servers share, and the few questions and events that it answers.
+//!
+//! Locks are held for moments, in the order media → fleet, never while writing to the card
+//! except for the fleet's own: what a client relies on is on disk before its answer leaves.
+
+use std::net::Ipv4Addr;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use tokio::sync::watch;
+
+use crate::boot::Endpoint;
+use crate::boot::plan::{Media, Plan, Situation, plan};
+use crate::config::{Config, Unknown};
+use crate::dhcp::Seconds;
+use crate::dhcp::lease::{Binding, Leases};
+use crate::dhcp::probe::OtherServer;
+use crate::fleet::life::{Event, Phase, Record};
+use crate::fleet::store::{Change, Saved, Store};
+use crate::inventory::{Install, Inventory, Problem};
+use crate::net::Mac;
+
+use super::fleet::Fleet;
+
+/// USB sticks need up to ten seconds to show up after power-on; until then "no stick" may
+/// not be true, and a machine is asked to wait rather than sent to its disk.
+const SETTLING: Duration = Duration::from_secs(12);
+
+/// What we are to the LAN's machines.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Role {
+    /// Finding out whether there is another DHCP server.
+    Probing,
+    /// Giving addresses.
+    Server,
+    /// Silent: another server gives addresses here, or the config says so.
+    Silent(Option<OtherServer>),
+}
+
+/// The sticks as they serve now.
+#[derive(Debug, Clone)]
+pub struct Shelf {
+    /// The last good content.
+    pub inventory: Arc<Inventory>,
+    /// How many sticks there are.
+    pub sticks: usize,
+    /// Whether a scan is running.
+    pub scanning: bool,
+    /// Whether any scan has ended.
+    pub scanned: bool,
+    /// Why the newest content was refused; empty if it serves.
+    pub refused: Vec<Problem>,
+}
+
+/// Everything that the servers share.
+pub struct World {
+    /// The configuration in force.
+    pub config: Config,
+    /// The interface that we serve on.
+    pub interface: String,
+    /// Where machines reach us.
+    pub endpoint: Endpoint,
+    shelf: watch::Sender<Shelf>,
+    fleet: Mutex<Fleet>,
+    role: Mutex<Role>,
+    store: Option<Store>,
+    started: Instant,
+    epoch: Seconds,
+}
+
+impl World {
+    /// A world with what the card remembered; `store` is none when nothing can be written.
+    pub fn new(config: Config, interface: String, store: Option<(Store, Saved)>) -> World {
+        let mut leases = Leases::new(config.server.pool);
+        let (store, saved) = store.map_or((None, Saved::default()), |(s, saved)| (Some(s), saved));
+        for (mac, binding) in saved.leases {
+            leases.bind(mac, binding);
+        }
+        let endpoint =
+            Endpoint { address: config.server.subnet.address(), port: config.http.first_port() };
+        let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        World {
+            endpoint,
+            shelf: watch::Sender::new(Shelf {
+                inventory: Arc::new(Inventory::default()),
+                sticks: 0,
+                scanning: false,
+                scanned: false,
+                refused: Vec::new(),
+            }),
+            fleet: Mutex::new(Fleet::new(leases, saved.machines)),
+            role: Mutex::new(Role::Probing),
+            store,
+            started: Instant::now(),
+            epoch: since_1970.as_secs(),
+            config,
+            interface,
+        }
+    }
+
+    /// The present; it never runs backwards, whatever happens to the clock.
+    pub fn now(&self) -> Seconds {
+        self.epoch + self.started.elapsed().as_secs()
+    }
+
+    /// Whether anything may be armed: without a memory, an installed machine would look
+    /// like a new one.
+    pub fn can_remember(&self) -> bool {
+        self.store.is_some()
+    }
+
+    /// The sticks as they serve now.
+    pub fn shelf(&self) -> Shelf {
+        self.shelf.borrow().clone()
+    }
+
+    /// Changes the shelf and wakes who waits for it.
+    pub fn change_shelf(&self, change: impl FnOnce(&mut Shelf)) {
+        self.shelf.send_modify(change);
+    }
+
+    /// To wait for a change of the sticks.
+    pub fn watch_shelf(&self) -> watch::Receiver<Shelf> {
+        self.shelf.subscribe()
+    }
+
+    /// What the sticks are doing, as the boot plan sees it.
+    pub fn media(&self) -> Media {
+        let shelf = self.shelf.borrow();
+        if shelf.sticks > 0 && shelf.scanned {
+            Media::Ready
+        } else if shelf.scanning || self.started.elapsed() < SETTLING {
+            Media::Starting
+        } else {
+            Media::None
+        }
+    }
+
+    /// What we are to the LAN now.
+    pub fn role(&self) -> Role {
+        *locked(&self.role)
+    }
+
+    /// Takes another role; true if it is new.
+    pub fn become_(&self, role: Role) -> bool {
+        std::mem::replace(&mut *locked(&self.role), role) != role
+    }
+
+    /// The machine behind an address, by the lease table.
+    pub fn machine_at(&self, address: Ipv4Addr) -> Option<Mac> {
+        locked(&self.fleet).leases.holder(address, self.now())
+    }
+
+    /// The machine's address now.
+    pub fn address_of(&self, mac: Mac) -> Option<Binding> {
+        locked(&self.fleet).leases.binding(mac).filter(|binding| binding.expires > self.now())
+    }
+
+    /// Reads or changes leases and records; the caller writes down what it changed.
+    pub fn with_fleet<T>(&self, act: impl FnOnce(&mut Fleet) -> T) -> T {
+        act(&mut locked(&self.fleet))
+    }
+
+    /// Writes changes to the card; they are there when it returns. False: say no more.
+    pub fn write_down(&self, changes: &[Change]) -> bool {
+        let Some(store) = &self.store else {
+            return true;
+        };
+        match store.save(changes) {
+            Ok(()) => true,
+            Err(error) => {
+                log::error!("{error}; is the SD card full or failing?");
+                false
+            }
+        }
+    }
+
+    /// What the machine boots, and whether it is armed for it.
+    pub fn plan(&self, mac: Mac) -> Plan {
+        let shelf = self.shelf();
+        let phase = self.phase(mac);
+        let situation = Situation {
+            inventory: &shelf.inventory,
+            media: self.media(),
+            boot: &self.config.boot,
+            endpoint: self.endpoint,
+        };
+        plan(mac, phase, &situation)
+    }
+
+    /// Where the machine is in its life; a named machine that was never seen is armed.
+    /// None: this machine cannot be armed.
+    pub fn phase(&self, mac: Mac) -> Option<Phase> {
+        let cards = self.cards(mac)?;
+        let fleet = locked(&self.fleet);
+        Some(fleet.record(&cards).map_or(Phase::Armed, |(_, record)| record.phase))
+    }
+
+    /// How often the machine was given the installer since it was armed.
+    pub fn attempts(&self, mac: Mac) -> u8 {
+        let cards = self.cards(mac).unwrap_or_default();
+        locked(&self.fleet).record(&cards).map_or(0, |(_, record)| record.attempts)
+    }
+
+    /// Something happened to a machine; on the card when it returns. None: the machine is
+    /// not one that we install, or its life could not be written down.
+    pub fn happened(&self, mac: Mac, event: Event) -> Option<Record> {
+        let cards = self.cards(mac)?;
+        let install = self.install_policy(mac);
+        let now = self.now();
+        let mut fleet = locked(&self.fleet);
+        let (key, before) = match fleet.record(&cards) {
+            Some((key, record)) => (key, record.clone()),
+            None => (*cards.first()?, Record::armed(new_token(), now)),
+        };
+        let after = before.after(event, install, &new_token(), now);
+        if fleet.record(&cards).is_some() && after == before {
+            return Some(after);
+        }
+        // A record that was never written down comes back as "armed": not before it is on
+        // the card does the machine get its answer.
+        if !self.write_down(&[Change::Machine(key, after.clone())]) {
+            return None;
+        }
+        fleet.remember(key, after.clone());
+        drop(fleet);
+        self.tell(mac, &before, &after);
+        Some(after)
+    }
+
+    /// The machine that an installation's token belongs to.
+    pub fn machine_with_token(&self, token: &str) -> Option<Mac> {
+        locked(&self.fleet).with_token(token)
+    }
+
+    /// `node-1 (52:54:00:00:00:01)`, or the MAC alone.
+    pub fn name(&self, mac: Mac) -> String {
+        let shelf = self.shelf.borrow();
+        match shelf.inventory.machine(mac).and_then(|machine| machine.name.as_deref()) {
+            Some(name) => format!("{name} ({mac})"),
+            None => mac.to_string(),
+        }
+    }
+
+    /// Every network card of the machine that has `mac`; none if it is not to be armed.
+    fn cards(&self, mac: Mac) -> Option<Vec<Mac>> {
+        if !self.can_remember() {
+            return None;
+        }
+        let shelf = self.shelf.borrow();
+        match shelf.inventory.machine(mac) {
+            Some(machine) => Some(machine.macs.clone()),
+            None if self.config.boot.unknown == Unknown::Install => Some(vec![mac]),
+            None => None,
+        }
+    }
+
+    fn install_policy(&self, mac: Mac) -> Install {
+        let shelf = self.shelf.borrow();
+        shelf.inventory.machine(mac).map_or(Install::Once, |machine| machine.install)
+    }
+
+    /// The lines that a person waits for.
+    fn tell(&self, mac: Mac, before: &Record, after: &Record) {
+        let who = self.name(mac);
+        match (before.phase, after.phase) {
+            (_, Phase::Installing) if after.attempts > before.attempts => {
+                log::info!("{who}: installing, attempt {}", after.attempts);
+            }
+            (old, new) if old == new => {}
+            (_, Phase::Armed) => log::info!("{who}: armed, its next network boot installs it"),
+            (_, Phase::Delivered) => log::info!("{who}: has its whole image"),
+            (_, Phase::Installed) => log::info!("{who}: installed, it boots its own disk now"),
+            (_, Phase::Failed) => log::error!(
+                "{who}: not installed after {} attempts; look at its screen, then arm it again",
+                after.attempts
+            ),
+            (_, Phase::Installing) => {}
+        }
+    }
+}
+
+/// A panic elsewhere must not silence every server: the data is whole between statements.
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// 128 random bits: nobody guesses another machine's.
+fn new_token() -> String {
+    let mut bytes = [0; 16];
+    // Without randomness no report can be trusted: an empty token never matches.
+    if getrandom::fill(&mut bytes).is_err() {
+        return String::new();
+    }
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}

@@ -1,0 +1,214 @@
+//! The TFTP server: async-tftp with limits, on a thread of its own.
+//!
+//! Its defaults are unsafe on a LAN: one client could make it hold 300 MB, and each client
+//! that vanishes costs five minutes of retries.
+
+use std::future::Future;
+use std::io::{self, Read};
+use std::net::{IpAddr, SocketAddr, UdpSocket};
+use std::path::Path;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use async_tftp::packet::Error;
+use async_tftp::server::{Handler, TftpServerBuilder};
+use futures_lite::{AsyncRead, io::Sink};
+
+use super::tree::Name;
+use crate::inventory::MediaFile;
+use crate::serve::content::{Content, content};
+use crate::serve::world::World;
+
+/// Ethernet's MTU less IP, UDP and TFTP headers: larger blocks are fragmented, and lost.
+const LARGEST_BLOCK: u16 = 1468;
+
+/// EDK2 asks for 4; more than 16 overruns small switches' buffers.
+const LARGEST_WINDOW: u16 = 16;
+
+/// A lost packet costs this much; twenty times less than the library's own 3 s.
+const TIMEOUT: Duration = Duration::from_millis(400);
+
+/// Together about 3 s without a sign of life, which also frees the slot of an EDK2 client
+/// after its size probe; those that are still there have asked again by then.
+const RETRIES: u32 = 8;
+
+/// A room of machines that boots at once; a slot is a buffer of [`READ_AHEAD`] bytes.
+const MOST_TRANSFERS: usize = 128;
+
+/// Reads from the stick in pieces that a USB 2 disk delivers well.
+const READ_AHEAD: usize = 64 * 1024;
+
+/// How long the socket may fail before it is tried again.
+const RESTART_PAUSE: Duration = Duration::from_millis(200);
+
+/// Serves on `socket` until the process ends.
+pub fn run(world: &Arc<World>, socket: &UdpSocket) {
+    let slots = Arc::new(AtomicUsize::new(0));
+    loop {
+        let Err(error) = serve_once(world, &slots, socket) else {
+            return;
+        };
+        log::error!("tftp: {error}; starting again");
+        std::thread::sleep(RESTART_PAUSE);
+    }
+}
+
+/// The library ends at the first error of its socket.
+fn serve_once(
+    world: &Arc<World>,
+    slots: &Arc<AtomicUsize>,
+    socket: &UdpSocket,
+) -> Result<(), async_tftp::Error> {
+    let handler = Tree { world: Arc::clone(world), slots: Arc::clone(slots) };
+    let server = TftpServerBuilder::with_handler(handler)
+        .std_socket(socket.try_clone()?)?
+        .timeout(TIMEOUT)
+        .ignore_client_timeout()
+        .max_send_retries(RETRIES)
+        .block_size_limit(LARGEST_BLOCK)
+        .window_size_limit(LARGEST_WINDOW);
+    async_io::block_on(async { server.build().await?.serve().await })
+}
+
+struct Tree {
+    world: Arc<World>,
+    slots: Arc<AtomicUsize>,
+}
+
+impl Handler for Tree {
+    type Reader = Transfer;
+    type Writer = Sink;
+
+    fn read_req_open(
+        &mut self,
+        client: &SocketAddr,
+        path: &Path,
+    ) -> impl Future<Output = Result<(Transfer, Option<u64>), Error>> + Send {
+        let opened = self.open(*client, path);
+        async move { opened }
+    }
+
+    /// Nothing is ever written here.
+    async fn write_req_open(
+        &mut self,
+        client: &SocketAddr,
+        path: &Path,
+        _size: Option<u64>,
+    ) -> Result<Sink, Error> {
+        log::warn!("tftp: {} may not write {path:?}: this server only reads", client.ip());
+        Err(Error::PermissionDenied)
+    }
+}
+
+impl Tree {
+    fn open(&self, client: SocketAddr, path: &Path) -> Result<(Transfer, Option<u64>), Error> {
+        let IpAddr::V4(asker) = client.ip() else {
+            return Err(Error::PermissionDenied);
+        };
+        let asked = path.to_str().unwrap_or_default();
+        let Some(name) = Name::parse(asked) else {
+            log::debug!("tftp: {asker} asked for {asked:?}, which is no name");
+            return Err(Error::FileNotFound);
+        };
+        let Some(slot) = Slot::take(&self.slots) else {
+            log::warn!("tftp: {asker} is turned away: {MOST_TRANSFERS} transfers are running");
+            return Err(Error::Msg("busy, try again".to_owned()));
+        };
+        let found = content(&self.world, &name, asker);
+        let path = name.path();
+        let (source, size) = match found {
+            Content::Bytes(bytes) => {
+                let size = bytes.len() as u64;
+                (Source::Bytes(io::Cursor::new(bytes)), size)
+            }
+            Content::Media(file) => {
+                let size = file.size;
+                (Source::File(MediaReader::open(&file)?), size)
+            }
+            Content::NotReady => return Err(Error::Msg("not ready, try again".to_owned())),
+            // Nine of these are normal in one boot of PXELINUX: they are no news.
+            Content::Missing => {
+                log::debug!("tftp: {asker} asked for {path:?}, which is not there");
+                return Err(Error::FileNotFound);
+            }
+        };
+        log::info!("tftp: {asker} takes {path} ({size} bytes)");
+        Ok((Transfer { source, _slot: slot }, Some(size)))
+    }
+}
+
+/// A running transfer; its slot is free when it is dropped.
+struct Transfer {
+    source: Source,
+    _slot: Slot,
+}
+
+enum Source {
+    Bytes(io::Cursor<Vec<u8>>),
+    File(MediaReader),
+}
+
+impl AsyncRead for Transfer {
+    /// Reads in place: a stick is faster than the TFTP of any client, and the thread is
+    /// this server's own.
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+        buffer: &mut [u8],
+    ) -> Poll<io::Result<usize>> {
+        Poll::Ready(match &mut self.source {
+            Source::Bytes(bytes) => bytes.read(buffer),
+            Source::File(file) => file.read(buffer),
+        })
+    }
+}
+
+/// Exactly as many bytes as were promised: a file that shrinks is an error, one that grows
+/// is cut.
+struct MediaReader {
+    file: io::BufReader<io::Take<std::fs::File>>,
+    left: u64,
+}
+
+impl MediaReader {
+    fn open(file: &MediaFile) -> Result<MediaReader, Error> {
+        let open = file.open().map_err(|error| {
+            log::warn!("tftp: {}: cannot be opened: {error}", file.path);
+            Error::Msg("cannot be read from the stick".to_owned())
+        })?;
+        let limited = open.take(file.size);
+        Ok(MediaReader { file: io::BufReader::with_capacity(READ_AHEAD, limited), left: file.size })
+    }
+}
+
+impl Read for MediaReader {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let count = self.file.read(buffer)?;
+        self.left = self.left.saturating_sub(count as u64);
+        if count == 0 && self.left > 0 && !buffer.is_empty() {
+            return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "the file became shorter"));
+        }
+        Ok(count)
+    }
+}
+
+/// One of [`MOST_TRANSFERS`].
+struct Slot(Arc<AtomicUsize>);
+
+impl Slot {
+    fn take(slots: &Arc<AtomicUsize>) -> Option<Slot> {
+        let taken = slots.fetch_add(1, Ordering::Relaxed);
+        // Dropping the slot gives it back, also when it was one too many.
+        let slot = Slot(Arc::clone(slots));
+        (taken < MOST_TRANSFERS).then_some(slot)
+    }
+}
+
+impl Drop for Slot {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
