@@ -19,12 +19,14 @@ import json
 import lzma
 import os
 import re
+import struct
 import sys
 import tomllib
 
 import devicetree
 
 EARLY_FIRST = "bcm2835_wdt"
+_SIGNATURE_MARK = b"~Module signature appended~\n"
 
 
 class ModulesError(Exception):
@@ -150,6 +152,16 @@ def read_ignored(path):
     return ignored
 
 
+def without_signature(module):
+    """The module without the signature that the kernel's build appends."""
+    if not module.endswith(_SIGNATURE_MARK):
+        return module
+    end = len(module) - len(_SIGNATURE_MARK)
+    # struct module_signature: five small fields, padding, the length in big endian.
+    length = struct.unpack_from(">8xI", module, end - 12)[0]
+    return module[:end - 12 - length]
+
+
 def canonical(name):
     """A module's name as the kernel spells it: `xhci-pci.ko` is `xhci_pci`."""
     return name.strip().partition(".ko")[0].replace("-", "_")
@@ -190,7 +202,14 @@ class Kernel:
                                "or board/*.toml") from None
 
     def read(self, name):
-        """The module's bytes, uncompressed."""
+        """The module's bytes, uncompressed and without the signature.
+
+        The signatures would prove nothing, as nothing proves the initramfs they
+        came in, and checking 80 of them is most of the time that loading takes.
+        """
+        return without_signature(self._uncompressed(name))
+
+    def _uncompressed(self, name):
         path = os.path.join(self._folder, self.path(name))
         if path.endswith(".xz"):
             with lzma.open(path) as file:
