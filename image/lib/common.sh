@@ -1,5 +1,6 @@
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2154
 # Shared by image/build, image/run and image/flash: messages, steps, stamps.
+# The script that sources this sets $repo and $work (target/image).
 
 # Ends the script with one line that says what failed and what to do.
 die() {

@@ -1,4 +1,4 @@
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2154
 # What goes into the image: the steps of image/build that put files together.
 
 # Unpacks the packages beside each other; their maintainer scripts never run.

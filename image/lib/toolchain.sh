@@ -1,4 +1,4 @@
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2154
 # Cross-compiles the binary: with rustup's aarch64 target where it is installed,
 # else with Debian's rustc, unpacked into target/image/toolchain.
 
