@@ -19,6 +19,8 @@ import subprocess
 import sys
 import tomllib
 
+_FIELD = re.compile(r"^(Package|Version|Architecture|Depends|SHA256|Size): (.*)$", re.MULTILINE)
+
 
 class FetchError(Exception):
     """One line: what failed and what to do."""
@@ -37,9 +39,8 @@ def main(arguments):
         return
     apt = Apt(os.path.join(work, f"{group_name}.apt"), group)
     apt.run("apt-get", "-q", "update")
-    packages = resolve(apt, group)
-    for package in packages:
-        download(apt, package, work)
+    packages = resolve(apt.index(), group)
+    download(apt, packages, work)
     with open(lock + ".new", "w", encoding="utf-8") as file:
         json.dump({"key": key, "packages": packages}, file, indent=1)
     os.replace(lock + ".new", lock)
@@ -50,47 +51,65 @@ def cached(lock, key, work):
     try:
         with open(lock, encoding="utf-8") as file:
             last = json.load(file)
-        return last["key"] == key and all(
-            sha256(os.path.join(work, p["file"])) == p["sha256"] for p in last["packages"])
+        return last["key"] == key and all(intact(p, work) for p in last["packages"])
     except (OSError, ValueError, KeyError):
         return False
 
 
-def resolve(apt, group):
+def resolve(index, group):
     """The packages of the group and the dependencies it follows, with versions."""
     found = {}
     for wanted in group["package"]:
-        version = choose_version(apt, wanted)
         follow = re.compile(wanted["follow"]) if "follow" in wanted else None
-        queue = [(wanted["name"], version)]
+        queue = [choose(index, wanted)]
         while queue:
-            name, version = queue.pop(0)
-            record = apt.show(name, wanted["arch"], version)
-            identity = (name, record["Architecture"])
+            record = queue.pop(0)
+            identity = (record["Package"], record["Architecture"])
             if identity in found:
                 continue
             found[identity] = {
-                "name": name, "version": record["Version"], "arch": record["Architecture"],
-                "suite": wanted["suite"], "sha256": record["SHA256"],
-                "file": f"{name}_{record['Version']}_{record['Architecture']}.deb".replace(":", "%3a"),
+                "name": record["Package"], "version": record["Version"], "arch": record["Architecture"],
+                "suite": record["suite"], "sha256": record["SHA256"], "bytes": int(record["Size"]),
+                "file": "{Package}_{Version}_{Architecture}.deb".format(**record).replace(":", "%3a"),
             }
-            for dependency, exact in dependencies(record):
-                if follow and follow.search(dependency):
-                    queue.append((dependency, exact))
+            for name, exact in dependencies(record):
+                if follow and follow.search(name):
+                    queue.append(pick(index, name, wanted["arch"], exact))
     return list(found.values())
 
 
-def choose_version(apt, wanted):
-    """The pinned version where the mirror has it, else the suite's newest."""
-    versions = apt.versions(wanted["name"], wanted["arch"], wanted["suite"])
-    if not versions:
+def choose(index, wanted):
+    """The pinned version where the suite has it, else the suite's newest."""
+    records = [r for r in index.get((wanted["name"], wanted["arch"]), ()) if r["suite"] == wanted["suite"]]
+    if not records:
         raise FetchError(f"{wanted['name']}:{wanted['arch']} is not in {wanted['suite']}; "
                          "correct image/packages.toml")
-    if wanted["version"] in versions:
-        return wanted["version"]
+    for record in records:
+        if record["Version"] == wanted["version"]:
+            return record
+    newest = newest_of(records)
     print(f"  {wanted['name']} {wanted['version']} has left {wanted['suite']}; "
-          f"using {versions[0]} (recorded in the manifest)", flush=True)
-    return versions[0]
+          f"using {newest['Version']} (recorded in the manifest)", flush=True)
+    return newest
+
+
+def pick(index, name, arch, exact):
+    """The record of a dependency: of the version it demands, else the newest."""
+    records = index.get((name, arch)) or index.get((name, "all")) or []
+    records = [r for r in records if exact in (None, r["Version"])]
+    if not records:
+        raise FetchError(f"{name}:{arch} {exact or ''} is in none of the suites: run image/build --refresh later")
+    return newest_of(records)
+
+
+def newest_of(records):
+    """The record with the highest version, as dpkg compares them."""
+    newest = records[0]
+    for record in records[1:]:
+        if subprocess.run(["dpkg", "--compare-versions", record["Version"], "gt", newest["Version"]],
+                          check=False).returncode == 0:
+            newest = record
+    return newest
 
 
 def dependencies(record):
@@ -101,15 +120,25 @@ def dependencies(record):
             yield match.group(1), match.group(2)
 
 
-def download(apt, package, work):
-    """Downloads one package and checks it against the signed index."""
+def download(apt, packages, work):
+    """Downloads what is not there and checks it against the signed index."""
+    missing = [p for p in packages if not intact(p, work)]
+    if missing:
+        size = sum(p.pop("bytes") for p in missing)
+        print(f"  {len(missing)} packages, {size / 1e6:.0f} MB", flush=True)
+        names = [f"{qualified(p['name'], p['arch'])}={p['version']}" for p in missing]
+        apt.run("apt-get", "-q", "download", *names, cwd=work)
+    for package in packages:
+        package.pop("bytes", None)
+        if not intact(package, work):
+            raise FetchError(f"{work}/{package['file']}: not what the archive's index promises; "
+                             "delete it and build again")
+
+
+def intact(package, work):
+    """Whether the package is there with the checksum that the index gives."""
     path = os.path.join(work, package["file"])
-    if not os.path.exists(path) or sha256(path) != package["sha256"]:
-        name = qualified(package["name"], package["arch"])
-        print(f"  {name} {package['version']}", flush=True)
-        apt.run("apt-get", "-q", "download", f"{name}={package['version']}", cwd=work)
-    if sha256(path) != package["sha256"]:
-        raise FetchError(f"{path}: not the file that the archive's index promises; delete it and build again")
+    return os.path.exists(path) and sha256(path) == package["sha256"]
 
 
 def qualified(name, arch):
@@ -145,28 +174,25 @@ class Apt:
             raise FetchError(f"{' '.join(command)}: {'; '.join(reason) or done.stderr.strip()}")
         return done.stdout
 
-    def versions(self, name, arch, suite):
-        """The versions of a package in one suite, newest first."""
-        rows = [row.split(" | ") for row in self.run("apt-cache", "madison", qualified(name, arch)).splitlines()]
-        return [row[1].strip() for row in rows if f" {suite}/" in row[2]]
-
-    def show(self, name, arch, version):
-        """The index record of a package; the newest where no version is given."""
-        exact = f"={version}" if version else ""
-        try:
-            text = self.run("apt-cache", "show", "--no-all-versions", qualified(name, arch) + exact)
-        except FetchError:
-            # A dependency that is the same on every architecture has no qualified name.
-            text = self.run("apt-cache", "show", "--no-all-versions", name + exact)
-        fields = re.findall(r"^([A-Za-z0-9-]+): (.*)$", text.split("\n\n")[0], re.MULTILINE)
-        return dict(fields)
+    def index(self):
+        """{(name, arch): [record, …]} of all the suites, from the lists that apt has verified."""
+        found = {}
+        targets = self.run("apt-get", "indextargets", "--format", "$(CODENAME) $(FILENAME)", "Created-By: Packages")
+        for target in targets.splitlines():
+            suite, _, path = target.partition(" ")
+            for paragraph in self.run("/usr/lib/apt/apt-helper", "cat-file", path).split("\n\n"):
+                record = dict(_FIELD.findall(paragraph))
+                if record:
+                    record["suite"] = suite
+                    found.setdefault((record["Package"], record["Architecture"]), []).append(record)
+        return found
 
     @staticmethod
     def _configuration(root, architectures):
         # How this host reaches an archive (proxy, time-outs) holds for us as well.
         host = subprocess.run(["apt-config", "dump"], text=True, check=True, stdout=subprocess.PIPE).stdout
         lines = [line for line in host.splitlines()
-                 if line.startswith("Acquire::") and "IndexTargets" not in line]
+                 if line.startswith("Acquire::") and not re.match(r"Acquire::(IndexTargets|GzipIndexes)", line)]
         folders = {
             "Dir::State": "state", "Dir::State::lists": "lists", "Dir::State::status": "status",
             "Dir::Cache": "cache", "Dir::Etc::sourcelist": "sources.list", "Dir::Etc::sourceparts": "empty",

@@ -46,7 +46,7 @@ write_starter() {
 
 # Compiles $repo for the Pi and puts the binary at $work/pxeberry.
 compile() {
-    local target flags=() cargo=cargo
+    local target registry flags=() cargo=cargo
     if target=$(rustup_target); then
         [[ $target == *-gnu ]] && export CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_LINKER=aarch64-linux-gnu-gcc
         # rustup links musl programs by itself.
@@ -62,8 +62,13 @@ compile() {
     fi
     flags=(-C target-feature=+crt-static -C relocation-model=static
         # No path of this machine in the binary, so that any machine makes the same one.
-        "--remap-path-prefix=$repo=/pxeberry"
-        "--remap-path-prefix=${CARGO_HOME:-$HOME/.cargo}/registry/src=/crates")
+        "--remap-path-prefix=$repo=/pxeberry")
+    # Where the crates lie depends on the machine and on its registry's name;
+    # the folders are there once the crates are.
+    (cd "$repo" && "$cargo" fetch --quiet --locked)
+    for registry in "${CARGO_HOME:-$HOME/.cargo}"/registry/src/*/; do
+        flags+=("--remap-path-prefix=${registry%/}=/crates")
+    done
     CARGO_ENCODED_RUSTFLAGS=$(printf '%s\037' "${flags[@]}")
     export CARGO_ENCODED_RUSTFLAGS=${CARGO_ENCODED_RUSTFLAGS%$'\037'}
     export CARGO_TARGET_DIR="$work/cargo"
