@@ -1,3 +1,4 @@
+# shellcheck shell=sh
 # Sourced. Output goes to the first serial port, and to the kernel's console too
 # when that is another device.
 

@@ -1,3 +1,4 @@
+# shellcheck shell=sh
 # Sourced. load_drivers NAME...: inserts the modules of the named drivers, those
 # of PCI devices only when the machine has such a device (each costs time in an emulator).
 

@@ -1,4 +1,5 @@
 #!/bin/sh
+# shellcheck disable=SC2154 # set by udhcpc
 # udhcpc's event script: put the address on the interface and say so.
 . /etc/console.sh
 case $1 in
