@@ -1,10 +1,146 @@
-//! LEDs and button.
+//! LEDs and button: the face of a box that has no screen.
+//!
+//! A process of its own, which outlives a crash of the servers and then says so. The loop
+//! reads the button and writes the LEDs every 20 ms and waits for nothing else: the servers
+//! are asked by threads (`link`), and everything that decides is pure (`face` and below).
+//! It refuses to be a reason for anything else to fail: without LEDs it runs without LEDs.
 
+pub mod board;
+pub mod button;
+mod cdev;
+pub mod client;
+pub mod display;
+pub mod face;
+pub mod health;
+mod link;
+mod onboard;
+pub mod pattern;
+mod power;
+mod rpi;
+mod signals;
+mod terminal;
+
+use std::fs;
+use std::path::Path;
 use std::process::ExitCode;
+use std::time::{Duration, Instant};
 
-use crate::config::Config;
+pub use pattern::State;
 
-/// Runs the panel until SIGTERM.
-pub fn run(_config: &Config) -> ExitCode {
-    ExitCode::FAILURE
+use crate::config::{Config, PanelKind};
+use board::Board;
+use face::{Effect, Face, Input, Output};
+use link::{Link, Wish};
+use onboard::OwnLed;
+use pattern::Leds;
+use signals::Signals;
+
+/// Half of the shortest debounce, and far below what a person sees as a delay.
+const TICK: Duration = Duration::from_millis(20);
+
+/// A button that is down when a box of this age starts its panel has been held since
+/// power-on; later, it is the panel that was restarted.
+const JUST_SWITCHED_ON: Duration = Duration::from_secs(30);
+
+/// Runs the panel until SIGTERM; then the LEDs are dark.
+pub fn run(config: &Config) -> ExitCode {
+    let started = Signals::block().and_then(|signals| Ok((signals, Link::start(&config.control)?)));
+    let (signals, link) = match started {
+        Ok(started) => started,
+        Err(error) => {
+            log::error!("panel: cannot start its threads: {error}; is the memory full?");
+            return ExitCode::FAILURE;
+        }
+    };
+    let uptime = uptime();
+    let mut panel = Panel {
+        face: Face::new(uptime, uptime < JUST_SWITCHED_ON, Duration::ZERO),
+        board: board::open(&config.panel),
+        own_led: own_led(config.panel.kind),
+        link,
+        last: None,
+    };
+    let start = Instant::now();
+    let mut due = Duration::ZERO;
+    loop {
+        let now = start.elapsed();
+        panel.tick(now);
+        // After a stall the ticks go on from here; those that were missed are gone.
+        due = (due + TICK).max(now);
+        if signals.wait(due.saturating_sub(start.elapsed())) {
+            break;
+        }
+    }
+    panel.dark(start.elapsed());
+    log::info!("panel: ended by a signal, LEDs dark");
+    ExitCode::SUCCESS
+}
+
+struct Panel {
+    face: Face,
+    board: Box<dyn Board>,
+    own_led: Option<OwnLed>,
+    link: Link,
+    last: Option<(Leds, State)>,
+}
+
+impl Panel {
+    fn tick(&mut self, now: Duration) {
+        let input = Input {
+            pressed: self.board.button_pressed(),
+            answer: self.link.answer(),
+            disks_closed: self.face.shutting_down() && power::disks_closed(),
+        };
+        let output = self.face.step(input, now);
+        self.show(output, now);
+        match output.effect {
+            Some(Effect::Rescan) => self.link.carry(Wish::Rescan),
+            Some(Effect::SafeMode) => self.link.carry(Wish::SafeMode),
+            Some(Effect::PowerOff) => self.power_off(),
+            None => {}
+        }
+    }
+
+    fn show(&mut self, output: Output, now: Duration) {
+        let Output { leds, shown, .. } = output;
+        if self.last.is_none_or(|(_, state)| state != shown) {
+            log::info!("panel: shows {}", shown.name());
+        }
+        if self.last != Some((leds, shown)) {
+            self.board.set(leds, shown);
+            self.last = Some((leds, shown));
+        }
+        if let Some(own_led) = &mut self.own_led {
+            own_led.set(leds.any(), now);
+        }
+    }
+
+    fn power_off(&mut self) {
+        log::info!("panel: button held: asking PID 1 to switch off");
+        if let Err(error) = power::ask_init() {
+            log::error!("panel: {error}");
+            self.face.power_off_refused();
+        }
+    }
+
+    fn dark(&mut self, now: Duration) {
+        let shown = self.last.map_or(State::Booting, |(_, state)| state);
+        self.board.set(Leds::OFF, shown);
+        if let Some(own_led) = &mut self.own_led {
+            own_led.set(false, now);
+        }
+    }
+}
+
+/// A panel that is drawn, or not wanted, is no reason to take the machine's own LED.
+fn own_led(kind: PanelKind) -> Option<OwnLed> {
+    let wanted = matches!(kind, PanelKind::Auto | PanelKind::Gpio);
+    wanted.then(|| OwnLed::new(Path::new(onboard::LEDS)))
+}
+
+/// The age of the machine; where the kernel does not say, it is old.
+fn uptime() -> Duration {
+    let text = fs::read_to_string("/proc/uptime").unwrap_or_default();
+    let seconds = text.split(' ').next().and_then(|seconds| seconds.parse().ok());
+    seconds.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok()).unwrap_or(Duration::MAX)
 }
