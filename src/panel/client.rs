@@ -42,6 +42,8 @@ pub enum ClientError {
 impl fmt::Display for ClientError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            // What a socket calls its time-out says nothing to a person.
+            ClientError::Receive(error) if timed_out(error) => f.write_str("no answer in time"),
             ClientError::Connect(error) => write!(f, "cannot connect ({error})"),
             ClientError::Send(error) => write!(f, "cannot send the request ({error})"),
             ClientError::Receive(error) => write!(f, "no whole answer ({error})"),
@@ -135,6 +137,10 @@ fn parse(received: &[u8], ended: bool) -> Result<Option<Answer>, ClientError> {
         None if ended => Err(cut()),
         None => Ok(None),
     }
+}
+
+fn timed_out(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut)
 }
 
 /// The server died in the middle.

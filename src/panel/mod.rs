@@ -144,3 +144,25 @@ fn uptime() -> Duration {
     let seconds = text.split(' ').next().and_then(|seconds| seconds.parse().ok());
     seconds.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok()).unwrap_or(Duration::MAX)
 }
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn the_wiring_page_names_the_pins_that_the_defaults_use() {
+        const HEADER: [(u8, u8); 4] = [(10, 19), (9, 21), (11, 23), (5, 29)];
+        let page = include_str!("../../board/wiring.md");
+        let panel = crate::config::parse("").unwrap().panel;
+        let parts = [
+            (panel.red, "long leg of the red LED"),
+            (panel.amber, "long leg of the amber LED"),
+            (panel.green, "long leg of the green LED"),
+            (panel.button, "one side of the button"),
+        ];
+        for (gpio, part) in parts {
+            let (_, pin) = HEADER.iter().find(|(number, _)| *number == gpio).unwrap();
+            let start = format!("| {pin} | GPIO{gpio} | ");
+            let row = page.lines().find(|line| line.starts_with(&start));
+            assert!(row.is_some_and(|row| row.contains(part)), "{start}{part}");
+        }
+    }
+}

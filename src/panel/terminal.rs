@@ -1,4 +1,4 @@
-//! The panel drawn in a terminal: one line with three LEDs; the space bar is the button.
+//! The panel drawn in a terminal: three LEDs and what they say; the space bar is the button.
 //!
 //! For developers and for people without a Pi at hand. It gives the terminal back as it
 //! found it, also after a panic.
@@ -22,7 +22,10 @@ const SHOW_CURSOR: &str = "\x1b[?25h";
 /// From the cursor to the end of the screen.
 const CLEAR: &str = "\r\x1b[J";
 /// The cursor waits above the drawing, where the next log line belongs.
-const UP: &str = "\x1b[A\r";
+const UP: &str = "\x1b[2A\r";
+/// In a narrow terminal the drawing is cut, not folded: [`UP`] counts its lines.
+const NO_FOLDING: &str = "\x1b[?7l";
+const FOLDING: &str = "\x1b[?7h";
 
 /// The terminal, in our hands until dropped.
 #[derive(Debug)]
@@ -45,7 +48,7 @@ impl Terminal {
 
 impl Board for Terminal {
     fn set(&mut self, leds: Leds, state: State) {
-        print(&format!("{CLEAR}\n{}{UP}", line(leds, state)));
+        print(&format!("{CLEAR}{NO_FOLDING}\n{}{FOLDING}{UP}", drawing(leds, state)));
     }
 
     fn button_pressed(&mut self) -> bool {
@@ -66,13 +69,13 @@ impl Drop for Terminal {
 }
 
 /// Lit and dark differ in shape too, not in colour alone.
-fn line(leds: Leds, state: State) -> String {
+fn drawing(leds: Leds, state: State) -> String {
     let led = |lit: bool, colour: u8, name: &str| {
         if lit { format!("\x1b[1;{colour}m● {name}\x1b[0m") } else { format!("○ {name}") }
     };
     let meaning = table().iter().find(|entry| entry.state == state).map_or("", |e| e.meaning);
     format!(
-        "{}  {}  {}   {}: {meaning}",
+        "{}  {}  {}   {}\n{meaning}",
         led(leds.red, 31, "red"),
         led(leds.amber, 33, "amber"),
         led(leds.green, 32, "green"),
@@ -141,8 +144,9 @@ mod tests {
     #[test]
     fn lit_and_dark_can_be_told_without_colour() {
         let leds = Leds { amber: true, ..Leds::OFF };
-        let line = line(leds, State::NoStick);
-        assert!(line.contains("○ red") && line.contains("● amber") && line.contains("○ green"));
-        assert!(line.contains("no-stick: No USB stick"), "{line}");
+        let drawing = drawing(leds, State::NoStick);
+        for part in ["○ red", "● amber", "○ green", "no-stick", "No USB stick"] {
+            assert!(drawing.contains(part), "{part} in {drawing}");
+        }
     }
 }
