@@ -18,6 +18,7 @@ pub mod pattern;
 mod power;
 mod rpi;
 mod signals;
+pub mod table;
 mod terminal;
 
 use std::fs;
