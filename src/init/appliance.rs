@@ -1,0 +1,307 @@
+//! The main loop: everything that PID 1 does after its first second.
+//!
+//! One loop, one `poll`; each turn looks at all that may have changed and does what is
+//! due. Nothing in it waits for a child, a disk or the network.
+
+use std::collections::VecDeque;
+use std::fs;
+use std::os::fd::AsFd;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use log::{error, info, warn};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::process::{WaitOptions, wait};
+
+use super::clock::Clock;
+use super::network::{Network, News as NetworkNews};
+use super::power::{self, End};
+use super::process::Process;
+use super::settings::{self, Folders, Settings};
+use super::signals::{Request, Signals};
+use super::sockets::{self, Listener};
+use super::sticks::Disks;
+use super::uevent::Uevents;
+use super::volumes::Role;
+use super::watchdog::Watchdog;
+use super::{modules, mount};
+use crate::config::PanelKind;
+
+/// A slow SD card answers within three seconds; somebody who boots from USB waits longer.
+const CARD_WAIT: Duration = Duration::from_secs(10);
+
+/// While the box starts, links and disks are asked for this often.
+const STARTING_TURN: Duration = Duration::from_millis(20);
+
+/// Afterwards, the state of the link is.
+const TURN: Duration = Duration::from_secs(1);
+
+/// `serve` arms no machine where this file is: it would forget that it did.
+const STATE_IS_LOST: &str = "state-is-lost";
+
+/// What the boot story hands to the loop.
+#[derive(Debug)]
+pub struct Start {
+    /// When PID 1 was started.
+    pub started: Instant,
+    /// The door for signals.
+    pub signals: Signals,
+    /// The door for device news.
+    pub uevents: Option<Uevents>,
+    /// The hardware watchdog.
+    pub watchdog: Watchdog,
+    /// The clock.
+    pub clock: Clock,
+    /// Modules still to be loaded.
+    pub late: VecDeque<String>,
+    /// Interfaces.
+    pub network: Network,
+}
+
+/// The running box.
+#[derive(Debug)]
+pub struct Appliance {
+    start: Start,
+    modules: PathBuf,
+    disks: Disks,
+    look_at_disks: bool,
+    settings: Option<Settings>,
+    listeners: Vec<Listener>,
+    serve: Process,
+    panel: Process,
+    ending: Option<Ending>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Ending {
+    how: End,
+    leave_at: Instant,
+}
+
+impl Appliance {
+    /// The box before its first turn.
+    pub fn new(start: Start) -> Appliance {
+        Appliance {
+            start,
+            modules: modules::folder(),
+            disks: Disks::default(),
+            look_at_disks: true,
+            settings: None,
+            listeners: Vec::new(),
+            serve: Process::serve(),
+            panel: Process::panel(),
+            ending: None,
+        }
+    }
+
+    /// Runs until the box is to go down, and leaves it ready for that.
+    pub fn run(mut self) -> End {
+        loop {
+            let now = Instant::now();
+            self.hear(now);
+            if let Some(ending) = self.ending {
+                if self.may_leave(ending, now) {
+                    self.leave();
+                    return ending.how;
+                }
+            } else {
+                self.turn(now);
+            }
+            self.wait(now);
+        }
+    }
+
+    fn turn(&mut self, now: Instant) {
+        if let Some(module) = self.start.late.pop_front() {
+            modules::load(&self.modules, &module);
+        }
+        self.attend_disks(now);
+        if self.settings.is_none() {
+            self.start.network.wake(now);
+            self.settle_card(now);
+        }
+        self.attend_network(now);
+        self.attend_children(now);
+        self.start.watchdog.advance(now);
+        self.start.clock.advance(now);
+    }
+
+    /// Signals, ended children, device news.
+    fn hear(&mut self, now: Instant) {
+        for request in self.start.signals.read() {
+            match request {
+                Request::Reap => self.reap(now),
+                Request::GoDown(how) => self.go_down(how, now),
+            }
+        }
+        if let Some(uevents) = &self.start.uevents {
+            self.look_at_disks |= uevents.read().block;
+        }
+    }
+
+    /// All that have ended, also children of children: PID 1 inherits them.
+    fn reap(&mut self, now: Instant) {
+        while let Ok(Some((pid, status))) = wait(WaitOptions::NOHANG) {
+            self.serve.ended(pid, status, now);
+            self.panel.ended(pid, status, now);
+        }
+    }
+
+    fn attend_disks(&mut self, now: Instant) {
+        // File systems are among the late modules; a mount before them would fail.
+        if self.start.late.is_empty() && std::mem::take(&mut self.look_at_disks) {
+            let news = self.disks.look(now);
+            self.sticks_changed(news.sticks);
+        }
+        let news = self.disks.advance(now);
+        self.sticks_changed(news.sticks);
+    }
+
+    fn sticks_changed(&mut self, changed: bool) {
+        if changed {
+            self.serve.hang_up();
+        }
+    }
+
+    /// The card is there, or has had its time: settings, state folder, panel.
+    fn settle_card(&mut self, now: Instant) {
+        let boot = self.disks.is_mounted(Role::Boot);
+        let state = self.disks.is_mounted(Role::State);
+        // Both partitions appear together; without work in progress none will follow.
+        let complete = boot && (state || !self.disks.is_busy());
+        if !complete && now < self.start.started + CARD_WAIT {
+            return;
+        }
+        self.disks.close_card();
+        if !boot {
+            warn!(
+                "the card's partition PXEBERRY did not appear within {} s; going on with the \
+                 default settings",
+                CARD_WAIT.as_secs()
+            );
+        }
+        match state {
+            true => self.start.clock.go_on_from_saved(),
+            false => lose_state(),
+        }
+        let (boot, state, run) =
+            (Path::new(mount::BOOT), Path::new(mount::STATE), Path::new(mount::RUN));
+        self.settings = settings::load(Folders { boot, state, run });
+        match &self.settings {
+            Some(settings) if settings.config.panel.kind != PanelKind::None => {
+                self.panel.want(["--config".into(), settings.file.clone().into()], now);
+            }
+            Some(_) => {}
+            None => self.go_down(End::Restart, now),
+        }
+    }
+
+    fn attend_network(&mut self, now: Instant) {
+        let Some(settings) = &self.settings else { return };
+        match self.start.network.advance(&settings.config, now) {
+            Some(NetworkNews::Ready) => self.open_for_business(now),
+            Some(NetworkNews::Lost) => {
+                self.serve.stop(now);
+                self.listeners.clear();
+            }
+            None => {}
+        }
+    }
+
+    fn open_for_business(&mut self, now: Instant) {
+        let (Some(settings), Some(chosen)) = (&self.settings, self.start.network.chosen()) else {
+            return;
+        };
+        self.listeners = sockets::open(&chosen.name, &settings.config.http.ports);
+        let options = [
+            "--config".into(),
+            settings.file.clone().into(),
+            "--interface".into(),
+            chosen.name.clone().into(),
+        ];
+        self.serve.want(options, now);
+    }
+
+    fn attend_children(&mut self, now: Instant) {
+        let since = || now.duration_since(self.start.started).as_secs_f32();
+        if self.serve.advance(&self.listeners, now) {
+            info!("serve started, {:.2} s after PID 1", since());
+        }
+        if self.serve.listen(now) {
+            info!("serve works, {:.2} s after PID 1", since());
+        }
+        // The panel second, and after the late modules: it is not what clients wait for.
+        if self.start.late.is_empty() && self.panel.advance(&[], now) {
+            info!("panel started, {:.2} s after PID 1", since());
+        }
+        let nobody_wants_it = self.start.network.chosen().is_none();
+        if self.serve.is_alive() || nobody_wants_it {
+            self.start.watchdog.all_is_well(now);
+        }
+    }
+
+    fn go_down(&mut self, how: End, now: Instant) {
+        if self.ending.is_some() {
+            return;
+        }
+        info!("{how}: stopping serve and panel");
+        self.start.watchdog.pet();
+        self.serve.stop(now);
+        self.panel.stop(now);
+        let leave_at = now + power::CHILDREN_STOP + power::CHILDREN_DIE;
+        self.ending = Some(Ending { how, leave_at });
+    }
+
+    fn may_leave(&mut self, ending: Ending, now: Instant) -> bool {
+        self.serve.advance(&[], now);
+        self.panel.advance(&[], now);
+        now >= ending.leave_at || !self.serve.is_running() && !self.panel.is_running()
+    }
+
+    fn leave(&mut self) {
+        self.start.clock.save();
+        // The watchdog is still on: a card that hangs here ends in a reset.
+        rustix::fs::sync();
+        self.disks.detach_all();
+        self.start.watchdog.stop();
+        info!("everything is on the card; it is safe to pull the plug");
+    }
+
+    fn wait(&self, now: Instant) {
+        let mut doors = vec![PollFd::new(&self.start.signals, PollFlags::IN)];
+        let others = self.start.uevents.iter().map(AsFd::as_fd);
+        let others = others.chain(self.serve.waiting()).chain(self.disks.waiting());
+        doors.extend(others.map(|fd| PollFd::from_borrowed_fd(fd, PollFlags::IN)));
+        // An error is a signal that came: the next turn looks at it.
+        let _ = poll(&mut doors, Some(&timespec(self.patience(now))));
+    }
+
+    fn patience(&self, now: Instant) -> Duration {
+        if !self.start.late.is_empty() {
+            return Duration::ZERO;
+        }
+        let starting = self.start.network.chosen().is_none() || self.ending.is_some();
+        let turn = if starting { STARTING_TURN } else { TURN };
+        let next = self.serve.next().into_iter().chain(self.panel.next()).min();
+        next.map_or(turn, |next| next.saturating_duration_since(now).min(turn))
+    }
+}
+
+fn lose_state() {
+    error!(
+        "no state partition: nothing outlives a power cut, so no machine is installed; flash \
+         the card again"
+    );
+    if let Err(error) = mount::state_in_memory() {
+        error!("{}: no folder in memory either: {error}", mount::STATE);
+    }
+    let mark = Path::new(mount::RUN).join(STATE_IS_LOST);
+    if let Err(error) = fs::write(&mark, "") {
+        error!("{}: cannot be written: {error}", mark.display());
+    }
+}
+
+fn timespec(duration: Duration) -> Timespec {
+    let seconds = i64::try_from(duration.as_secs()).unwrap_or(i64::MAX);
+    Timespec { tv_sec: seconds, tv_nsec: duration.subsec_nanos().into() }
+}

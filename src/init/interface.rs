@@ -1,0 +1,104 @@
+//! Bringing a network interface up and giving it an address, by the classic ioctls.
+
+use std::io;
+use std::net::Ipv4Addr;
+use std::os::fd::{AsRawFd, OwnedFd};
+
+use rustix::net::{AddressFamily, SocketFlags, SocketType, netdevice, socket_with};
+
+use crate::net::Subnet;
+
+/// The kernel's door to its interfaces.
+#[derive(Debug)]
+pub struct Interfaces(OwnedFd);
+
+impl Interfaces {
+    /// Opens the door. Needs the rights of root only for changes.
+    pub fn open() -> io::Result<Interfaces> {
+        let socket =
+            socket_with(AddressFamily::INET, SocketType::DGRAM, SocketFlags::CLOEXEC, None)?;
+        Ok(Interfaces(socket))
+    }
+
+    /// The kernel's number of an interface; a replugged adapter of the same name has another.
+    pub fn index(&self, name: &str) -> Option<u32> {
+        netdevice::name_to_index(&self.0, name).ok()
+    }
+
+    /// Switches the interface on.
+    pub fn up(&self, name: &str) -> io::Result<()> {
+        let mut request = request(name)?;
+        self.ioctl(libc::SIOCGIFFLAGS, &mut request)?;
+        // SAFETY: SIOCGIFFLAGS has filled this member of the union.
+        let flags = unsafe { request.ifr_ifru.ifru_flags };
+        let up = libc::c_short::try_from(libc::IFF_UP).unwrap_or_default();
+        request.ifr_ifru.ifru_flags = flags | up;
+        self.ioctl(libc::SIOCSIFFLAGS, &mut request)
+    }
+
+    /// Gives the interface this address, in place of the one it had.
+    pub fn set_address(&self, name: &str, subnet: Subnet) -> io::Result<()> {
+        let settings = [
+            (libc::SIOCSIFADDR, subnet.address()),
+            (libc::SIOCSIFNETMASK, subnet.netmask()),
+            (libc::SIOCSIFBRDADDR, subnet.broadcast()),
+        ];
+        for (operation, address) in settings {
+            let mut request = request(name)?;
+            request.ifr_ifru.ifru_addr = socket_address(address);
+            self.ioctl(operation, &mut request)?;
+        }
+        Ok(())
+    }
+
+    fn ioctl(&self, operation: libc::Ioctl, request: &mut libc::ifreq) -> io::Result<()> {
+        // SAFETY: the descriptor is open, and all operations used here take an `ifreq`,
+        // which lives until the call returns.
+        match unsafe { libc::ioctl(self.0.as_raw_fd(), operation, &raw mut *request) } {
+            -1 => Err(io::Error::last_os_error()),
+            _ => Ok(()),
+        }
+    }
+}
+
+fn request(name: &str) -> io::Result<libc::ifreq> {
+    // SAFETY: `ifreq` is made of integers, for which zero is a value.
+    let mut request: libc::ifreq = unsafe { std::mem::zeroed() };
+    // The last byte stays the closing NUL.
+    if name.len() >= request.ifr_name.len() {
+        return Err(io::Error::from(io::ErrorKind::InvalidInput));
+    }
+    for (place, byte) in request.ifr_name.iter_mut().zip(name.bytes()) {
+        *place = libc::c_char::from_ne_bytes([byte]);
+    }
+    Ok(request)
+}
+
+/// `struct sockaddr_in` in the clothes of `struct sockaddr`: port (unused), address, zeros.
+fn socket_address(address: Ipv4Addr) -> libc::sockaddr {
+    let mut data = [0; 14];
+    for (place, octet) in data.iter_mut().skip(2).zip(address.octets()) {
+        *place = libc::c_char::from_ne_bytes([octet]);
+    }
+    let family = libc::sa_family_t::try_from(libc::AF_INET).unwrap_or_default();
+    libc::sockaddr { sa_family: family, sa_data: data }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_loopback_interface_has_a_number_and_others_do_not_exist() {
+        let interfaces = Interfaces::open().unwrap();
+        assert!(interfaces.index("lo").is_some());
+        assert_eq!(interfaces.index("no-such-name"), None);
+        assert!(interfaces.up("no-such-name").is_err());
+    }
+
+    #[test]
+    fn a_name_that_is_too_long_is_refused_and_not_cut() {
+        assert!(request("fifteen-letters").is_ok());
+        assert!(request("sixteen-letters!").is_err());
+    }
+}
