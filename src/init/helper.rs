@@ -49,13 +49,14 @@ fn run_and_exit(input: &OwnedFd, work: impl FnOnce() -> String) -> ! {
 fn close_all_but(kept: &OwnedFd) {
     let Ok(kept) = libc::c_uint::try_from(kept.as_raw_fd()) else { return };
     // SAFETY: nothing in the copy uses any other descriptor from here on: it ends with
-    // `_exit`, so no owner of one is ever dropped.
-    unsafe {
-        if kept > 3 {
-            libc::close_range(3, kept - 1, 0);
-        }
-        libc::close_range(kept + 1, libc::c_uint::MAX, 0);
+    // `_exit`, so no owner of one is ever dropped. (musl has no function for this call.)
+    let close = |first: libc::c_uint, last: libc::c_uint| unsafe {
+        libc::syscall(libc::SYS_close_range, first, last, 0);
+    };
+    if kept > 3 {
+        close(3, kept - 1);
     }
+    close(kept + 1, libc::c_uint::MAX);
 }
 
 impl Helper {

@@ -2,11 +2,19 @@
 
 use std::io;
 use std::net::Ipv4Addr;
-use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::fd::OwnedFd;
 
+use rustix::ioctl::{self, Opcode, Updater};
 use rustix::net::{AddressFamily, SocketFlags, SocketType, netdevice, socket_with};
 
 use crate::net::Subnet;
+
+/// Operations of Linux `sockios.h`.
+const SIOCGIFFLAGS: Opcode = 0x8913;
+const SIOCSIFFLAGS: Opcode = 0x8914;
+const SIOCSIFADDR: Opcode = 0x8916;
+const SIOCSIFBRDADDR: Opcode = 0x891a;
+const SIOCSIFNETMASK: Opcode = 0x891c;
 
 /// The kernel's door to its interfaces.
 #[derive(Debug)]
@@ -28,37 +36,32 @@ impl Interfaces {
     /// Switches the interface on.
     pub fn up(&self, name: &str) -> io::Result<()> {
         let mut request = request(name)?;
-        self.ioctl(libc::SIOCGIFFLAGS, &mut request)?;
+        self.ioctl::<SIOCGIFFLAGS>(&mut request)?;
         // SAFETY: SIOCGIFFLAGS has filled this member of the union.
         let flags = unsafe { request.ifr_ifru.ifru_flags };
         let up = libc::c_short::try_from(libc::IFF_UP).unwrap_or_default();
         request.ifr_ifru.ifru_flags = flags | up;
-        self.ioctl(libc::SIOCSIFFLAGS, &mut request)
+        self.ioctl::<SIOCSIFFLAGS>(&mut request)
     }
 
     /// Gives the interface this address, in place of the one it had.
     pub fn set_address(&self, name: &str, subnet: Subnet) -> io::Result<()> {
-        let settings = [
-            (libc::SIOCSIFADDR, subnet.address()),
-            (libc::SIOCSIFNETMASK, subnet.netmask()),
-            (libc::SIOCSIFBRDADDR, subnet.broadcast()),
-        ];
-        for (operation, address) in settings {
-            let mut request = request(name)?;
-            request.ifr_ifru.ifru_addr = socket_address(address);
-            self.ioctl(operation, &mut request)?;
-        }
-        Ok(())
+        self.ioctl::<SIOCSIFADDR>(&mut with_address(name, subnet.address())?)?;
+        self.ioctl::<SIOCSIFNETMASK>(&mut with_address(name, subnet.netmask())?)?;
+        self.ioctl::<SIOCSIFBRDADDR>(&mut with_address(name, subnet.broadcast())?)
     }
 
-    fn ioctl(&self, operation: libc::Ioctl, request: &mut libc::ifreq) -> io::Result<()> {
-        // SAFETY: the descriptor is open, and all operations used here take an `ifreq`,
-        // which lives until the call returns.
-        match unsafe { libc::ioctl(self.0.as_raw_fd(), operation, &raw mut *request) } {
-            -1 => Err(io::Error::last_os_error()),
-            _ => Ok(()),
-        }
+    fn ioctl<const OPERATION: Opcode>(&self, request: &mut libc::ifreq) -> io::Result<()> {
+        // SAFETY: all operations used here take an `ifreq`, read and perhaps written.
+        let result = unsafe { ioctl::ioctl(&self.0, Updater::<OPERATION, _>::new(request)) };
+        Ok(result?)
     }
+}
+
+fn with_address(name: &str, address: Ipv4Addr) -> io::Result<libc::ifreq> {
+    let mut request = request(name)?;
+    request.ifr_ifru.ifru_addr = socket_address(address);
+    Ok(request)
 }
 
 fn request(name: &str) -> io::Result<libc::ifreq> {

@@ -5,10 +5,10 @@
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
-use std::os::fd::AsRawFd;
 use std::time::{Duration, Instant};
 
 use log::{error, info, warn};
+use rustix::ioctl::{self, Opcode, Updater};
 
 const DEVICE: &str = "/dev/watchdog";
 
@@ -23,7 +23,7 @@ const PET_EVERY: Duration = Duration::from_secs(5);
 const GRACE: Duration = Duration::from_secs(120);
 
 /// Linux `watchdog.h`: `_IOWR('W', 6, int)`.
-const WDIOC_SETTIMEOUT: libc::Ioctl = 0xc004_5706;
+const WDIOC_SETTIMEOUT: Opcode = 0xc004_5706;
 
 /// The watchdog, if the board has one and it is not switched off.
 #[derive(Debug)]
@@ -88,10 +88,9 @@ impl Watchdog {
 fn open() -> io::Result<File> {
     let device = OpenOptions::new().write(true).open(DEVICE)?;
     let mut seconds = TIMEOUT_SECONDS;
-    // SAFETY: the descriptor is open and the operation reads and writes one `int`, which
-    // lives until the call returns.
-    if unsafe { libc::ioctl(device.as_raw_fd(), WDIOC_SETTIMEOUT, &raw mut seconds) } == -1 {
-        let error = io::Error::last_os_error();
+    // SAFETY: the operation reads and writes one `int`.
+    let set = unsafe { ioctl::ioctl(&device, Updater::<WDIOC_SETTIMEOUT, _>::new(&mut seconds)) };
+    if let Err(error) = set {
         warn!("the watchdog keeps its own time-out: {error}");
     } else {
         info!("watchdog started, {seconds} s");
