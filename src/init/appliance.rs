@@ -20,7 +20,7 @@ use super::process::Process;
 use super::settings::{self, Folders, Settings};
 use super::signals::{Request, Signals};
 use super::sockets::{self, Listener};
-use super::sticks::Disks;
+use super::sticks::{Disks, Look};
 use super::uevent::Uevents;
 use super::volumes::Role;
 use super::watchdog::Watchdog;
@@ -29,6 +29,13 @@ use crate::config::PanelKind;
 
 /// A slow SD card answers within three seconds; somebody who boots from USB waits longer.
 const CARD_WAIT: Duration = Duration::from_secs(10);
+
+/// The drivers of the card's two partitions, with all that they need before them.
+const CARD_MODULES: [&str; 2] = ["vfat.ko", "ext4.ko"];
+
+/// So long other modules wait for the start of `serve`. Afterwards they are loaded anyway:
+/// the missing interface may be one of theirs.
+const HURRY: Duration = Duration::from_secs(4);
 
 /// While the box starts, links and disks are asked for this often.
 const STARTING_TURN: Duration = Duration::from_millis(20);
@@ -65,6 +72,7 @@ pub struct Appliance {
     modules: PathBuf,
     disks: Disks,
     look_at_disks: bool,
+    looked: Option<Look>,
     settings: Option<Settings>,
     listeners: Vec<Listener>,
     serve: Process,
@@ -86,6 +94,7 @@ impl Appliance {
             modules: modules::folder(),
             disks: Disks::default(),
             look_at_disks: true,
+            looked: None,
             settings: None,
             listeners: Vec::new(),
             serve: Process::serve(),
@@ -112,7 +121,9 @@ impl Appliance {
     }
 
     fn turn(&mut self, now: Instant) {
-        if let Some(module) = self.start.late.pop_front() {
+        if self.may_load(now)
+            && let Some(module) = self.start.late.pop_front()
+        {
             modules::load(&self.modules, &module);
         }
         self.attend_disks(now);
@@ -147,10 +158,29 @@ impl Appliance {
         }
     }
 
+    /// Late modules are loaded one a turn: the card's file systems at once, the others when
+    /// `serve` has been started, or when it has to wait for something anyway.
+    fn may_load(&self, now: Instant) -> bool {
+        let hurry = now < self.start.started + HURRY && !self.serve.is_running();
+        !self.start.late.is_empty() && (!hurry || !self.card_can_be_read())
+    }
+
+    fn card_can_be_read(&self) -> bool {
+        let late = &self.start.late;
+        !CARD_MODULES.iter().any(|needed| late.iter().any(|module| module == needed))
+    }
+
     fn attend_disks(&mut self, now: Instant) {
-        // File systems are among the late modules; a mount before them would fail.
-        if self.start.late.is_empty() && std::mem::take(&mut self.look_at_disks) {
-            let news = self.disks.look(now);
+        let wanted = match (self.start.late.is_empty(), self.card_can_be_read()) {
+            (true, _) => Some(Look::All),
+            (false, true) => Some(Look::SdCards),
+            (false, false) => None,
+        };
+        if let Some(look) = wanted
+            && (std::mem::take(&mut self.look_at_disks) || self.looked != Some(look))
+        {
+            self.looked = Some(look);
+            let news = self.disks.look(look, now);
             self.sticks_changed(news.sticks);
         }
         let news = self.disks.advance(now);
@@ -277,7 +307,7 @@ impl Appliance {
     }
 
     fn patience(&self, now: Instant) -> Duration {
-        if !self.start.late.is_empty() {
+        if self.may_load(now) {
             return Duration::ZERO;
         }
         let starting = self.start.network.chosen().is_none() || self.ending.is_some();

@@ -64,7 +64,22 @@ pub fn read_only(source: &Path, target: &Path, system: FileSystem) -> io::Result
         FileSystem::Exfat | FileSystem::Ntfs => c"iocharset=utf8",
         FileSystem::Iso9660 => c"",
     };
-    mount_at(source, target, system.driver(), flags, data)
+    let driver = match system {
+        FileSystem::Ntfs if !has_driver("ntfs3") => "ntfs",
+        other => other.driver(),
+    };
+    match mount_at(source, target, driver, flags, data) {
+        // A driver that does not know an option may know the file system all the same.
+        Err(error) if Errno::from_io_error(&error) == Some(Errno::INVAL) => {
+            mount_at(source, target, driver, flags, c"")
+        }
+        result => result,
+    }
+}
+
+fn has_driver(name: &str) -> bool {
+    let known = fs::read_to_string("/proc/filesystems").unwrap_or_default();
+    known.lines().any(|line| line.split_whitespace().next_back() == Some(name))
 }
 
 /// Mounts the state partition for writing. After a damage it turns read-only, so that the

@@ -34,6 +34,15 @@ pub struct News {
     pub state_failed: bool,
 }
 
+/// Which disks are looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Look {
+    /// SD cards only: the drivers for what is on sticks are not loaded yet.
+    SdCards,
+    /// All.
+    All,
+}
+
 /// What a helper does for a device.
 #[derive(Debug, Clone)]
 enum Task {
@@ -67,9 +76,11 @@ impl Disks {
     }
 
     /// Reads what is there now, detaches what is gone, has what is new examined.
-    pub fn look(&mut self, now: Instant) -> News {
+    pub fn look(&mut self, look: Look, now: Instant) -> News {
         let mut news = News::default();
-        for change in self.volumes.compare(&blocks()) {
+        let mut blocks = blocks();
+        blocks.retain(|block| look == Look::All || block.name.starts_with("mmcblk"));
+        for change in self.volumes.compare(&blocks) {
             match change {
                 Change::Examine(device) => self.start(device, Task::Examine, now),
                 Change::Gone(device, _) => news.sticks |= self.gone(&device),

@@ -26,7 +26,7 @@ pub enum FileSystem {
 }
 
 impl FileSystem {
-    /// The kernel's name of the driver.
+    /// The kernel's name of the driver. NTFS has had several; this is one of them.
     pub fn driver(self) -> &'static str {
         match self {
             FileSystem::Fat => "vfat",
