@@ -23,7 +23,8 @@ pub struct Lines {
     pins: Panel,
     leds: Request,
     button: Option<Request>,
-    failed: bool,
+    leds_failed: bool,
+    button_failed: bool,
 }
 
 impl Lines {
@@ -34,28 +35,19 @@ impl Lines {
         let leds = leds(&path, panel).map_err(BoardError::Lines)?;
         let button = button(&path, panel.button)
             .inspect_err(|error| log::warn!("panel: no button on GPIO {}: {error}", panel.button));
-        Ok(Lines { name, pins: *panel, leds, button: button.ok(), failed: false })
+        Ok(Lines {
+            name,
+            pins: *panel,
+            leds,
+            button: button.ok(),
+            leds_failed: false,
+            button_failed: false,
+        })
     }
 
     /// `gpiochip0 (pinctrl-bcm2711)`
     pub fn name(&self) -> &str {
         &self.name
-    }
-
-    fn note<T>(&mut self, what: &str, result: gpiocdev::Result<T>) -> Option<T> {
-        match result {
-            Ok(value) => {
-                self.failed = false;
-                Some(value)
-            }
-            // Twenty times a second would drown the log.
-            Err(_) if self.failed => None,
-            Err(error) => {
-                self.failed = true;
-                log::error!("panel: {}: cannot {what}: {error}", self.name);
-                None
-            }
-        }
     }
 }
 
@@ -66,14 +58,26 @@ impl Board for Lines {
         values.set(self.pins.amber.into(), leds.amber.into());
         values.set(self.pins.green.into(), leds.green.into());
         let result = self.leds.set_values(&values);
-        self.note("set the LEDs", result);
+        noted(result, &mut self.leds_failed, "set the LEDs", &self.name);
     }
 
     /// To ground: low is pressed.
     fn button_pressed(&mut self) -> bool {
         let Some(result) = self.button.as_ref().map(Request::lone_value) else { return false };
-        self.note("read the button", result) == Some(Value::Inactive)
+        let value = noted(result, &mut self.button_failed, "read the button", &self.name);
+        value == Some(Value::Inactive)
     }
+}
+
+/// Tells of a failure once, until it works again: fifty lines a second would drown the log.
+fn noted<T>(result: gpiocdev::Result<T>, failed: &mut bool, what: &str, chip: &str) -> Option<T> {
+    if let Err(error) = &result
+        && !*failed
+    {
+        log::error!("panel: {chip}: cannot {what}: {error}");
+    }
+    *failed = result.is_err();
+    result.ok()
 }
 
 fn find(labels: &[&str]) -> Option<(PathBuf, String)> {

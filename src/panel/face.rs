@@ -231,6 +231,18 @@ mod tests {
     }
 
     #[test]
+    fn the_button_is_not_heeded_while_the_box_shuts_down() {
+        let mut bench = Bench::new();
+        bench.run(State::Ready, false, 200);
+        bench.run(State::Ready, true, 5100);
+        bench.run(State::Ready, false, 100);
+        bench.run(State::Ready, true, 100);
+        bench.run(State::Ready, false, 100);
+        bench.run(State::Ready, true, 6000);
+        assert_eq!(bench.done, [Effect::PowerOff]);
+    }
+
+    #[test]
     fn a_refused_power_off_is_not_shown_as_one() {
         let mut bench = Bench::new();
         bench.run(State::Ready, false, 200);
