@@ -4,17 +4,12 @@
 
 # Prints the target to build for and returns 0 when rustup has one.
 rustup_target() {
-    local target
+    local target=aarch64-unknown-linux-gnu
     command -v rustup >/dev/null || return 1
-    for target in aarch64-unknown-linux-musl aarch64-unknown-linux-gnu; do
-        if rustup target list --installed 2>/dev/null | grep -qx "$target"; then
-            # The gnu target links against the C library of a cross compiler.
-            [[ $target == *-musl ]] || command -v aarch64-linux-gnu-gcc >/dev/null || continue
-            echo "$target"
-            return
-        fi
-    done
-    return 1
+    rustup target list --installed 2>/dev/null | grep -qx "$target" || return 1
+    # It links against the C library of a cross compiler.
+    command -v aarch64-linux-gnu-gcc >/dev/null || return 1
+    echo "$target"
 }
 
 # Unpacks Debian's toolchain and writes the starters that find its libraries.
@@ -48,9 +43,7 @@ write_starter() {
 compile() {
     local target registry flags=() cargo=cargo
     if target=$(rustup_target); then
-        [[ $target == *-gnu ]] && export CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_LINKER=aarch64-linux-gnu-gcc
-        # rustup links musl programs by itself.
-        [[ $target == *-musl ]] && export CARGO_TARGET_AARCH64_UNKNOWN_LINUX_MUSL_LINKER=rust-lld
+        export CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_LINKER=aarch64-linux-gnu-gcc
     else
         local tools="$work/toolchain/start"
         target=aarch64-unknown-linux-gnu

@@ -5,6 +5,7 @@
 
 use std::collections::VecDeque;
 use std::fs;
+use std::net::Ipv4Addr;
 use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -19,13 +20,13 @@ use super::power::{self, End};
 use super::process::Process;
 use super::settings::{self, Folders, Settings};
 use super::signals::{Request, Signals};
-use super::sockets::{self, Listener};
 use super::sticks::{Disks, Look};
 use super::uevent::Uevents;
 use super::volumes::Role;
 use super::watchdog::Watchdog;
 use super::{modules, mount};
 use crate::config::PanelKind;
+use crate::net::listen::{self, Listener};
 
 /// A slow SD card answers within three seconds; somebody who boots from USB waits longer.
 const CARD_WAIT: Duration = Duration::from_secs(10);
@@ -242,7 +243,12 @@ impl Appliance {
         let (Some(settings), Some(chosen)) = (&self.settings, self.start.network.chosen()) else {
             return;
         };
-        self.listeners = sockets::open(&chosen.name, &settings.config.http.ports);
+        // Anywhere on the interface: its address may change while the sockets stay.
+        let ports = &settings.config.http.ports;
+        let opened = listen::open(&chosen.name, Ipv4Addr::UNSPECIFIED, ports);
+        let good =
+            opened.into_iter().filter_map(|port| port.map_err(|error| error!("{error}")).ok());
+        self.listeners = good.collect();
         let options = [
             "--config".into(),
             settings.file.clone().into(),

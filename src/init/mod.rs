@@ -22,7 +22,6 @@ mod process;
 mod release;
 mod settings;
 mod signals;
-mod sockets;
 mod spawn;
 mod sticks;
 mod supervise;

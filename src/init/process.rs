@@ -13,9 +13,9 @@ use rustix::pipe::{PipeFlags, pipe_with};
 use rustix::process::{Pid, Signal, WaitStatus, kill_process, kill_process_group};
 
 use super::power;
-use super::sockets::Listener;
 use super::spawn::{self, Order};
 use super::supervise::{Action, Child, Rules, SILENCE};
+use crate::net::listen::Listener;
 
 /// One child of PID 1.
 #[derive(Debug)]

@@ -4,6 +4,7 @@
 use std::fmt;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddrV4};
+use std::os::fd::{AsFd, BorrowedFd};
 
 use socket2::{Domain, Protocol, Socket, Type};
 
@@ -28,6 +29,12 @@ pub struct Listener {
     pub name: String,
     /// Bound and, if TCP, listening; non-blocking and closed on exec.
     pub socket: Socket,
+}
+
+impl AsFd for Listener {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.socket.as_fd()
+    }
 }
 
 /// A port that could not be opened.
