@@ -10,9 +10,10 @@ use std::time::Duration;
 
 use tiny_http::{Method, Request, Response, Server};
 
-use super::status::status;
+use super::status::{conditions, status};
 use crate::fleet::life::Event;
 use crate::net::Mac;
+use crate::serve::SAFE_MODE;
 use crate::serve::media::Scanner;
 use crate::serve::world::World;
 
@@ -68,15 +69,26 @@ fn answer(world: &World, scanner: &Scanner, request: &Request) -> Answer {
     match (request.method(), path) {
         (Method::Get, "/status") => json(200, &status(world)),
         (Method::Get, "/conditions") => {
-            json(200, &serde_json::json!({ "conditions": status(world).conditions }))
+            json(200, &serde_json::json!({ "conditions": conditions(world) }))
         }
         (Method::Post, "/rescan") => {
             scanner.request();
             json(202, &serde_json::json!({ "ok": true }))
         }
         (Method::Post, "/arm") => arm(world, query),
-        (_, "/status" | "/conditions" | "/rescan" | "/arm") => error(405, "wrong method"),
+        (Method::Post, "/safe-mode") => safe_mode(world),
+        (_, "/status" | "/conditions" | "/rescan" | "/arm" | "/safe-mode") => {
+            error(405, "wrong method")
+        }
         _ => error(404, "there is nothing of this name"),
+    }
+}
+
+fn safe_mode(world: &World) -> Answer {
+    world.enter_safe_mode();
+    match fs::write(SAFE_MODE, "") {
+        Ok(()) => json(200, &serde_json::json!({ "ok": true })),
+        Err(cause) => error(500, &format!("{SAFE_MODE}: {cause}")),
     }
 }
 

@@ -8,6 +8,7 @@ use crate::boot::plan::Media;
 use crate::fleet::life::Phase;
 use crate::inventory::Problem;
 use crate::net::{Mac, iface};
+use crate::panel::pattern::{State, table};
 use crate::serve::world::{Role, World};
 
 /// The whole state.
@@ -18,7 +19,9 @@ pub struct Status {
     /// The state in one sentence.
     pub headline: String,
     /// Everything that holds now, by the names of `panel::State`.
-    pub conditions: Vec<&'static str>,
+    pub conditions: Vec<State>,
+    /// Resident memory of the servers, in KiB.
+    pub memory_kib: u64,
     /// Where we serve.
     pub interface: Interface,
     /// What we are to the LAN.
@@ -92,13 +95,16 @@ pub fn status(world: &World) -> Status {
         Media::None => "none",
         Media::Ready => "ready",
     };
-    let problems = shelf.refused.iter().chain(&shelf.inventory.problems).cloned().collect();
+    let config = config_problem().map(|message| Problem::new("pxeberry.toml", message));
+    let sticks = shelf.refused.iter().chain(&shelf.inventory.problems).cloned();
+    let problems = config.into_iter().chain(sticks).collect();
     let dhcp = dhcp(world);
-    let conditions = conditions(world, link, media, &machines);
+    let conditions = conditions(world);
     Status {
         version: env!("CARGO_PKG_VERSION"),
-        headline: headline(&conditions, &dhcp),
+        headline: headline(&conditions),
         conditions,
+        memory_kib: memory_kib(),
         interface: Interface {
             name: world.interface.clone(),
             link,
@@ -146,37 +152,53 @@ fn dhcp(world: &World) -> Dhcp {
     Dhcp { role, reason }
 }
 
-fn conditions(
-    world: &World,
-    link: bool,
-    media: &str,
-    machines: &[MachineStatus],
-) -> Vec<&'static str> {
-    let any = |states: &[&str]| machines.iter().any(|machine| states.contains(&machine.state));
+/// Everything that holds now; never empty. The panel shows the most important one.
+pub fn conditions(world: &World) -> Vec<State> {
+    let shelf = world.shelf();
+    let role = world.role();
+    let media = world.media();
+    let cards = shelf.inventory.machines().map(|(mac, _)| mac);
+    let phases: Vec<Phase> = cards.filter_map(|mac| world.phase(mac)).collect();
+    let any = |wanted: &[Phase]| phases.iter().any(|phase| wanted.contains(phase));
+    let at_work = media == Media::Ready && role != Role::Probing;
     let all = [
-        ("no-link", !link),
-        ("other-dhcp", matches!(world.role(), Role::Silent(Some(_)))),
-        ("stick-error", media == "refused"),
-        ("machine-failed", any(&["failed"])),
-        ("installing", any(&["installing", "delivered"])),
-        ("scanning", media == "scanning"),
-        ("no-stick", media == "none"),
-        ("ready", media == "ready" && world.role() == Role::Server),
-        ("booting", world.role() == Role::Probing),
+        (State::NoLink, !iface::has_link(&world.interface)),
+        (State::Booting, role == Role::Probing),
+        (State::Scanning, shelf.scanning || media == Media::Starting),
+        (State::ConfigError, config_problem().is_some()),
+        (State::StickError, !shelf.refused.is_empty() && !shelf.scanning),
+        (State::MachineFailed, any(&[Phase::Failed])),
+        (State::OtherDhcp, matches!(role, Role::Silent(Some(_)))),
+        (State::NoStick, media == Media::None),
+        (State::Installing, any(&[Phase::Installing, Phase::Delivered])),
+        (State::Serving, world.transfers.count() > 0),
+        (State::Ready, at_work),
     ];
-    all.into_iter().filter(|(_, holds)| *holds).map(|(name, _)| name).collect()
+    all.into_iter().filter(|(_, holds)| *holds).map(|(state, _)| state).collect()
 }
 
-fn headline(conditions: &[&str], dhcp: &Dhcp) -> String {
-    match conditions.first().copied() {
-        Some("no-link") => "No link: plug a cable into the LAN.".to_owned(),
-        Some("other-dhcp") => format!("Another DHCP server is here: {}.", dhcp.reason),
-        Some("stick-error") => "The stick's new content is refused; see the problems.".to_owned(),
-        Some("machine-failed") => "A machine could not be installed.".to_owned(),
-        Some("installing") => "A machine is being installed.".to_owned(),
-        Some("scanning") => "Reading the stick.".to_owned(),
-        Some("no-stick") => "No stick: plug in a USB stick with images.".to_owned(),
-        Some("ready") => "Ready.".to_owned(),
-        _ => "Starting.".to_owned(),
-    }
+/// The mistake in pxeberry.toml that PID 1 found; the last good one is in force then.
+fn config_problem() -> Option<String> {
+    let text = std::fs::read_to_string("/run/pxeberry/config-problem").ok()?;
+    Some(text.trim().to_owned())
+}
+
+/// What the LEDs say, in words.
+fn headline(conditions: &[State]) -> String {
+    let foremost = State::foremost(conditions.iter().copied());
+    let entry = table().iter().find(|entry| Some(entry.state) == foremost);
+    entry.map_or_else(|| "Starting.".to_owned(), |entry| sentence(entry.meaning))
+}
+
+fn sentence(clause: &str) -> String {
+    let mut letters = clause.chars();
+    let first = letters.next().map(|first| first.to_uppercase().to_string());
+    format!("{}{}.", first.unwrap_or_default(), letters.as_str().trim_end_matches('.'))
+}
+
+/// Resident memory of this process, in KiB (`VmRSS` of proc(5)).
+fn memory_kib() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+    line.and_then(|rest| rest.trim().trim_end_matches(" kB").trim().parse().ok()).unwrap_or(0)
 }

@@ -9,7 +9,7 @@ use hyper::{Method, Request, Response, StatusCode, header};
 
 use super::body::{Body, WhenSent};
 use super::page;
-use super::response::{Found, respond, text};
+use super::response::{Asked, Found, respond, text};
 use super::route::{Route, route};
 use crate::boot::install_script::{self, Job};
 use crate::boot::plan::{Media, Plan};
@@ -49,11 +49,8 @@ pub async fn answer<B>(
         })
         .await;
     }
-    let mut answer = respond(found, request.headers(), asker);
-    if only_head {
-        *answer.body_mut() = Body::Empty;
-    }
-    answer
+    let headers = request.headers();
+    respond(found, &Asked { headers, asker, only_head, transfers: &world.transfers })
 }
 
 fn find(world: &Arc<World>, place: &Route, asker: Ipv4Addr, only_head: bool) -> Found {

@@ -12,6 +12,8 @@ use bytes::Bytes;
 use hyper::body::{Body as HttpBody, Frame, SizeHint};
 use tokio::task::JoinHandle;
 
+use crate::serve::transfers::Transfer;
+
 /// Large enough that a system call costs nothing beside its bytes, small enough that 512
 /// connections fit the memory of a Pi 3.
 const PIECE: usize = 256 * 1024;
@@ -36,13 +38,20 @@ pub struct FileBody {
     left: u64,
     reading: Option<JoinHandle<io::Result<Bytes>>>,
     when_sent: Option<WhenSent>,
+    _shown: Transfer,
 }
 
 impl FileBody {
     /// `length` bytes from `at`. A file that became shorter ends the connection with an
     /// error: a download that looks whole is whole.
-    pub fn new(file: File, at: u64, length: u64, when_sent: Option<WhenSent>) -> FileBody {
-        FileBody { file: Arc::new(file), at, left: length, reading: None, when_sent }
+    pub fn new(
+        file: File,
+        at: u64,
+        length: u64,
+        when_sent: Option<WhenSent>,
+        shown: Transfer,
+    ) -> FileBody {
+        FileBody { file: Arc::new(file), at, left: length, reading: None, when_sent, _shown: shown }
     }
 
     /// Starts to read the next piece, if there is one.

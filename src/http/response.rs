@@ -9,6 +9,7 @@ use hyper::{Response, StatusCode, header};
 use super::body::{Body, FileBody, WhenSent};
 use super::range::{Part, part};
 use crate::inventory::MediaFile;
+use crate::serve::transfers::Transfers;
 
 /// What stands at a place.
 pub enum Found {
@@ -27,11 +28,31 @@ pub enum Found {
 /// When a client that can wait shall ask again, in seconds.
 const RETRY_AFTER: u16 = 5;
 
+/// What the form of an answer depends on.
+pub struct Asked<'a> {
+    /// The request's headers: ranges and conditions.
+    pub headers: &'a HeaderMap,
+    /// Who asks.
+    pub asker: Ipv4Addr,
+    /// HEAD: the same head, and no body.
+    pub only_head: bool,
+    /// Counts what is on its way.
+    pub transfers: &'a Transfers,
+}
+
 /// The answer as HTTP.
-pub fn respond(found: Found, headers: &HeaderMap, asker: Ipv4Addr) -> Response<Body> {
+pub fn respond(found: Found, asked: &Asked) -> Response<Body> {
+    let mut answer = whole(found, asked);
+    if asked.only_head {
+        *answer.body_mut() = Body::Empty;
+    }
+    answer
+}
+
+fn whole(found: Found, asked: &Asked) -> Response<Body> {
     match found {
         Found::Bytes(kind, bytes) => in_memory(StatusCode::OK, kind, bytes),
-        Found::File(file, when_sent) => send_file(&file, when_sent, headers, asker),
+        Found::File(file, when_sent) => send_file(&file, when_sent, asked),
         Found::NotReady => {
             let mut answer =
                 text(StatusCode::SERVICE_UNAVAILABLE, "not ready: the stick is not there yet\n");
@@ -67,12 +88,7 @@ fn head(status: StatusCode, length: u64, kind: HeaderValue) -> Response<Body> {
     answer
 }
 
-fn send_file(
-    file: &MediaFile,
-    when_sent: Option<WhenSent>,
-    headers: &HeaderMap,
-    asker: Ipv4Addr,
-) -> Response<Body> {
+fn send_file(file: &MediaFile, when_sent: Option<WhenSent>, asked: &Asked) -> Response<Body> {
     let open = match file.open() {
         Ok(open) => open,
         Err(error) => {
@@ -81,7 +97,7 @@ fn send_file(
         }
     };
     let tag = format!("\"{:x}-{:x}\"", file.modified, file.size);
-    let value = |name: HeaderName| headers.get(name).and_then(|value| value.to_str().ok());
+    let value = |name: HeaderName| asked.headers.get(name).and_then(|value| value.to_str().ok());
     if value(header::IF_NONE_MATCH) == Some(&tag) {
         return head(StatusCode::NOT_MODIFIED, 0, HeaderValue::from_static(BINARY));
     }
@@ -93,7 +109,9 @@ fn send_file(
         Part::Bytes(first, last) => (StatusCode::PARTIAL_CONTENT, first, last - first + 1),
         Part::Unsatisfiable => return unsatisfiable(file.size),
     };
-    log::info!("http: {asker} takes {} ({length} bytes)", file.path);
+    if !asked.only_head {
+        log::info!("http: {} takes {} ({length} bytes)", asked.asker, file.path);
+    }
     let mut answer = head(status, length, HeaderValue::from_static(BINARY));
     let headers = answer.headers_mut();
     headers.insert(header::ACCEPT_RANGES, HeaderValue::from_static("bytes"));
@@ -108,7 +126,8 @@ fn send_file(
         }
     }
     let when_sent = when_sent.filter(|_| ends_whole);
-    *answer.body_mut() = Body::File(FileBody::new(open, first, length, when_sent));
+    let shown = asked.transfers.begin();
+    *answer.body_mut() = Body::File(FileBody::new(open, first, length, when_sent, shown));
     answer
 }
 

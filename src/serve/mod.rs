@@ -8,6 +8,7 @@ mod fleet;
 pub mod media;
 mod role;
 mod sockets;
+pub mod transfers;
 pub mod world;
 
 use std::io::Write;
@@ -31,6 +32,9 @@ use world::World;
 
 /// PID 1 makes this file when the state partition cannot be used.
 const STATE_IS_LOST: &str = "/run/pxeberry/state-is-lost";
+
+/// Made when the button was held at power-on: safe mode outlives a restart of the servers.
+pub const SAFE_MODE: &str = "/run/pxeberry/safe-mode";
 
 /// PID 1 hears from us this often; ten missed beats and it starts us anew.
 const HEARTBEAT: Duration = Duration::from_secs(1);
@@ -57,6 +61,9 @@ fn start(config: Config) -> Result<(), String> {
         .map_err(|error| format!("dhcp: {interface}: {error}"))?;
     let store = store(&config);
     let world = Arc::new(World::new(config, interface, store));
+    if Path::new(SAFE_MODE).exists() {
+        world.enter_safe_mode();
+    }
     let (scanner, requests) = media::scanner();
     scanner.request();
     log::info!(

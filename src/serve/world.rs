@@ -4,6 +4,7 @@
 //! except for the fleet's own: what a client relies on is on disk before its answer leaves.
 
 use std::net::Ipv4Addr;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -21,6 +22,7 @@ use crate::inventory::{Install, Inventory, Problem};
 use crate::net::Mac;
 
 use super::fleet::Fleet;
+use super::transfers::Transfers;
 
 /// USB sticks need up to ten seconds to show up after power-on; until then "no stick" may
 /// not be true, and a machine is asked to wait rather than sent to its disk.
@@ -60,10 +62,13 @@ pub struct World {
     pub interface: String,
     /// Where machines reach us.
     pub endpoint: Endpoint,
+    /// Files on their way to machines, by TFTP and HTTP.
+    pub transfers: Transfers,
     shelf: watch::Sender<Shelf>,
     fleet: Mutex<Fleet>,
     role: Mutex<Role>,
     store: Option<Store>,
+    safe_mode: AtomicBool,
     started: Instant,
     epoch: Seconds,
 }
@@ -81,6 +86,7 @@ impl World {
         let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         World {
             endpoint,
+            transfers: Transfers::default(),
             shelf: watch::Sender::new(Shelf {
                 inventory: Arc::new(Inventory::default()),
                 sticks: 0,
@@ -91,6 +97,7 @@ impl World {
             fleet: Mutex::new(Fleet::new(leases, saved.machines)),
             role: Mutex::new(Role::Probing),
             store,
+            safe_mode: AtomicBool::new(false),
             started: Instant::now(),
             epoch: since_1970.as_secs(),
             config,
@@ -103,10 +110,17 @@ impl World {
         self.epoch + self.started.elapsed().as_secs()
     }
 
-    /// Whether anything may be armed: without a memory, an installed machine would look
-    /// like a new one.
-    pub fn can_remember(&self) -> bool {
-        self.store.is_some()
+    /// Whether anything may be installed. Not without a memory, because an installed
+    /// machine would look like a new one; not in safe mode.
+    pub fn may_install(&self) -> bool {
+        self.store.is_some() && !self.safe_mode.load(Ordering::Relaxed)
+    }
+
+    /// Nothing is installed until the next start: the button was held at power-on.
+    pub fn enter_safe_mode(&self) {
+        if !self.safe_mode.swap(true, Ordering::Relaxed) {
+            log::warn!("safe mode: nothing is installed until this box is switched off and on");
+        }
     }
 
     /// The sticks as they serve now.
@@ -244,7 +258,7 @@ impl World {
 
     /// Every network card of the machine that has `mac`; none if it is not to be armed.
     fn cards(&self, mac: Mac) -> Option<Vec<Mac>> {
-        if !self.can_remember() {
+        if !self.may_install() {
             return None;
         }
         let shelf = self.shelf.borrow();

@@ -9,7 +9,6 @@ use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::path::Path;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -20,6 +19,7 @@ use futures_lite::{AsyncRead, io::Sink};
 use super::tree::Name;
 use crate::inventory::MediaFile;
 use crate::serve::content::{Content, content};
+use crate::serve::transfers::{Transfer, Transfers};
 use crate::serve::world::World;
 
 /// Ethernet's MTU less IP, UDP and TFTP headers: larger blocks are fragmented, and lost.
@@ -46,7 +46,7 @@ const RESTART_PAUSE: Duration = Duration::from_millis(200);
 
 /// Serves on `socket` until the process ends.
 pub fn run(world: &Arc<World>, socket: &UdpSocket) {
-    let slots = Arc::new(AtomicUsize::new(0));
+    let slots = Transfers::default();
     loop {
         let Err(error) = serve_once(world, &slots, socket) else {
             return;
@@ -59,10 +59,10 @@ pub fn run(world: &Arc<World>, socket: &UdpSocket) {
 /// The library ends at the first error of its socket.
 fn serve_once(
     world: &Arc<World>,
-    slots: &Arc<AtomicUsize>,
+    slots: &Transfers,
     socket: &UdpSocket,
 ) -> Result<(), async_tftp::Error> {
-    let handler = Tree { world: Arc::clone(world), slots: Arc::clone(slots) };
+    let handler = Tree { world: Arc::clone(world), slots: slots.clone() };
     let server = TftpServerBuilder::with_handler(handler)
         .std_socket(socket.try_clone()?)?
         .timeout(TIMEOUT)
@@ -75,18 +75,18 @@ fn serve_once(
 
 struct Tree {
     world: Arc<World>,
-    slots: Arc<AtomicUsize>,
+    slots: Transfers,
 }
 
 impl Handler for Tree {
-    type Reader = Transfer;
+    type Reader = Download;
     type Writer = Sink;
 
     fn read_req_open(
         &mut self,
         client: &SocketAddr,
         path: &Path,
-    ) -> impl Future<Output = Result<(Transfer, Option<u64>), Error>> + Send {
+    ) -> impl Future<Output = Result<(Download, Option<u64>), Error>> + Send {
         let opened = self.open(*client, path);
         async move { opened }
     }
@@ -104,7 +104,7 @@ impl Handler for Tree {
 }
 
 impl Tree {
-    fn open(&self, client: SocketAddr, path: &Path) -> Result<(Transfer, Option<u64>), Error> {
+    fn open(&self, client: SocketAddr, path: &Path) -> Result<(Download, Option<u64>), Error> {
         let IpAddr::V4(asker) = client.ip() else {
             return Err(Error::PermissionDenied);
         };
@@ -113,7 +113,7 @@ impl Tree {
             log::debug!("tftp: {asker} asked for {asked:?}, which is no name");
             return Err(Error::FileNotFound);
         };
-        let Some(slot) = Slot::take(&self.slots) else {
+        let Some(slot) = self.slots.begin_within(MOST_TRANSFERS) else {
             log::warn!("tftp: {asker} is turned away: {MOST_TRANSFERS} transfers are running");
             return Err(Error::Msg("busy, try again".to_owned()));
         };
@@ -136,14 +136,16 @@ impl Tree {
             }
         };
         log::info!("tftp: {asker} takes {path} ({size} bytes)");
-        Ok((Transfer { source, _slot: slot }, Some(size)))
+        let shown = self.world.transfers.begin();
+        Ok((Download { source, _slot: slot, _shown: shown }, Some(size)))
     }
 }
 
-/// A running transfer; its slot is free when it is dropped.
-struct Transfer {
+/// A file on its way; its slot is free when it is dropped.
+struct Download {
     source: Source,
-    _slot: Slot,
+    _slot: Transfer,
+    _shown: Transfer,
 }
 
 enum Source {
@@ -151,7 +153,7 @@ enum Source {
     File(MediaReader),
 }
 
-impl AsyncRead for Transfer {
+impl AsyncRead for Download {
     /// Reads in place: a stick is faster than the TFTP of any client, and the thread is
     /// this server's own.
     fn poll_read(
@@ -192,23 +194,5 @@ impl Read for MediaReader {
             return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "the file became shorter"));
         }
         Ok(count)
-    }
-}
-
-/// One of [`MOST_TRANSFERS`].
-struct Slot(Arc<AtomicUsize>);
-
-impl Slot {
-    fn take(slots: &Arc<AtomicUsize>) -> Option<Slot> {
-        let taken = slots.fetch_add(1, Ordering::Relaxed);
-        // Dropping the slot gives it back, also when it was one too many.
-        let slot = Slot(Arc::clone(slots));
-        (taken < MOST_TRANSFERS).then_some(slot)
-    }
-}
-
-impl Drop for Slot {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
     }
 }
