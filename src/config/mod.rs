@@ -23,7 +23,7 @@ pub enum Mode {
     Auto,
     /// Be the DHCP server whatever else is there. Only for people who know their LAN.
     Server,
-    /// Never give an address.
+    /// Never give an address: somebody else's DHCP server names this box as the boot server.
     Proxy,
 }
 
@@ -45,17 +45,6 @@ pub enum BiosLoader {
     Ipxe,
     /// PXELINUX: everything over TFTP, with `pxelinux.cfg/` files.
     Pxelinux,
-}
-
-/// Which images may be served, by what is known of their signatures.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Verify {
-    /// Only images with a good signature.
-    Required,
-    /// Images without a signature too; never those with a bad one.
-    WhenSigned,
-    /// Do not look.
-    Off,
 }
 
 /// How the appliance shows its state.
@@ -86,16 +75,12 @@ pub struct Config {
     pub http: Http,
     /// `[media] path`: each folder in it is one stick.
     pub media: PathBuf,
-    /// `[media] verify`
-    pub verify: Verify,
     /// `[state] path`
     pub state: PathBuf,
     /// `[panel]`
     pub panel: Panel,
     /// `[control] socket`
     pub control: PathBuf,
-    /// `[admin] password`; empty: changes only by button or on the box itself.
-    pub admin_password: String,
 }
 
 /// `[server]`: the network that the appliance makes when it is the DHCP server.

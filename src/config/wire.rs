@@ -6,9 +6,7 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
-use super::{
-    BiosLoader, Boot, Config, ConfigError, Http, Mode, Panel, PanelKind, Server, Unknown, Verify,
-};
+use super::{BiosLoader, Boot, Config, ConfigError, Http, Mode, Panel, PanelKind, Server, Unknown};
 use crate::net::{Pool, Subnet};
 
 /// 8080 first: the URLs of the old box.
@@ -38,7 +36,6 @@ pub(super) struct File {
     state: StateTable,
     panel: PanelTable,
     control: ControlTable,
-    admin: AdminTable,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -95,16 +92,6 @@ struct HttpTable {
 #[serde(default, deny_unknown_fields)]
 struct MediaTable {
     path: Option<PathBuf>,
-    verify: VerifyKey,
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-enum VerifyKey {
-    Required,
-    #[default]
-    WhenSigned,
-    Off,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -145,12 +132,6 @@ struct ControlTable {
     socket: Option<PathBuf>,
 }
 
-#[derive(Debug, Default, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-struct AdminTable {
-    password: String,
-}
-
 impl TryFrom<File> for Config {
     type Error = ConfigError;
 
@@ -166,15 +147,9 @@ impl TryFrom<File> for Config {
             boot: boot(file.boot),
             http: http(file.http)?,
             media: file.media.path.unwrap_or_else(|| "/media".into()),
-            verify: match file.media.verify {
-                VerifyKey::Required => Verify::Required,
-                VerifyKey::WhenSigned => Verify::WhenSigned,
-                VerifyKey::Off => Verify::Off,
-            },
             state: file.state.path.unwrap_or_else(|| "/state".into()),
             panel: panel(file.panel)?,
             control: file.control.socket.unwrap_or_else(|| "/run/pxeberry/control.sock".into()),
-            admin_password: file.admin.password,
         })
     }
 }

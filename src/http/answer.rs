@@ -133,7 +133,7 @@ fn install_script(world: &World, asker: Ipv4Addr) -> Found {
     let (Some((mac, Plan::Install(installation))), own) = (plan, &inventory.install_script) else {
         return match &inventory.install_script {
             Some(script) => Found::File(script.clone(), None),
-            None => refusal("it is not armed; `pxeberry arm` or the admin page arms it"),
+            None => refusal("it is not armed; `pxeberry arm` on the server arms it"),
         };
     };
     if world.happened(mac, Event::TookInstaller).is_none() {

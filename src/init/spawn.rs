@@ -22,7 +22,7 @@ const MOST_FDS: RawFd = 16;
 /// standard library opens between fork and exec could lie on one of them.
 #[derive(Debug)]
 pub struct Reserved {
-    #[expect(dead_code, reason = "held for their numbers")]
+    #[allow(dead_code, reason = "held for their numbers")]
     places: Vec<OwnedFd>,
 }
 
