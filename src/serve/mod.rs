@@ -109,9 +109,10 @@ fn serve_http(
             let listener = tokio::net::TcpListener::from_std(listener)?;
             tokio::spawn(Arc::clone(&edge).serve(listener));
         }
-        tokio::spawn(beat());
+        // Before the first heartbeat: PID 1 holds its signals back until then.
         let rescan = signal(SignalKind::hangup())?;
         tokio::spawn(scan_when_told(rescan, scanner.clone()));
+        tokio::spawn(beat());
         let mut stop = signal(SignalKind::terminate())?;
         let mut interrupt = signal(SignalKind::interrupt())?;
         tokio::select! {
