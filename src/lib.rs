@@ -18,3 +18,4 @@ pub mod panel;
 pub mod report;
 pub mod serve;
 pub mod tftp;
+pub mod world;

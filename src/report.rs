@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use serde_json::Value;
 
 use crate::inventory::{Install, Inventory};
-use crate::serve::media;
+use crate::world::media;
 
 /// `pxeberry check DIR`: what a stick would serve. Fails when it would be refused.
 pub fn check(folder: &Path) -> ExitCode {

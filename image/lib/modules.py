@@ -41,13 +41,12 @@ def main(kernel_root, release, board_dir, wanted_file, output):
     with open(wanted_file, "rb") as file:
         wanted = tomllib.load(file)
 
-    early, late = list(wanted["early"]), []
+    early, late = list(wanted["early"]), list(wanted["late"])
     for name in derived(kernel, boards, ignored):
         folder_is_late = kernel.path(name).startswith(tuple(wanted["late_folders"]))
         (late if folder_is_late else early).append(name)
     for board in boards:
         early += board["modules"] + ([board["ethernet"]] if board["ethernet"] else [])
-    late += wanted["late"]
     if not early or early[0] != EARLY_FIRST:
         raise ModulesError(f"{wanted_file}: {EARLY_FIRST} must come first: a Pi without it cannot reboot")
 

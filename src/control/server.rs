@@ -13,9 +13,8 @@ use tiny_http::{Method, Request, Response, Server};
 use super::status::{conditions, status};
 use crate::fleet::life::Event;
 use crate::net::Mac;
-use crate::serve::SAFE_MODE;
-use crate::serve::media::Scanner;
-use crate::serve::world::World;
+use crate::world::media::Scanner;
+use crate::world::{SAFE_MODE, World};
 
 /// Nothing here needs a body; what is larger is not read.
 const LARGEST_BODY: usize = 64 * 1024;

@@ -9,7 +9,7 @@ use crate::fleet::life::Phase;
 use crate::inventory::Problem;
 use crate::net::{Mac, iface};
 use crate::panel::pattern::{State, table};
-use crate::serve::world::{Role, World};
+use crate::world::{Role, World};
 
 /// The whole state.
 #[derive(Debug, Serialize)]

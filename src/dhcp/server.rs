@@ -13,7 +13,7 @@ use crate::boot::plan::boot_reply;
 use crate::fleet::life::Event;
 use crate::fleet::store::Change;
 use crate::net::Mac;
-use crate::serve::world::{Role, World};
+use crate::world::{Role, World};
 
 /// Packets decided together. More wait in the socket's buffer.
 const BATCH: usize = 64;

@@ -16,8 +16,8 @@ use crate::boot::plan::{Media, Plan};
 use crate::fleet::life::Event;
 use crate::inventory::{Image, Machine, MediaFile};
 use crate::net::Mac;
-use crate::serve::content::{Content, content};
-use crate::serve::world::World;
+use crate::world::World;
+use crate::world::content::{Content, content};
 
 /// A request holds this long for a stick that was pulled, or is still being read: most
 /// installers take a "not now" as final.

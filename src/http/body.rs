@@ -12,7 +12,7 @@ use bytes::Bytes;
 use hyper::body::{Body as HttpBody, Frame, SizeHint};
 use tokio::task::JoinHandle;
 
-use crate::serve::transfers::Transfer;
+use crate::world::transfers::Transfer;
 
 /// Large enough that a system call costs nothing beside its bytes, small enough that 512
 /// connections fit the memory of a Pi 3.

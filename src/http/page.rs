@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use crate::control::status::{Status, status};
-use crate::serve::world::World;
+use crate::world::World;
 
 /// The page as it is now.
 pub fn page(world: &World) -> String {

@@ -9,7 +9,7 @@ use hyper::{Response, StatusCode, header};
 use super::body::{Body, FileBody, WhenSent};
 use super::range::{Part, part};
 use crate::inventory::MediaFile;
-use crate::serve::transfers::Transfers;
+use crate::world::transfers::Transfers;
 
 /// What stands at a place.
 pub enum Found {

@@ -14,7 +14,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 
 use super::answer::answer;
-use crate::serve::world::World;
+use crate::world::World;
 
 /// Connections in all; each may hold two pieces of a file.
 const MOST_CONNECTIONS: usize = 512;

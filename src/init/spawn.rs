@@ -22,8 +22,7 @@ const MOST_FDS: RawFd = 16;
 /// standard library opens between fork and exec could lie on one of them.
 #[derive(Debug)]
 pub struct Reserved {
-    #[allow(dead_code, reason = "held for their numbers")]
-    places: Vec<OwnedFd>,
+    _places: Vec<OwnedFd>,
 }
 
 impl Reserved {
@@ -34,7 +33,7 @@ impl Reserved {
         loop {
             let place = fcntl_dupfd_cloexec(&null, FIRST_FD)?;
             if place.as_raw_fd() >= FIRST_FD + MOST_FDS {
-                return Ok(Reserved { places });
+                return Ok(Reserved { _places: places });
             }
             places.push(place);
         }
@@ -144,6 +143,6 @@ mod tests {
     fn reserved_numbers_are_those_of_inherited_descriptors() {
         let reserved = Reserved::take().unwrap();
         let inherited = FIRST_FD..FIRST_FD + MOST_FDS;
-        assert!(reserved.places.iter().all(|place| inherited.contains(&place.as_raw_fd())));
+        assert!(reserved._places.iter().all(|place| inherited.contains(&place.as_raw_fd())));
     }
 }

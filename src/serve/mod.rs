@@ -3,13 +3,8 @@
 //! Everything that can be refused is opened first; then each server runs on a thread of its
 //! own, and HTTP with the signals on a tokio runtime. There is one way out: SIGTERM.
 
-pub mod content;
-mod fleet;
-pub mod media;
 mod role;
 mod sockets;
-pub mod transfers;
-pub mod world;
 
 use std::io::Write;
 use std::net::TcpListener;
@@ -26,15 +21,12 @@ use crate::config::Config;
 use crate::dhcp::socket::DhcpSocket;
 use crate::fleet::store::Store;
 use crate::net::iface;
+use crate::world::media::{self, Scanner};
+use crate::world::{SAFE_MODE, World};
 use crate::{control, dhcp, http, tftp};
-use media::Scanner;
-use world::World;
 
 /// PID 1 makes this file when the state partition cannot be used.
 const STATE_IS_LOST: &str = "/run/pxeberry/state-is-lost";
-
-/// Made when the button was held at power-on: safe mode outlives a restart of the servers.
-pub const SAFE_MODE: &str = "/run/pxeberry/safe-mode";
 
 /// PID 1 hears from us this often; ten missed beats and it starts us anew.
 const HEARTBEAT: Duration = Duration::from_secs(1);

@@ -7,9 +7,9 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
-use super::world::{Role, World};
 use crate::config::Mode;
 use crate::dhcp::probe::{OtherServer, PATIENCE, search};
+use crate::world::{Role, World};
 
 /// While alone: another server that is switched on is seen within this time.
 const EVERY: Duration = Duration::from_secs(5 * 60);

@@ -18,9 +18,9 @@ use futures_lite::{AsyncRead, io::Sink};
 
 use super::tree::Name;
 use crate::inventory::MediaFile;
-use crate::serve::content::{Content, content};
-use crate::serve::transfers::{Transfer, Transfers};
-use crate::serve::world::World;
+use crate::world::World;
+use crate::world::content::{Content, content};
+use crate::world::transfers::{Transfer, Transfers};
 
 /// Ethernet's MTU less IP, UDP and TFTP headers: larger blocks are fragmented, and lost.
 const LARGEST_BLOCK: u16 = 1468;

@@ -13,7 +13,7 @@ use crate::inventory::media_file::open_beneath;
 use crate::net::Mac;
 use crate::tftp::tree::Name;
 
-use super::world::World;
+use super::World;
 
 /// What stands behind a name.
 #[derive(Debug)]

@@ -3,6 +3,11 @@
 //! Locks are held for moments, in the order media → fleet, never while writing to the card
 //! except for the fleet's own: what a client relies on is on disk before its answer leaves.
 
+pub mod content;
+mod fleet;
+pub mod media;
+pub mod transfers;
+
 use std::net::Ipv4Addr;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -21,12 +26,15 @@ use crate::fleet::store::{Change, Saved, Store};
 use crate::inventory::{Install, Inventory, Problem};
 use crate::net::Mac;
 
-use super::fleet::Fleet;
-use super::transfers::Transfers;
+use fleet::Fleet;
+use transfers::Transfers;
 
 /// USB sticks need up to ten seconds to show up after power-on; until then "no stick" may
 /// not be true, and a machine is asked to wait rather than sent to its disk.
 const SETTLING: Duration = Duration::from_secs(12);
+
+/// Made when the button was held at power-on: safe mode outlives a restart of the servers.
+pub const SAFE_MODE: &str = "/run/pxeberry/safe-mode";
 
 /// What we are to the LAN's machines.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

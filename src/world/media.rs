@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, OnceLock};
 
-use super::world::World;
+use super::World;
 use crate::inventory::{Inventory, Listing, Problem, Profile, inventory, list};
 
 /// Asks for scans.

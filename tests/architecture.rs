@@ -1,0 +1,144 @@
+//! What decides does not act: files that are named pure touch no socket, file, clock,
+//! thread or runtime, and dependencies point one way.
+#![allow(clippy::panic, clippy::unwrap_used)]
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// Logic without IO: time and randomness are arguments there.
+const PURE: [&str; 32] = [
+    "boot/arch.rs",
+    "boot/install_script.rs",
+    "boot/ipxe.rs",
+    "boot/mod.rs",
+    "boot/plan.rs",
+    "boot/pxelinux.rs",
+    "cli.rs",
+    "config/error.rs",
+    "config/mod.rs",
+    "config/wire.rs",
+    "dhcp/decide.rs",
+    "dhcp/lease.rs",
+    "dhcp/route.rs",
+    "dhcp/wire.rs",
+    "fleet/life.rs",
+    "http/range.rs",
+    "http/route.rs",
+    "init/blkid/mod.rs",
+    "init/supervise.rs",
+    "inventory/detect.rs",
+    "inventory/machine.rs",
+    "inventory/mod.rs",
+    "inventory/profile.rs",
+    "inventory/version.rs",
+    "net/mac.rs",
+    "net/subnet.rs",
+    "panel/button.rs",
+    "panel/display.rs",
+    "panel/face.rs",
+    "panel/pattern.rs",
+    "panel/table.rs",
+    "tftp/tree.rs",
+];
+
+/// Each of these acts, or asks the system something.
+const IO: [&str; 15] = [
+    "Instant::now",
+    "SystemTime",
+    "TcpListener",
+    "TcpStream",
+    "UdpSocket",
+    "UnixStream",
+    "getrandom",
+    "libc::",
+    "rustix::",
+    "socket2",
+    "std::env",
+    "std::fs",
+    "std::process",
+    "std::thread",
+    "tokio",
+];
+
+/// Folders from the ground up: each may use those before it, never one behind it.
+const LAYERS: [&[&str]; 6] = [
+    &["net", "config", "logging", "cli"],
+    &["dhcp/decide", "dhcp/lease", "dhcp/route", "dhcp/wire", "inventory", "panel/pattern"],
+    &["fleet", "boot", "tftp/tree"],
+    &["world"],
+    &["dhcp/server", "tftp/server", "http", "control"],
+    &["serve", "init", "panel", "report"],
+];
+
+#[test]
+fn pure_files_touch_no_socket_file_clock_thread_or_runtime() {
+    let mut broken = Vec::new();
+    for file in PURE {
+        let code = code_of(&source().join(file));
+        for word in IO {
+            if code.contains(word) {
+                broken.push(format!("src/{file} uses {word}"));
+            }
+        }
+    }
+    assert!(broken.is_empty(), "{broken:#?}");
+}
+
+#[test]
+fn dependencies_point_one_way() {
+    let mut broken = Vec::new();
+    for file in rust_files(&source()) {
+        let name = file.strip_prefix(source()).unwrap().to_string_lossy().into_owned();
+        let Some(own) = layer(name.trim_end_matches(".rs")) else {
+            continue;
+        };
+        for used in uses(&code_of(&file)) {
+            if layer(&used).is_some_and(|other| other > own) {
+                broken.push(format!("src/{name} uses crate::{}", used.replace('/', "::")));
+            }
+        }
+    }
+    assert!(broken.is_empty(), "{broken:#?}");
+}
+
+fn source() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("src")
+}
+
+/// A file's code without comments, and without its tests, which may do what they like.
+fn code_of(path: &Path) -> String {
+    let text = fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    let code = text.split("#[cfg(test)]").next().unwrap_or_default();
+    code.lines().filter(|line| !line.trim_start().starts_with("//")).collect::<Vec<_>>().join("\n")
+}
+
+/// The layer of a path like `dhcp/wire` or `http/server`; the longest name wins.
+fn layer(path: &str) -> Option<usize> {
+    let within = |name: &&&str| path == **name || path.starts_with(&format!("{name}/"));
+    let named = LAYERS.iter().enumerate().filter_map(|(level, names)| {
+        names.iter().filter(within).map(|name| name.len()).max().map(|length| (length, level))
+    });
+    named.max().map(|(_, level)| level)
+}
+
+/// `use crate::a::b::…` as `a/b`.
+fn uses(code: &str) -> Vec<String> {
+    let paths = code.split("crate::").skip(1).map(|rest| {
+        let end = rest.find(|c: char| !c.is_alphanumeric() && c != '_' && c != ':');
+        rest.get(..end.unwrap_or(rest.len())).unwrap_or_default()
+    });
+    paths.map(|path| path.split("::").take(2).collect::<Vec<_>>().join("/")).collect()
+}
+
+fn rust_files(folder: &Path) -> Vec<PathBuf> {
+    let mut files = Vec::new();
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            files.extend(rust_files(&path));
+        } else if path.extension().is_some_and(|kind| kind == "rs") {
+            files.push(path);
+        }
+    }
+    files
+}
