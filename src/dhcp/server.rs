@@ -11,9 +11,7 @@ use super::wire::{self, Kind, Reply, Request};
 use crate::boot::arch::{Program, program};
 use crate::boot::plan::boot_reply;
 use crate::fleet::life::Event;
-use crate::fleet::store::Change;
-use crate::net::Mac;
-use crate::world::{Role, World};
+use crate::world::{Role, Touched, World};
 
 /// Packets decided together. More wait in the socket's buffer.
 const BATCH: usize = 64;
@@ -41,18 +39,18 @@ pub fn run(world: &Arc<World>, socket: &DhcpSocket) {
 fn round(world: &World, socket: &DhcpSocket) -> std::io::Result<()> {
     let mut buffer = [0; LONGEST_PACKET];
     let mut answers = Vec::new();
-    let mut changes = Vec::new();
+    let mut touched = Vec::new();
     for _ in 0..BATCH {
         let Some(length) = socket.receive(&mut buffer)? else {
             break;
         };
         let packet = buffer.get(..length).unwrap_or_default();
         match wire::parse(packet) {
-            Ok(request) => answers.extend(answer(world, &request, &mut changes)),
+            Ok(request) => answers.extend(answer(world, &request, &mut touched)),
             Err(reason) => log::debug!("dhcp: a packet is ignored: {reason}"),
         }
     }
-    if !world.write_down(&changes) {
+    if !world.write_down(&touched) {
         // Nobody relies on an answer that was never given; clients ask again.
         return Ok(());
     }
@@ -65,13 +63,13 @@ fn round(world: &World, socket: &DhcpSocket) -> std::io::Result<()> {
 }
 
 /// Decides one request and does what concerns memory; the card comes later.
-fn answer(world: &World, request: &Request, changes: &mut Vec<Change>) -> Option<(Reply, Route)> {
+fn answer(world: &World, request: &Request, touched: &mut Vec<Touched>) -> Option<(Reply, Route)> {
     if world.role() != Role::Server {
         return None;
     }
     let asking = program(request);
     if request.kind == Kind::Discover && is_firmware(asking) {
-        world.happened(request.mac, Event::FirmwareStarts);
+        world.note(request.mac, Event::FirmwareStarts, touched);
     }
     let boot = boot_reply(request.mac, asking, &world.config.boot, world.endpoint);
     let inventory = world.shelf().inventory;
@@ -94,24 +92,19 @@ fn answer(world: &World, request: &Request, changes: &mut Vec<Change>) -> Option
                 Effect::PoolIsFull(_) => {}
             }
         }
-        changes.extend(written(&verdict.effects, |mac| fleet.leases.binding(mac)));
+        touched.extend(verdict.effects.iter().filter_map(must_survive));
         verdict
     });
     tell(world, request, asking, &verdict);
     verdict.reply
 }
 
-/// What of the effects must survive a power cut.
-fn written(
-    effects: &[Effect],
-    binding: impl Fn(Mac) -> Option<super::lease::Binding>,
-) -> Vec<Change> {
-    let changed = effects.iter().filter_map(|effect| match *effect {
-        Effect::Bind(mac, binding) => Some(Change::Lease(mac, binding)),
-        Effect::Release(mac) => Some(Change::Lease(mac, binding(mac)?)),
+/// What of an effect must survive a power cut.
+fn must_survive(effect: &Effect) -> Option<Touched> {
+    match *effect {
+        Effect::Bind(mac, _) | Effect::Release(mac) => Some(Touched::Lease(mac)),
         Effect::Offer(..) | Effect::Decline(..) | Effect::PoolIsFull(_) => None,
-    });
-    changed.collect()
+    }
 }
 
 fn is_firmware(asking: Program) -> bool {

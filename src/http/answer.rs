@@ -20,8 +20,8 @@ use crate::world::World;
 use crate::world::content::{Content, content};
 
 /// A request holds this long for a stick that was pulled, or is still being read: most
-/// installers take a "not now" as final.
-const PATIENCE: Duration = Duration::from_secs(5);
+/// installers take a "not now" as final. UEFI waits 5 s for the first byte.
+const PATIENCE: Duration = Duration::from_secs(4);
 
 /// Answers one request from the machine at `asker`.
 pub async fn answer<B>(

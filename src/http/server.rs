@@ -92,6 +92,8 @@ impl Edge {
             .header_read_timeout(HEAD_DEADLINE)
             .max_buf_size(LARGEST_HEAD)
             .title_case_headers(true)
+            // This box has no clock: RFC 9110 §6.6.1 has such a server send no date.
+            .auto_date_header(false)
             .serve_connection(TokioIo::new(stream), service)
             .await;
         // GRUB ends each file with a reset; a stick that is pulled ends here too.

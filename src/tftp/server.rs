@@ -128,9 +128,9 @@ impl Tree {
                 let size = file.size;
                 (Source::File(MediaReader::open(&file)?), size)
             }
-            Content::NotReady => return Err(Error::Msg("not ready, try again".to_owned())),
-            // Nine of these are normal in one boot of PXELINUX: they are no news.
-            Content::Missing => {
+            // Nine of these are normal in one boot of PXELINUX: they are no news. TFTP has
+            // no "later": any other code than "not found" stops some ROMs.
+            Content::Missing | Content::NotReady => {
                 log::debug!("tftp: {asker} asked for {path:?}, which is not there");
                 return Err(Error::FileNotFound);
             }

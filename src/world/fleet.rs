@@ -4,11 +4,21 @@ use std::collections::HashMap;
 
 use crate::dhcp::lease::Leases;
 use crate::fleet::life::Record;
+use crate::fleet::store::Change;
 use crate::net::Mac;
 
 /// More machines than any few racks hold; strangers are only remembered with
 /// `boot.unknown = "install"`, and past this they boot their disks.
 const MOST_RECORDS: usize = 16_384;
+
+/// Something that must be written down.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Touched {
+    /// A machine's lease.
+    Lease(Mac),
+    /// The record that is kept under this card.
+    Machine(Mac),
+}
 
 /// Who has which address, and who is where in its life.
 pub struct Fleet {
@@ -32,6 +42,14 @@ impl Fleet {
     pub fn remember(&mut self, mac: Mac, record: Record) {
         if self.records.len() < MOST_RECORDS || self.records.contains_key(&mac) {
             self.records.insert(mac, record);
+        }
+    }
+
+    /// What stands behind `touched` now.
+    pub fn change(&self, touched: Touched) -> Option<Change> {
+        match touched {
+            Touched::Lease(mac) => Some(Change::Lease(mac, self.leases.binding(mac)?)),
+            Touched::Machine(mac) => Some(Change::Machine(mac, self.records.get(&mac)?.clone())),
         }
     }
 

@@ -26,7 +26,7 @@ use crate::fleet::store::{Change, Saved, Store};
 use crate::inventory::{Install, Inventory, Problem};
 use crate::net::Mac;
 
-use fleet::Fleet;
+pub use fleet::{Fleet, Touched};
 use transfers::Transfers;
 
 /// USB sticks need up to ten seconds to show up after power-on; until then "no stick" may
@@ -76,6 +76,7 @@ pub struct World {
     fleet: Mutex<Fleet>,
     role: Mutex<Role>,
     store: Option<Store>,
+    commits: Mutex<()>,
     safe_mode: AtomicBool,
     started: Instant,
     epoch: Seconds,
@@ -105,6 +106,7 @@ impl World {
             fleet: Mutex::new(Fleet::new(leases, saved.machines)),
             role: Mutex::new(Role::Probing),
             store,
+            commits: Mutex::new(()),
             safe_mode: AtomicBool::new(false),
             started: Instant::now(),
             epoch: since_1970.as_secs(),
@@ -183,12 +185,19 @@ impl World {
         act(&mut locked(&self.fleet))
     }
 
-    /// Writes changes to the card; they are there when it returns. False: say no more.
-    pub fn write_down(&self, changes: &[Change]) -> bool {
-        let Some(store) = &self.store else {
+    /// Writes what was touched to the card, as it is now; it is there when this returns.
+    /// False: tell nobody of it.
+    pub fn write_down(&self, touched: &[Touched]) -> bool {
+        let (Some(store), false) = (&self.store, touched.is_empty()) else {
             return true;
         };
-        match store.save(changes) {
+        // One commit after the other, each with the newest values: a slower thread cannot
+        // overwrite what a faster one has written.
+        let _turn = locked(&self.commits);
+        let changes: Vec<Change> = self.with_fleet(|fleet| {
+            touched.iter().filter_map(|touched| fleet.change(*touched)).collect()
+        });
+        match store.save(&changes) {
             Ok(()) => true,
             Err(error) => {
                 log::error!("{error}; is the SD card full or failing?");
@@ -227,24 +236,29 @@ impl World {
     /// Something happened to a machine; on the card when it returns. None: the machine is
     /// not one that we install, or its life could not be written down.
     pub fn happened(&self, mac: Mac, event: Event) -> Option<Record> {
+        let mut touched = Vec::new();
+        let record = self.note(mac, event, &mut touched)?;
+        self.write_down(&touched).then_some(record)
+    }
+
+    /// The same in memory only: the caller writes down what was `touched`, together with
+    /// other things, before anybody gets an answer.
+    pub fn note(&self, mac: Mac, event: Event, touched: &mut Vec<Touched>) -> Option<Record> {
         let cards = self.cards(mac)?;
         let install = self.install_policy(mac);
         let now = self.now();
         let mut fleet = locked(&self.fleet);
-        let (key, before) = match fleet.record(&cards) {
-            Some((key, record)) => (key, record.clone()),
+        let known = fleet.record(&cards).map(|(key, record)| (key, record.clone()));
+        let is_new = known.is_none();
+        let (key, before) = match known {
+            Some(known) => known,
             None => (*cards.first()?, Record::armed(new_token(), now)),
         };
         let after = before.after(event, install, &new_token(), now);
-        if fleet.record(&cards).is_some() && after == before {
-            return Some(after);
+        if is_new || after != before {
+            fleet.remember(key, after.clone());
+            touched.push(Touched::Machine(key));
         }
-        // A record that was never written down comes back as "armed": not before it is on
-        // the card does the machine get its answer.
-        if !self.write_down(&[Change::Machine(key, after.clone())]) {
-            return None;
-        }
-        fleet.remember(key, after.clone());
         drop(fleet);
         self.tell(mac, &before, &after);
         Some(after)
