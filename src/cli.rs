@@ -9,7 +9,10 @@ use crate::net::Mac;
 pub const HELP: &str = "\
 pxeberry: network-installs a room of machines
 
-  pxeberry serve --config FILE [--interface NAME]   DHCP, TFTP and HTTP, on any Linux
+  pxeberry serve --config FILE [--interface NAME] [--set-address]
+                                                    DHCP, TFTP and HTTP, on any Linux;
+                                                    --set-address gives the interface its
+                                                    address while this is the DHCP server
   pxeberry panel --config FILE                      LEDs and button
   pxeberry check DIR                                read a stick and say what it would serve
   pxeberry status [--socket PATH]                   what a running server does and sees
@@ -32,6 +35,8 @@ pub enum Command {
         config: Option<PathBuf>,
         /// Overrides the config's `interface`.
         interface: Option<String>,
+        /// Whether the interface's address is ours to set and remove.
+        set_address: bool,
     },
     /// LEDs and button.
     Panel {
@@ -77,8 +82,9 @@ pub fn parse(pid: u32, arguments: Vec<OsString>) -> Result<Command, String> {
     }
     match first.as_str() {
         "serve" => {
-            let [config, interface] = words.options(["--config", "--interface"])?;
-            Ok(Command::Serve { config: config.map(PathBuf::from), interface })
+            let ([config, interface], [set_address]) =
+                words.options_and_flags(["--config", "--interface"], ["--set-address"])?;
+            Ok(Command::Serve { config: config.map(PathBuf::from), interface, set_address })
         }
         "panel" => {
             let [config] = words.options(["--config"])?;
@@ -117,15 +123,29 @@ impl<I: Iterator<Item = OsString>> Words<I> {
         &mut self,
         names: [&'static str; N],
     ) -> Result<[Option<String>; N], String> {
+        self.options_and_flags(names, []).map(|(values, [])| values)
+    }
+
+    /// Options with a value each, and flags without one, in any order.
+    fn options_and_flags<const N: usize, const M: usize>(
+        &mut self,
+        names: [&'static str; N],
+        flags: [&'static str; M],
+    ) -> Result<([Option<String>; N], [bool; M]), String> {
         let mut values = [const { None }; N];
+        let mut set = [false; M];
         while let Some(word) = self.next()? {
+            if let Some((_, flag)) = flags.iter().zip(&mut set).find(|(name, _)| **name == word) {
+                *flag = true;
+                continue;
+            }
             let place = names.iter().zip(&mut values).find(|(name, _)| **name == word);
             let Some((name, value)) = place else {
                 return Err(format!("{word:?} is not understood here; see pxeberry --help"));
             };
             *value = Some(self.needed(&format!("{name} needs a value"))?);
         }
-        Ok(values)
+        Ok((values, set))
     }
 
     fn socket(&mut self) -> Result<PathBuf, String> {
@@ -155,9 +175,12 @@ mod tests {
 
     #[test]
     fn options_may_stand_in_any_order() {
-        let expected =
-            Command::Serve { config: Some("a.toml".into()), interface: Some("eth1".to_owned()) };
-        assert_eq!(parsed(2, "serve --interface eth1 --config a.toml"), Ok(expected));
+        let expected = Command::Serve {
+            config: Some("a.toml".into()),
+            interface: Some("eth1".to_owned()),
+            set_address: true,
+        };
+        assert_eq!(parsed(2, "serve --interface eth1 --set-address --config a.toml"), Ok(expected));
     }
 
     #[test]

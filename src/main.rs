@@ -22,11 +22,11 @@ fn main() -> ExitCode {
 fn run(command: Command) -> Result<ExitCode, String> {
     match command {
         Command::Init => return Ok(init::run()),
-        Command::Serve { config, interface } => {
+        Command::Serve { config, interface, set_address } => {
             logging::start();
             let mut config = load(config.as_deref())?;
             config.interface = interface.or(config.interface);
-            return Ok(serve::run(config));
+            return Ok(serve::run(config, set_address));
         }
         Command::Panel { config } => {
             logging::start();

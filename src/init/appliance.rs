@@ -254,6 +254,7 @@ impl Appliance {
             settings.file.clone().into(),
             "--interface".into(),
             chosen.name.clone().into(),
+            "--set-address".into(),
         ];
         self.serve.want(options, now);
     }

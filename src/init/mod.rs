@@ -13,7 +13,6 @@ mod clock;
 mod cmdline;
 mod file;
 mod helper;
-mod interface;
 mod modules;
 mod mount;
 mod network;

@@ -1,14 +1,15 @@
 //! Which interface the appliance serves on. The choice is pure; waiting is the loop's.
 //!
-//! PID 1 brings interfaces up and gives the chosen one its address; it receives nothing.
+//! PID 1 only brings interfaces up. The address comes from `serve`, which first makes sure
+//! that nobody else has it to give: a router at 10.10.10.1 must not find a rival there.
 
 use std::time::{Duration, Instant};
 
 use log::{info, warn};
 
-use super::interface::Interfaces;
-use crate::config::{Config, Mode};
-use crate::net::{Subnet, iface};
+use crate::config::Config;
+use crate::net::iface;
+use crate::net::link::Interfaces;
 
 /// Auto-negotiation takes a gigabit port up to four seconds.
 const LINK_WAIT: Duration = Duration::from_secs(5);
@@ -37,7 +38,7 @@ pub struct Chosen {
 /// What a turn of the loop brought.
 #[derive(Debug, PartialEq, Eq)]
 pub enum News {
-    /// An interface is up and has its address.
+    /// An interface is up.
     Ready,
     /// The interface is gone; everything bound to it is dead.
     Lost,
@@ -107,25 +108,20 @@ impl Network {
             self.remind(wanted, &seen, now);
             return None;
         };
-        self.take(name, config)
+        self.take(name)
     }
 
-    fn take(&mut self, name: String, config: &Config) -> Option<News> {
+    fn take(&mut self, name: String) -> Option<News> {
         let interfaces = self.interfaces.as_ref()?;
         let index = interfaces.index(&name)?;
         // A name from the config may be of a kind that is not woken by itself (a VLAN).
-        let address = (config.mode != Mode::Proxy).then_some(config.server.subnet);
-        let ready = interfaces.up(&name).and_then(|()| match address {
-            Some(subnet) => interfaces.set_address(&name, subnet),
-            None => Ok(()),
-        });
-        if let Err(error) = ready {
+        if let Err(error) = interfaces.up(&name) {
             warn!("{name}: cannot be set up: {error}; trying again");
             self.first_seen = None;
             return None;
         }
         let link = iface::has_link(&name);
-        say_ready(&name, address, link);
+        info!("{name}: up, {}", if link { "link up" } else { "no link yet" });
         self.chosen = Some(Chosen { name, index, link });
         Some(News::Ready)
     }
@@ -165,14 +161,6 @@ impl Network {
             self.remind_at = Some(now + REMINDER);
             warn!("{}", missing(wanted, seen));
         }
-    }
-}
-
-fn say_ready(name: &str, address: Option<Subnet>, link: bool) {
-    let link = if link { "link up" } else { "no link yet" };
-    match address {
-        Some(subnet) => info!("{name}: up with {subnet}, {link}"),
-        None => info!("{name}: up without an address (mode is proxy), {link}"),
     }
 }
 

@@ -1,8 +1,9 @@
 //! The vocabulary of the network: hardware addresses, subnets, pools, interfaces.
 //!
-//! `mac` and `subnet` are pure; `iface` and `packet` ask the kernel.
+//! `mac` and `subnet` are pure; the others ask the kernel.
 
 pub mod iface;
+pub mod link;
 pub mod listen;
 mod mac;
 pub mod packet;

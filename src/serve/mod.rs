@@ -7,7 +7,7 @@ mod role;
 mod sockets;
 
 use std::io::Write;
-use std::net::TcpListener;
+use std::net::{Ipv4Addr, TcpListener};
 use std::os::fd::{FromRawFd, RawFd};
 use std::path::Path;
 use std::process::ExitCode;
@@ -34,9 +34,9 @@ const HEARTBEAT: Duration = Duration::from_secs(1);
 /// Files that are read from sticks at once; more wait.
 const READERS: usize = 16;
 
-/// Serves until SIGTERM.
-pub fn run(config: Config) -> ExitCode {
-    match start(config) {
+/// Serves until SIGTERM. `set_address`: the interface's address is ours to set and remove.
+pub fn run(config: Config, set_address: bool) -> ExitCode {
+    match start(config, set_address) {
         Ok(()) => ExitCode::SUCCESS,
         Err(message) => {
             log::error!("{message}");
@@ -45,10 +45,12 @@ pub fn run(config: Config) -> ExitCode {
     }
 }
 
-fn start(config: Config) -> Result<(), String> {
+fn start(config: Config, set_address: bool) -> Result<(), String> {
     let interface = interface(&config)?;
-    let sockets = sockets::sockets(&config, &interface)?;
     let address = config.server.subnet.address();
+    // An address that comes and goes is nothing to bind to.
+    let listen_at = if set_address { Ipv4Addr::UNSPECIFIED } else { address };
+    let sockets = sockets::sockets(&config, &interface, listen_at)?;
     let dhcp = DhcpSocket::new(sockets.dhcp, &interface, address)
         .map_err(|error| format!("dhcp: {interface}: {error}"))?;
     let store = store(&config);
@@ -65,7 +67,7 @@ fn start(config: Config) -> Result<(), String> {
         world.config.http.ports.iter().map(u16::to_string).collect::<Vec<_>>().join(" and ")
     );
     in_background("scan", &world, move |world| media::run(world, &requests))?;
-    in_background("role", &world, role::run)?;
+    in_background("role", &world, move |world| role::run(world, set_address))?;
     in_background("tftp", &world, move |world| tftp::server::run(world, &sockets.tftp))?;
     in_background("dhcp", &world, move |world| dhcp::server::run(world, &dhcp))?;
     let for_button = scanner.clone();

@@ -1,6 +1,6 @@
 //! The sockets that the servers work with: handed down by PID 1 (or systemd), else opened.
 
-use std::net::{TcpListener, UdpSocket};
+use std::net::{Ipv4Addr, TcpListener, UdpSocket};
 use std::os::fd::{FromRawFd, RawFd};
 
 use socket2::Socket;
@@ -24,11 +24,11 @@ pub struct Sockets {
     pub http: Vec<TcpListener>,
 }
 
-/// Takes what was handed down; without that, opens everything on `interface`.
-pub fn sockets(config: &Config, interface: &str) -> Result<Sockets, String> {
+/// Takes what was handed down; without that, opens everything on `interface`, with TFTP
+/// and HTTP at `address`.
+pub fn sockets(config: &Config, interface: &str, address: Ipv4Addr) -> Result<Sockets, String> {
     let inherited = inherited();
     let listeners = if inherited.is_empty() {
-        let address = config.server.subnet.address();
         let opened = listen::open(interface, address, &config.http.ports);
         opened
             .into_iter()

@@ -165,9 +165,9 @@ impl World {
         *locked(&self.role)
     }
 
-    /// Takes another role; true if it is new.
-    pub fn become_(&self, role: Role) -> bool {
-        std::mem::replace(&mut *locked(&self.role), role) != role
+    /// Takes another role.
+    pub fn become_(&self, role: Role) {
+        *locked(&self.role) = role;
     }
 
     /// The machine behind an address, by the lease table.

@@ -7,7 +7,7 @@ use std::os::fd::OwnedFd;
 use rustix::ioctl::{self, Opcode, Updater};
 use rustix::net::{AddressFamily, SocketFlags, SocketType, netdevice, socket_with};
 
-use crate::net::Subnet;
+use super::Subnet;
 
 /// Operations of Linux `sockios.h`.
 const SIOCGIFFLAGS: Opcode = 0x8913;
@@ -49,6 +49,11 @@ impl Interfaces {
         self.ioctl::<SIOCSIFADDR>(&mut with_address(name, subnet.address())?)?;
         self.ioctl::<SIOCSIFNETMASK>(&mut with_address(name, subnet.netmask())?)?;
         self.ioctl::<SIOCSIFBRDADDR>(&mut with_address(name, subnet.broadcast())?)
+    }
+
+    /// Takes the interface's address away.
+    pub fn remove_address(&self, name: &str) -> io::Result<()> {
+        self.ioctl::<SIOCSIFADDR>(&mut with_address(name, Ipv4Addr::UNSPECIFIED)?)
     }
 
     fn ioctl<const OPERATION: Opcode>(&self, request: &mut libc::ifreq) -> io::Result<()> {
