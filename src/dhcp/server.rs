@@ -74,6 +74,7 @@ fn answer(world: &World, request: &Request, touched: &mut Vec<Touched>) -> Optio
     let boot = boot_reply(request.mac, asking, &world.config.boot, world.endpoint);
     let inventory = world.shelf().inventory;
     let now = world.now();
+    let mut newly_full = false;
     let verdict = world.with_fleet(|fleet| {
         let context = Context {
             server: &world.config.server,
@@ -85,16 +86,25 @@ fn answer(world: &World, request: &Request, touched: &mut Vec<Touched>) -> Optio
         let verdict = decide(request, &context);
         for effect in &verdict.effects {
             match *effect {
-                Effect::Offer(mac, address, until) => fleet.leases.offer(mac, address, until),
+                Effect::Offer(mac, address, until) => {
+                    // A newcomer gets one; a machine that has its own proves nothing.
+                    fleet.pool_is_full &= fleet.leases.binding(mac).is_some();
+                    fleet.leases.offer(mac, address, until);
+                }
                 Effect::Bind(mac, binding) => fleet.leases.bind(mac, binding),
                 Effect::Release(mac) => fleet.leases.release(mac, now),
                 Effect::Decline(mac, address, until) => fleet.leases.decline(mac, address, until),
-                Effect::PoolIsFull(_) => {}
+                Effect::PoolIsFull(_) => {
+                    newly_full = !std::mem::replace(&mut fleet.pool_is_full, true);
+                }
             }
         }
         touched.extend(verdict.effects.iter().filter_map(must_survive));
         verdict
     });
+    if newly_full {
+        tell_pool_is_full(world, request.mac);
+    }
     tell(world, request, asking, &verdict);
     verdict.reply
 }
@@ -111,20 +121,21 @@ fn is_firmware(asking: Program) -> bool {
     !matches!(asking, Program::Other | Program::RaspberryPi)
 }
 
+/// Clients without an address ask again every few seconds, for ever: said once.
+fn tell_pool_is_full(world: &World, mac: Mac) {
+    log::error!(
+        "dhcp: {}: no address is left in {}; make server.pool larger",
+        world.name(mac),
+        world.config.server.pool
+    );
+}
+
 /// One line per step that a person waits for.
 fn tell(world: &World, request: &Request, asking: Program, verdict: &super::decide::Verdict) {
     let who = || world.name(request.mac);
     for effect in &verdict.effects {
-        match effect {
-            Effect::PoolIsFull(_) => log::error!(
-                "dhcp: {}: no address is left in {}; make server.pool larger",
-                who(),
-                world.config.server.pool
-            ),
-            Effect::Decline(_, address, _) => {
-                log::warn!("dhcp: {}: somebody else uses {address}; left alone for a day", who());
-            }
-            _ => {}
+        if let Effect::Decline(_, address, _) = effect {
+            log::warn!("dhcp: {}: somebody else uses {address}; left alone for a day", who());
         }
     }
     let Some((reply, _)) = &verdict.reply else {

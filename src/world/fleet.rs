@@ -24,13 +24,15 @@ pub enum Touched {
 pub struct Fleet {
     /// The lease table.
     pub leases: Leases,
+    /// Somebody was told that no address is left; said once until there is one again.
+    pub pool_is_full: bool,
     records: HashMap<Mac, Record>,
 }
 
 impl Fleet {
     /// With what the card remembered.
     pub fn new(leases: Leases, records: Vec<(Mac, Record)>) -> Fleet {
-        Fleet { leases, records: records.into_iter().collect() }
+        Fleet { leases, pool_is_full: false, records: records.into_iter().collect() }
     }
 
     /// The record of the machine with these network cards, and the card it is kept under.
