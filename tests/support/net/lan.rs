@@ -1,0 +1,142 @@
+//! The cable and the computers on it.
+
+use std::fs;
+use std::net::Ipv4Addr;
+
+use super::http::Connection;
+use super::namespace::Namespace;
+use super::packet::{Ask, Firmware, Heard, Kind, Port};
+use super::tools::{self, Ran};
+
+/// The appliance's address on every LAN here.
+pub const SERVER: Ipv4Addr = Ipv4Addr::new(10, 10, 10, 1);
+
+/// The interface that the appliance serves on: a bridge, to which every machine has a cable.
+pub const INTERFACE: &str = "srv0";
+
+/// An Ethernet segment; the appliance's end is in the test's own namespace.
+pub struct Lan {
+    machines: std::cell::Cell<usize>,
+}
+
+impl Lan {
+    /// A segment with nobody on it but the appliance.
+    pub(super) fn new() -> Lan {
+        tools::run("ip", &["link", "add", INTERFACE, "type", "bridge", "forward_delay", "0"]);
+        tools::run("ip", &["address", "add", "10.10.10.1/24", "dev", INTERFACE]);
+        tools::run("ip", &["link", "set", INTERFACE, "up"]);
+        Lan { machines: std::cell::Cell::new(0) }
+    }
+
+    /// The hardware address of the appliance's interface.
+    pub fn hardware(&self) -> String {
+        let text = fs::read_to_string(format!("/sys/class/net/{INTERFACE}/address")).unwrap();
+        text.trim().to_owned()
+    }
+
+    /// A computer with a network card `eth0` of this hardware address, and no IP address.
+    pub fn machine(&self, mac: &str) -> Machine {
+        let number = self.machines.get() + 1;
+        self.machines.set(number);
+        let namespace = Namespace::new();
+        let cable = format!("cable{number}");
+        let id = namespace.id();
+        let card = ["peer", "name", "eth0", "address", mac, "netns", &id];
+        tools::run("ip", &[&["link", "add", &cable, "type", "veth"], &card[..]].concat());
+        tools::run("ip", &["link", "set", &cable, "master", INTERFACE, "up"]);
+        namespace.run("ip", &["link", "set", "eth0", "up"]).good();
+        let port = Port::open(&namespace, "eth0");
+        Machine { namespace, mac: octets(mac), address: None.into(), port }
+    }
+}
+
+/// `52:54:00:00:00:01` as six octets.
+pub fn octets(mac: &str) -> [u8; 6] {
+    let mut octets = mac.split(':').map(|part| u8::from_str_radix(part, 16).unwrap());
+    std::array::from_fn(|_| octets.next().unwrap())
+}
+
+/// A computer on the LAN.
+pub struct Machine {
+    /// Where it lives.
+    pub namespace: Namespace,
+    /// Its hardware address.
+    pub mac: [u8; 6],
+    /// For frames of any kind.
+    pub port: Port,
+    address: std::cell::Cell<Option<Ipv4Addr>>,
+}
+
+impl Machine {
+    /// Gives it an address by hand.
+    pub fn use_address(&self, address: Ipv4Addr) {
+        if self.address.replace(Some(address)) != Some(address) {
+            self.namespace.run("ip", &["address", "flush", "dev", "eth0"]).good();
+            let address = format!("{address}/24");
+            self.namespace.run("ip", &["address", "add", &address, "dev", "eth0"]).good();
+        }
+    }
+
+    /// Its address now.
+    pub fn address(&self) -> Ipv4Addr {
+        self.address.get().unwrap()
+    }
+
+    /// Power on: the firmware gets an address and uses it. What the server acknowledged.
+    #[track_caller]
+    pub fn boots(&self, firmware: Firmware) -> Heard {
+        let ack = self.leases(&firmware.options());
+        self.use_address(ack.yiaddr);
+        ack
+    }
+
+    /// DISCOVER, OFFER, REQUEST, ACK with these options.
+    #[track_caller]
+    pub fn leases(&self, options: &[(u8, Vec<u8>)]) -> Heard {
+        let discover = Ask::new(Kind::Discover, self.mac).with(options);
+        let offer = self.port.ask(&discover).expect("no OFFER");
+        assert_eq!(offer.kind, Some(Kind::Offer));
+        let request = Ask::new(Kind::Request, self.mac)
+            .with(options)
+            .option(50, &offer.yiaddr.octets())
+            .option(54, &SERVER.octets());
+        let ack = self.port.ask(&request).expect("no ACK");
+        assert_eq!(ack.kind, Some(Kind::Ack), "{ack:?}");
+        ack
+    }
+
+    /// Runs a program on it to its end.
+    #[track_caller]
+    pub fn run(&self, program: &str, arguments: &[&str]) -> Ran {
+        self.namespace.run(program, arguments)
+    }
+
+    /// What `curl` gets from a path of the appliance, with its exit code and status code.
+    #[track_caller]
+    pub fn curl(&self, path: &str) -> (u16, Vec<u8>) {
+        let url = format!("http://{SERVER}:8080{path}");
+        let ran = self.run("curl", &["-sS", "--path-as-is", "-w", "%{stderr}%{http_code}", &url]);
+        assert_eq!(ran.code, Some(0), "{path}: {}", ran.err);
+        (ran.err.trim().parse().unwrap(), ran.out)
+    }
+
+    /// What a path holds; fails unless the answer is 200.
+    #[track_caller]
+    pub fn get(&self, path: &str) -> Vec<u8> {
+        let (status, body) = self.curl(path);
+        assert_eq!(status, 200, "{path}: {}", String::from_utf8_lossy(&body));
+        body
+    }
+
+    /// The text of a TFTP file, asked for as the program in this machine would.
+    #[track_caller]
+    pub fn tftp_text(&self, name: &str) -> String {
+        let bytes = self.tftp(name).unwrap_or_else(|error| panic!("{name}: {error:?}"));
+        String::from_utf8(bytes).unwrap()
+    }
+
+    /// A connection to a port of the appliance, for raw bytes.
+    pub fn connect(&self, port: u16) -> Connection {
+        self.namespace.inside(|| Connection::open(port))
+    }
+}
