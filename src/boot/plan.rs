@@ -15,6 +15,8 @@ pub enum Media {
     Starting,
     /// No stick.
     None,
+    /// A stick is there, and nothing of it can serve before a person mended it.
+    Refused,
     /// A stick is there and its content serves.
     Ready,
 }
@@ -64,6 +66,7 @@ pub fn plan(mac: Mac, phase: Option<Phase>, situation: &Situation) -> Plan {
     match situation.media {
         Media::Starting => return Plan::Wait,
         Media::None => return Plan::LocalBoot("there is no stick"),
+        Media::Refused => return Plan::LocalBoot("the stick has a mistake; its log names it"),
         Media::Ready => {}
     }
     let anonymous = Machine::known_by(mac);

@@ -93,6 +93,7 @@ pub fn status(world: &World) -> Status {
         _ if shelf.scanning => "scanning",
         Media::Starting => "scanning",
         Media::None => "none",
+        Media::Refused => "refused",
         Media::Ready => "ready",
     };
     let config = config_problem().map(|message| Problem::new("pxeberry.toml", message));

@@ -190,7 +190,7 @@ fn cloud_config(world: &World, mac: Mac, asker: Ipv4Addr) -> Found {
 fn missing(world: &World, name: &str) -> Found {
     match world.media() {
         Media::Ready => Found::Missing(name.to_owned()),
-        Media::Starting | Media::None => Found::NotReady,
+        Media::Starting | Media::None | Media::Refused => Found::NotReady,
     }
 }
 

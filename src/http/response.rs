@@ -55,7 +55,7 @@ fn whole(found: Found, asked: &Asked) -> Response<Body> {
         Found::File(file, when_sent) => send_file(&file, when_sent, asked),
         Found::NotReady => {
             let mut answer =
-                text(StatusCode::SERVICE_UNAVAILABLE, "not ready: the stick is not there yet\n");
+                text(StatusCode::SERVICE_UNAVAILABLE, "not ready: no stick serves yet\n");
             answer.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(RETRY_AFTER));
             answer
         }

@@ -9,6 +9,7 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, OnceLock};
 
 use super::World;
+use crate::boot::plan::Media;
 use crate::inventory::{Inventory, Listing, Problem, Profile, inventory, list};
 
 /// Asks for scans.
@@ -40,7 +41,20 @@ fn scan(world: &World) {
     let sticks = sticks(world);
     world.change_shelf(|shelf| shelf.scanning = !sticks.is_empty());
     let listings: Vec<Listing> = sticks.iter().map(|stick| list(stick)).collect();
-    let outcome = inventory(&listings, profiles());
+    let outcome = inventory(&listings, profiles()).map(Arc::new);
+    // What the log says of the sticks is true when it says it.
+    world.change_shelf(|shelf| {
+        shelf.scanning = false;
+        shelf.sticks = sticks.len();
+        match &outcome {
+            Ok(found) => {
+                shelf.inventory = Arc::clone(found);
+                shelf.accepted = !sticks.is_empty();
+                shelf.refused = Vec::new();
+            }
+            Err(problems) => shelf.refused = problems.clone(),
+        }
+    });
     match &outcome {
         _ if sticks.is_empty() => log::info!("no stick is there"),
         Ok(found) => tell(found, sticks.len()),
@@ -48,21 +62,16 @@ fn scan(world: &World) {
             for problem in problems {
                 log::error!("{problem}");
             }
-            log::error!("the stick's new content is refused; what was there before serves on");
+            log::warn!("{}", what_serves_now(world.media()));
         }
     }
-    world.change_shelf(|shelf| {
-        shelf.scanning = false;
-        shelf.scanned = true;
-        shelf.sticks = sticks.len();
-        match outcome {
-            Ok(found) => {
-                shelf.inventory = Arc::new(found);
-                shelf.refused = Vec::new();
-            }
-            Err(problems) => shelf.refused = problems,
-        }
-    });
+}
+
+fn what_serves_now(media: Media) -> &'static str {
+    match media {
+        Media::Ready => "the stick's new content is refused; what was there before serves on",
+        _ => "the stick's content is refused; nothing is installed until that is right",
+    }
 }
 
 /// Each folder in the media folder is a stick.

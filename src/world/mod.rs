@@ -56,8 +56,9 @@ pub struct Shelf {
     pub sticks: usize,
     /// Whether a scan is running.
     pub scanning: bool,
-    /// Whether any scan has ended.
-    pub scanned: bool,
+    /// Whether the content of a stick serves; it does not before the first scan has ended
+    /// well.
+    pub accepted: bool,
     /// Why the newest content was refused; empty if it serves.
     pub refused: Vec<Problem>,
 }
@@ -100,7 +101,7 @@ impl World {
                 inventory: Arc::new(Inventory::default()),
                 sticks: 0,
                 scanning: false,
-                scanned: false,
+                accepted: false,
                 refused: Vec::new(),
             }),
             fleet: Mutex::new(Fleet::new(leases, saved.machines)),
@@ -151,8 +152,10 @@ impl World {
     /// What the sticks are doing, as the boot plan sees it.
     pub fn media(&self) -> Media {
         let shelf = self.shelf.borrow();
-        if shelf.sticks > 0 && shelf.scanned {
+        if shelf.sticks > 0 && shelf.accepted {
             Media::Ready
+        } else if shelf.sticks > 0 && !shelf.refused.is_empty() && !shelf.scanning {
+            Media::Refused
         } else if shelf.scanning || self.started.elapsed() < SETTLING {
             Media::Starting
         } else {
