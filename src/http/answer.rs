@@ -16,8 +16,8 @@ use crate::boot::plan::{Media, Plan};
 use crate::fleet::life::Event;
 use crate::inventory::{Image, Machine, MediaFile};
 use crate::net::Mac;
-use crate::world::World;
 use crate::world::content::{Content, content};
+use crate::world::{TOKEN_LENGTH, World};
 
 /// A request holds this long for a stick that was pulled, or is still being read: most
 /// installers take a "not now" as final. UEFI waits 5 s for the first byte.
@@ -59,13 +59,13 @@ fn find(world: &Arc<World>, place: &Route, asker: Ipv4Addr, only_head: bool) -> 
     let newest_file = |name: &str| inventory.images.iter().find_map(|image| image.file(name));
     match place {
         Route::Page => Found::Bytes("text/html; charset=utf-8", page::page(world).into_bytes()),
-        Route::Boot(name) => match content(world, name, asker) {
+        Route::Boot(name) => match content(world, name, asker, !only_head) {
             Content::Bytes(bytes) => Found::Bytes("application/octet-stream", bytes),
             Content::Media(file) => Found::File(file, None),
             Content::NotReady => Found::NotReady,
             Content::Missing => Found::Missing(name.path()),
         },
-        Route::InstallScript => install_script(world, asker),
+        Route::InstallScript => install_script(world, asker, only_head),
         Route::CloudConfig(mac) => cloud_config(world, *mac, asker),
         Route::OldImageFile(version, name) => {
             let images = inventory.images.iter().filter(|image| image.version == *version);
@@ -122,7 +122,7 @@ fn version_file(world: &World) -> Found {
 }
 
 /// The stick's own script as it is, else one that is made for the machine that asks.
-fn install_script(world: &World, asker: Ipv4Addr) -> Found {
+fn install_script(world: &World, asker: Ipv4Addr, only_head: bool) -> Found {
     if world.media() != Media::Ready {
         return Found::NotReady;
     }
@@ -136,13 +136,18 @@ fn install_script(world: &World, asker: Ipv4Addr) -> Found {
             None => refusal("it is not armed; `pxeberry arm` on the server arms it"),
         };
     };
-    if world.happened(mac, Event::TookInstaller).is_none() {
+    if !only_head && world.happened(mac, Event::TookInstaller).is_none() {
         return Found::NotReady;
     }
     if let Some(script) = own {
         return Found::File(script.clone(), None);
     }
-    let Some(record) = world.happened(mac, Event::TookReportingScript) else {
+    let token = match only_head {
+        // HEAD changes nothing, and its answer only needs the right length.
+        true => Some("0".repeat(TOKEN_LENGTH)),
+        false => world.happened(mac, Event::TookReportingScript).map(|record| record.token),
+    };
+    let Some(token) = token else {
         return Found::NotReady;
     };
     let unnamed = Machine::known_by(mac);
@@ -156,7 +161,7 @@ fn install_script(world: &World, asker: Ipv4Addr) -> Found {
         image: &installation.image,
         installer: &image.profile.installer,
         disk: &machine.disk,
-        token: &record.token,
+        token: &token,
     };
     let script = install_script::install(&job, world.endpoint);
     Found::Bytes("text/x-shellscript", script.into_bytes())

@@ -15,6 +15,7 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
+use tokio::runtime::Runtime;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::config::Config;
@@ -46,6 +47,13 @@ pub fn run(config: Config, set_address: bool) -> ExitCode {
 }
 
 fn start(config: Config, set_address: bool) -> Result<(), String> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .max_blocking_threads(READERS)
+        .build()
+        .map_err(|error| format!("tokio cannot start: {error}"))?;
+    // Before the first scan: a stick that comes while we start must not be missed.
+    let signals = Signals::catch(&runtime).map_err(|error| format!("signals: {error}"))?;
     let interface = interface(&config)?;
     let address = config.server.subnet.address();
     // An address that comes and goes is nothing to bind to.
@@ -72,7 +80,26 @@ fn start(config: Config, set_address: bool) -> Result<(), String> {
     in_background("dhcp", &world, move |world| dhcp::server::run(world, &dhcp))?;
     let for_button = scanner.clone();
     in_background("control", &world, move |world| control::server::run(world, &for_button))?;
-    serve_http(&world, sockets.http, &scanner)
+    serve_http(&world, sockets.http, runtime, signals, scanner)
+}
+
+/// What PID 1 or a person sends us.
+struct Signals {
+    rescan: Signal,
+    stop: Signal,
+    interrupt: Signal,
+}
+
+impl Signals {
+    /// From here on a signal waits for its handler.
+    fn catch(runtime: &Runtime) -> std::io::Result<Signals> {
+        let _context = runtime.enter();
+        Ok(Signals {
+            rescan: signal(SignalKind::hangup())?,
+            stop: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+        })
+    }
 }
 
 fn in_background(
@@ -89,13 +116,10 @@ fn in_background(
 fn serve_http(
     world: &Arc<World>,
     listeners: Vec<TcpListener>,
-    scanner: &Scanner,
+    runtime: Runtime,
+    mut signals: Signals,
+    scanner: Scanner,
 ) -> Result<(), String> {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .max_blocking_threads(READERS)
-        .build()
-        .map_err(|error| format!("tokio cannot start: {error}"))?;
     let served = runtime.block_on(async {
         let edge = http::server::Edge::new(Arc::clone(world));
         for listener in listeners {
@@ -103,15 +127,11 @@ fn serve_http(
             let listener = tokio::net::TcpListener::from_std(listener)?;
             tokio::spawn(Arc::clone(&edge).serve(listener));
         }
-        // Before the first heartbeat: PID 1 holds its signals back until then.
-        let rescan = signal(SignalKind::hangup())?;
-        tokio::spawn(scan_when_told(rescan, scanner.clone()));
         tokio::spawn(beat());
-        let mut stop = signal(SignalKind::terminate())?;
-        let mut interrupt = signal(SignalKind::interrupt())?;
+        tokio::spawn(scan_when_told(signals.rescan, scanner));
         tokio::select! {
-            _ = stop.recv() => {}
-            _ = interrupt.recv() => {}
+            _ = signals.stop.recv() => {}
+            _ = signals.interrupt.recv() => {}
         }
         Ok::<(), std::io::Error>(())
     });

@@ -117,7 +117,7 @@ impl Tree {
             log::warn!("tftp: {asker} is turned away: {MOST_TRANSFERS} transfers are running");
             return Err(Error::Msg("busy, try again".to_owned()));
         };
-        let found = content(&self.world, &name, asker);
+        let found = content(&self.world, &name, asker, true);
         let path = name.path();
         let (source, size) = match found {
             Content::Bytes(bytes) => {

@@ -49,17 +49,18 @@ const DEBIAN_FOLDERS: [&str; 3] =
 /// The largest loader (ipxe-arm64.efi) is one megabyte.
 const LARGEST_LOADER: u64 = 8 * 1024 * 1024;
 
-/// Finds `name` for the machine at `asker`.
-pub fn content(world: &World, name: &Name, asker: Ipv4Addr) -> Content {
+/// Finds `name` for the machine at `asker`; `takes` is false if it only looks (HTTP HEAD).
+pub fn content(world: &World, name: &Name, asker: Ipv4Addr, takes: bool) -> Content {
     let path = name.path();
     if let Some(file) = world.shelf().inventory.tftp.get(&path.to_ascii_lowercase()) {
         return Content::Media(file.clone());
     }
     let client = world.machine_at(asker);
+    let taker = client.filter(|_| takes);
     match name {
-        Name::PxelinuxFor(mac) => Content::Bytes(pxelinux_config(world, Some(*mac), client)),
-        Name::PxelinuxDefault => Content::Bytes(pxelinux_config(world, client, client)),
-        Name::IpxeScript(mac) => Content::Bytes(ipxe_script(world, *mac, client)),
+        Name::PxelinuxFor(mac) => Content::Bytes(pxelinux_config(world, Some(*mac), taker)),
+        Name::PxelinuxDefault => Content::Bytes(pxelinux_config(world, client, taker)),
+        Name::IpxeScript(mac) => Content::Bytes(ipxe_script(world, *mac, taker)),
         Name::Other(path) => loader(world, path)
             .map(Content::Bytes)
             .unwrap_or_else(|| image_file(world, path, client)),
@@ -67,23 +68,23 @@ pub fn content(world: &World, name: &Name, asker: Ipv4Addr) -> Content {
 }
 
 /// The configuration of `mac`; a stranger's is "boot your disk".
-fn pxelinux_config(world: &World, mac: Option<Mac>, client: Option<Mac>) -> Vec<u8> {
+fn pxelinux_config(world: &World, mac: Option<Mac>, taker: Option<Mac>) -> Vec<u8> {
     let plan = match mac {
-        Some(mac) => plan_and_count(world, mac, client),
+        Some(mac) => plan_and_count(world, mac, taker),
         None => Plan::LocalBoot("this machine has no address from here"),
     };
     pxelinux::config(&plan).into_bytes()
 }
 
-fn ipxe_script(world: &World, mac: Mac, client: Option<Mac>) -> Vec<u8> {
-    let plan = plan_and_count(world, mac, client);
+fn ipxe_script(world: &World, mac: Mac, taker: Option<Mac>) -> Vec<u8> {
+    let plan = plan_and_count(world, mac, taker);
     ipxe::script(mac, &plan, world.endpoint).into_bytes()
 }
 
 /// Only the machine itself uses up an attempt: anybody may look at a script.
-fn plan_and_count(world: &World, mac: Mac, client: Option<Mac>) -> Plan {
+fn plan_and_count(world: &World, mac: Mac, taker: Option<Mac>) -> Plan {
     let plan = world.plan(mac);
-    if !matches!(plan, Plan::Install(_)) || client != Some(mac) {
+    if !matches!(plan, Plan::Install(_)) || taker != Some(mac) {
         return plan;
     }
     match world.happened(mac, Event::TookInstaller) {

@@ -324,9 +324,11 @@ fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// 128 random bits: nobody guesses another machine's.
+/// 128 random bits in hexadecimal: nobody guesses another machine's.
+pub const TOKEN_LENGTH: usize = 32;
+
 fn new_token() -> String {
-    let mut bytes = [0; 16];
+    let mut bytes = [0; TOKEN_LENGTH / 2];
     // Without randomness no report can be trusted: an empty token never matches.
     if getrandom::fill(&mut bytes).is_err() {
         return String::new();
