@@ -45,9 +45,24 @@ impl Lan {
         tools::run("ip", &[&["link", "add", &cable, "type", "veth"], &card[..]].concat());
         tools::run("ip", &["link", "set", &cable, "master", INTERFACE, "up"]);
         namespace.run("ip", &["link", "set", "eth0", "up"]).good();
+        namespace.run("sh", &["-c", &wait_for("eth0/operstate", "up")]).good();
+        // 3: the bridge forwards what comes from this cable (BR_STATE_FORWARDING).
+        for (file, value) in [(format!("{cable}/brport/state"), "3"), (state_of(INTERFACE), "up")] {
+            tools::run("sh", &["-c", &wait_for(&file, value)]);
+        }
         let port = Port::open(&namespace, "eth0");
         Machine { namespace, mac: octets(mac), address: None.into(), port }
     }
+}
+
+fn state_of(interface: &str) -> String {
+    format!("{interface}/operstate")
+}
+
+/// The kernel takes its time to notice that a cable was plugged in, and drops frames until
+/// then. There is no event to wait for that does not need a netlink library.
+fn wait_for(file: &str, value: &str) -> String {
+    format!("until [ \"$(cat /sys/class/net/{file})\" = {value} ]; do sleep 0.005; done")
 }
 
 /// `52:54:00:00:00:01` as six octets.

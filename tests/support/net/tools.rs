@@ -7,7 +7,7 @@ use std::process::{Command, Output, Stdio};
 const LONGEST_RUN: &str = "30";
 
 /// Debian's packages; `tests/packages.txt` lists the same.
-const PACKAGES: [(&str, &str); 13] = [
+const PACKAGES: [(&str, &str); 14] = [
     ("bash", "bash"),
     ("busybox", "busybox"),
     ("curl", "curl"),
@@ -17,6 +17,7 @@ const PACKAGES: [(&str, &str); 13] = [
     ("ip", "iproute2"),
     ("mount", "mount"),
     ("nsenter", "util-linux"),
+    ("sh", "dash"),
     ("setpriv", "util-linux"),
     ("tftp", "tftp-hpa"),
     ("unshare", "util-linux"),
