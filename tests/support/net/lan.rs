@@ -45,9 +45,10 @@ impl Lan {
         tools::run("ip", &[&["link", "add", &cable, "type", "veth"], &card[..]].concat());
         tools::run("ip", &["link", "set", &cable, "master", INTERFACE, "up"]);
         namespace.run("ip", &["link", "set", "eth0", "up"]).good();
-        namespace.run("sh", &["-c", &wait_for("eth0/operstate", "up")]).good();
+        namespace.run("sh", &["-c", &wait_for(&carrier_of("eth0"), "1")]).good();
         // 3: the bridge forwards what comes from this cable (BR_STATE_FORWARDING).
-        for (file, value) in [(format!("{cable}/brport/state"), "3"), (state_of(INTERFACE), "up")] {
+        for (file, value) in [(format!("{cable}/brport/state"), "3"), (carrier_of(INTERFACE), "1")]
+        {
             tools::run("sh", &["-c", &wait_for(&file, value)]);
         }
         let port = Port::open(&namespace, "eth0");
@@ -55,8 +56,8 @@ impl Lan {
     }
 }
 
-fn state_of(interface: &str) -> String {
-    format!("{interface}/operstate")
+fn carrier_of(interface: &str) -> String {
+    format!("{interface}/carrier")
 }
 
 /// The kernel takes its time to notice that a cable was plugged in, and drops frames until

@@ -4,7 +4,7 @@
 //! `unshare` makes with or without root. When it ends, however it ends, the kernel takes
 //! everything away with it: interfaces, files in /run, daemons.
 
-#![allow(dead_code, reason = "each scenario uses the part that it needs")]
+#![allow(dead_code, unused_imports, reason = "each scenario uses the part that it needs")]
 
 pub mod appliance;
 pub mod http;

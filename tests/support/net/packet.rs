@@ -7,7 +7,7 @@ use std::net::Ipv4Addr;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
-use socket2::{Domain, Protocol, SockAddr, SockAddrStorage, Socket, Type};
+use socket2::{Domain, Protocol, SockAddr, SockAddrStorage, SockFilter, Socket, Type};
 
 use super::namespace::Namespace;
 
@@ -240,6 +240,8 @@ impl Port {
         let socket = namespace.inside(|| {
             let protocol = Protocol::from(i32::from(IPV4.to_be()));
             let socket = Socket::new(Domain::PACKET, Type::RAW, Some(protocol)).unwrap();
+            // Before it is bound: a download would fill its queue, and answers be lost.
+            socket.attach_filter(&ANSWERS).unwrap();
             socket.bind(&link_address(index)).unwrap();
             socket
         });
@@ -282,6 +284,21 @@ impl Port {
         std::iter::from_fn(next).collect()
     }
 }
+
+const fn step(code: u32, if_true: u8, if_false: u8, value: u32) -> SockFilter {
+    SockFilter::new(code as u16, if_true, if_false, value)
+}
+
+/// Lets UDP to port 68 through (a classic BPF program over the whole frame).
+const ANSWERS: [SockFilter; 7] = [
+    step(libc::BPF_LD | libc::BPF_B | libc::BPF_ABS, 0, 0, 14 + 9),
+    step(libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K, 0, 4, 17),
+    step(libc::BPF_LDX | libc::BPF_B | libc::BPF_MSH, 0, 0, 14),
+    step(libc::BPF_LD | libc::BPF_H | libc::BPF_IND, 0, 0, 14 + 2),
+    step(libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K, 0, 1, 68),
+    step(libc::BPF_RET | libc::BPF_K, 0, 0, u32::MAX),
+    step(libc::BPF_RET | libc::BPF_K, 0, 0, 0),
+];
 
 /// Interface number; /sys shows those of the test's own namespace only.
 fn rustix_index(interface: &str) -> i32 {
