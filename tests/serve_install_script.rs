@@ -1,0 +1,219 @@
+//! The generated install.sh, run by real shells on the machine that it was made for. Only
+//! the installer and `reboot` are stand-ins that say how they were called.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests fail so")]
+#![allow(clippy::indexing_slicing, clippy::cast_possible_truncation, reason = "tests fail so")]
+
+#[path = "support/net/mod.rs"]
+mod net;
+
+use std::fs;
+use std::os::unix::fs::{PermissionsExt, symlink};
+
+use net::stick::{NODE_1, NODE_2, Stick};
+use net::tools::{self, Ran};
+use net::{Appliance, Firmware, Lan, Machine, Server, isolated};
+
+/// Folder with everything that the script may call, and no more.
+const PATH: &str = "/run/path";
+
+/// What the stand-ins wrote.
+const CALLS: &str = "/run/calls";
+
+/// Says how it was called, and keeps the config that it was given.
+const INSTALLER: &str = "#!/bin/sh
+echo \"coreos-install $*\" >>/run/calls
+while [ $# -gt 0 ]; do
+    [ \"$1\" = -c ] && cp \"$2\" /run/config
+    shift
+done
+";
+
+struct Scene {
+    appliance: Appliance,
+    stick: Stick,
+    server: Server,
+    machine: Machine,
+}
+
+impl Scene {
+    /// node-1 was told to install and runs the system in memory, with these programs.
+    fn new(lan: &Lan, prepare: impl FnOnce(&Stick), programs: &[&str]) -> Scene {
+        let appliance = Appliance::server();
+        let stick = appliance.sample_stick();
+        prepare(&stick);
+        let server = appliance.serves();
+        let machine = lan.machine(NODE_1);
+        machine.boots(Firmware::Bios);
+        machine.tftp_text("pxelinux.cfg/default");
+        // As in the installer's system: a /tmp of its own.
+        machine.run("mount", &["-t", "tmpfs", "tmpfs", "/tmp"]).good();
+        fs::create_dir(PATH).unwrap();
+        for program in ["cat", "cp", "tr", "sed", "sync"].iter().chain(programs) {
+            let folders = ["/usr/bin", "/bin", "/usr/sbin", "/sbin"];
+            let found = folders.map(|folder| format!("{folder}/{program}"));
+            let found = found.iter().find(|path| fs::exists(path).unwrap());
+            symlink(found.expect(program), format!("{PATH}/{program}")).unwrap();
+        }
+        let scene = Scene { appliance, stick, server, machine };
+        scene.program("coreos-install", INSTALLER);
+        scene.program("reboot", "#!/bin/sh\necho reboot >>/run/calls\n");
+        scene.command_line("BOOT_IMAGE=coreos_production_pxe.vmlinuz console=tty0");
+        scene
+    }
+
+    fn program(&self, name: &str, text: &str) {
+        let path = format!("{PATH}/{name}");
+        fs::write(&path, text).unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+    }
+
+    /// What /proc/cmdline says on the machine.
+    fn command_line(&self, text: &str) {
+        fs::write("/run/cmdline", format!("{text}\n")).unwrap();
+        self.machine.run("mount", &["--bind", "/run/cmdline", "/proc/cmdline"]).good();
+    }
+
+    /// Fetches install.sh and runs it, as the unit of coreos-cloudinit does: without $HOME.
+    fn installs(&self, shell: &str) -> Ran {
+        tools::need(shell);
+        let script = self.machine.get("/cloud-configs/install.sh");
+        fs::write("/run/install.sh", script).unwrap();
+        let path = format!("PATH={PATH}");
+        self.machine.run("env", &["-i", &path, &format!("/bin/{shell}"), "/run/install.sh"])
+    }
+
+    fn state(&self) -> String {
+        self.appliance.machine(NODE_1).0
+    }
+}
+
+fn calls() -> String {
+    fs::read_to_string(CALLS).unwrap_or_default()
+}
+
+/// One way through: which shell runs it, and which client fetches.
+fn whole_way(lan: &Lan, shell: &str, client: &str) {
+    let disk = |stick: &Stick| {
+        let entry =
+            format!("[[machine]]\nname = \"node-1\"\nmac = \"{NODE_1}\"\ndisk = \"/dev/vda\"\n");
+        stick.write("machines.toml", entry);
+    };
+    let scene = Scene::new(lan, disk, &["ip", client]);
+    let ran = scene.installs(shell).good();
+    let config = format!("/tmp/pxeberry-{NODE_1}.yml");
+    let expected =
+        format!("coreos-install -d /dev/vda -c {config} -b http://10.10.10.1:8080\nreboot\n");
+    assert_eq!(calls(), expected);
+    assert_eq!(fs::read("/run/config").unwrap(), b"#cloud-config\nhostname: node-1\n");
+    assert_eq!(ran.err, "", "a shell complained");
+    assert!(ran.text().contains("installing on /dev/vda; everything on it"), "{}", ran.text());
+    assert_eq!(scene.state(), "installed");
+}
+
+#[test]
+fn dash_with_wget_installs_reports_and_reboots() {
+    isolated(|lan| whole_way(&lan, "dash", "wget"));
+}
+
+#[test]
+fn bash_with_curl_installs_reports_and_reboots() {
+    isolated(|lan| whole_way(&lan, "bash", "curl"));
+}
+
+#[test]
+fn busybox_alone_is_enough() {
+    isolated(|lan| {
+        tools::need("busybox");
+        let scene = Scene::new(&lan, |_| {}, &[]);
+        for applet in ["wget", "ip", "cat", "tr", "sed", "sync"] {
+            let _ = fs::remove_file(format!("{PATH}/{applet}"));
+            symlink("/bin/busybox", format!("{PATH}/{applet}")).unwrap();
+        }
+        symlink("/bin/busybox", "/run/sh").unwrap();
+        let script = scene.machine.get("/cloud-configs/install.sh");
+        fs::write("/run/install.sh", script).unwrap();
+        let path = format!("PATH={PATH}");
+        let ran = scene.machine.run("env", &["-i", &path, "/run/sh", "/run/install.sh"]).good();
+        assert!(
+            calls().ends_with("-b http://10.10.10.1:8080\nreboot\n"),
+            "{}\n{}",
+            calls(),
+            ran.err
+        );
+        assert_eq!(scene.state(), "installed");
+    });
+}
+
+#[test]
+fn the_card_that_the_loader_named_decides_which_config_is_fetched() {
+    isolated(|lan| {
+        let both = |stick: &Stick| {
+            let entry =
+                format!("[[machine]]\nname = \"node-1\"\nmacs = [\"{NODE_1}\", \"{NODE_2}\"]\n");
+            stick.write("machines.toml", entry);
+        };
+        let scene = Scene::new(&lan, both, &["ip", "wget"]);
+        let name = NODE_2.replace(':', "-").to_uppercase();
+        scene.command_line(&format!("quiet BOOTIF=01-{name} console=tty0"));
+        scene.installs("dash").good();
+        assert_eq!(fs::read("/run/config").unwrap(), b"#cloud-config\nhostname: node-2\n");
+        assert_eq!(scene.state(), "installed");
+    });
+}
+
+#[test]
+fn without_a_config_nothing_is_installed_and_the_reason_is_said() {
+    isolated(|lan| {
+        let none = |stick: &Stick| stick.remove("cloud-configs/52-54-00-00-00-01.yml");
+        let scene = Scene::new(&lan, none, &["ip", "wget"]);
+        for shell in ["dash", "bash"] {
+            let ran = scene.installs(shell);
+            assert_eq!(ran.code, Some(1), "{shell}: {}", ran.err);
+            let reason = format!("the stick has no usable cloud-configs/{NODE_1}.yml");
+            assert!(ran.text().contains(&reason), "{shell}: {}", ran.text());
+            assert_eq!(calls(), "", "{shell}");
+        }
+        scene.server.log.wait_for("reports that installing failed");
+        assert_eq!(scene.state(), "installing");
+    });
+}
+
+#[test]
+fn an_empty_config_installs_nothing() {
+    isolated(|lan| {
+        let empty = |stick: &Stick| stick.write("cloud-configs/52-54-00-00-00-01.yml", "");
+        let scene = Scene::new(&lan, empty, &["ip", "curl"]);
+        assert_eq!(scene.installs("dash").code, Some(1));
+        assert_eq!(calls(), "");
+    });
+}
+
+#[test]
+fn when_the_installer_fails_the_machine_says_so_and_stays_on() {
+    isolated(|lan| {
+        let scene = Scene::new(&lan, |_| {}, &["ip", "wget"]);
+        scene.program("coreos-install", "#!/bin/sh\necho tried >>/run/calls\nexit 1\n");
+        let ran = scene.installs("bash");
+        assert_eq!(ran.code, Some(1));
+        assert!(ran.text().contains("coreos-install failed"), "{}", ran.text());
+        assert_eq!(calls(), "tried\n", "a reboot would hide the message");
+        scene.server.log.wait_for("reports that installing failed");
+    });
+}
+
+#[test]
+fn a_machine_that_is_not_armed_gets_a_script_that_only_says_so() {
+    isolated(|lan| {
+        let never = |stick: &Stick| {
+            let entry = format!("[[machine]]\nmac = \"{NODE_1}\"\ninstall = \"never\"\n");
+            stick.write("machines.toml", entry);
+        };
+        let scene = Scene::new(&lan, never, &["ip", "wget"]);
+        let ran = scene.installs("dash");
+        assert_eq!(ran.code, Some(1));
+        assert!(ran.err.contains("nothing is installed on this machine"), "{}", ran.err);
+        assert_eq!(calls(), "");
+        assert!(scene.stick.folder().exists());
+    });
+}
