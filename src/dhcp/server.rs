@@ -11,6 +11,7 @@ use super::wire::{self, Kind, Reply, Request};
 use crate::boot::arch::{Program, program};
 use crate::boot::plan::boot_reply;
 use crate::fleet::life::Event;
+use crate::net::Mac;
 use crate::world::{Role, Touched, World};
 
 /// Packets decided together. More wait in the socket's buffer.
