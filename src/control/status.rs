@@ -46,7 +46,7 @@ pub struct Interface {
 /// What we are to the LAN.
 #[derive(Debug, Serialize)]
 pub struct Dhcp {
-    /// `probing`, `server` or `silent`.
+    /// `probing`, `server`, `proxy` or `silent`.
     pub role: &'static str,
     /// Why, in one sentence.
     pub reason: String,
@@ -109,7 +109,7 @@ pub fn status(world: &World) -> Status {
         interface: Interface {
             name: world.interface.clone(),
             link,
-            address: world.config.server.subnet.to_string(),
+            address: world.own_subnet().to_string(),
         },
         dhcp,
         media: Sticks {
@@ -145,10 +145,14 @@ fn dhcp(world: &World) -> Dhcp {
     let (role, reason) = match world.role() {
         Role::Probing => ("probing", "looking for another DHCP server".to_owned()),
         Role::Server => ("server", format!("giving addresses from {}", world.config.server.pool)),
-        Role::Silent(Some(other)) => {
-            ("silent", format!("{other} gives addresses here, so this box does not"))
+        Role::Proxy(Some(other)) => {
+            ("proxy", format!("{other} gives the addresses, this box the boot files"))
         }
-        Role::Silent(None) => ("silent", "mode = \"proxy\": never gives addresses".to_owned()),
+        Role::Proxy(None) => ("proxy", "mode = \"proxy\": gives boot files only".to_owned()),
+        Role::Silent(Some(other)) => {
+            ("silent", format!("{other} gives addresses here, and has none for this box yet"))
+        }
+        Role::Silent(None) => ("silent", "no DHCP server has an address for this box".to_owned()),
     };
     Dhcp { role, reason }
 }
@@ -161,7 +165,7 @@ pub fn conditions(world: &World) -> Vec<State> {
     let cards = shelf.inventory.machines().map(|(mac, _)| mac);
     let phases: Vec<Phase> = cards.filter_map(|mac| world.phase(mac)).collect();
     let any = |wanted: &[Phase]| phases.iter().any(|phase| wanted.contains(phase));
-    let at_work = media == Media::Ready && role != Role::Probing;
+    let at_work = media == Media::Ready && matches!(role, Role::Server | Role::Proxy(_));
     let all = [
         (State::NoLink, !iface::has_link(&world.interface)),
         (State::Booting, role == Role::Probing),
@@ -169,7 +173,8 @@ pub fn conditions(world: &World) -> Vec<State> {
         (State::ConfigError, config_problem().is_some()),
         (State::StickError, !shelf.refused.is_empty() && !shelf.scanning),
         (State::MachineFailed, any(&[Phase::Failed])),
-        (State::OtherDhcp, matches!(role, Role::Silent(Some(_)))),
+        (State::OtherDhcp, world.was_displaced()),
+        (State::NoAddress, matches!(role, Role::Silent(_))),
         (State::NoStick, media == Media::None),
         (State::Installing, any(&[Phase::Installing, Phase::Delivered])),
         (State::Serving, world.transfers.count() > 0),

@@ -233,10 +233,10 @@ fn add_network(reply: &mut Reply, context: &Context, lease: Option<Seconds>) {
 
 /// "Load the file of this offer; no menu, no prompt, no discovery" (PXE 2.1 table 2-1):
 /// tag 6 = 8, and tag 10 with the prompt that Dell's UEFI wants to see.
-const PXE_DIRECT: [u8; 10] = [6, 1, 8, 10, 4, 0, b'P', b'X', b'E', 255];
+pub(super) const PXE_DIRECT: [u8; 10] = [6, 1, 8, 10, 4, 0, b'P', b'X', b'E', 255];
 
 /// The same for a Raspberry Pi, whose ROM looks for this menu entry.
-const PXE_RASPBERRY: &[u8] =
+pub(super) const PXE_RASPBERRY: &[u8] =
     b"\x06\x01\x08\x0a\x04\x00PXE\x09\x14\x00\x00\x11Raspberry Pi Boot\xff";
 
 /// "Do not wait two seconds for a proxy" (iPXE's encapsulated option 176).

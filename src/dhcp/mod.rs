@@ -1,12 +1,16 @@
 //! DHCP as a network-boot client needs it (RFC 2131, 2132, 4578; Intel PXE 2.1).
 //!
 //! One packet takes three steps: [`wire`] parses it behind a strict gate, [`decide`] says
-//! what to answer and what to remember, [`server`] does it. `wire`, `decide`, `lease` and
-//! `route` are pure: time is an argument, and nothing in them touches a socket.
+//! what to answer and what to remember, [`server`] does it. `wire`, `decide`,
+//! `proxy`, `client`, `lease` and `route` are pure: time is an argument, and nothing in them
+//! touches a socket.
 
+pub mod client;
 pub mod decide;
 pub mod lease;
+pub mod lodger;
 pub mod probe;
+pub mod proxy;
 pub mod route;
 pub mod server;
 pub mod socket;

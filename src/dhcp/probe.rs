@@ -8,10 +8,8 @@ use std::io;
 use std::net::Ipv4Addr;
 use std::time::{Duration, Instant};
 
-use dhcproto::v4::borrowed::Message as View;
-
-use super::{CLIENT_PORT, SERVER_PORT};
-use crate::net::packet::{BROADCAST, Datagram, PacketSocket};
+use super::client::{Question, Verdict, answer, ask};
+use crate::net::packet::{BROADCAST, PacketSocket};
 use crate::net::{Mac, iface};
 
 /// How long a server may take. dnsmasq, which is in most routers, pings an address for
@@ -37,7 +35,7 @@ impl fmt::Display for OtherServer {
     }
 }
 
-/// Asks once and waits. `own` are addresses that are ours, whose offers do not count.
+/// Asks once and waits. An offer from `own`, our own address, does not count.
 pub fn search(
     interface: &str,
     own: Ipv4Addr,
@@ -48,16 +46,17 @@ pub fn search(
     let client = made_up_client(iface::mac(interface));
     let started = Instant::now();
     for attempt in 1..=TRIES {
-        if let Some(packet) = discover(client, transaction) {
+        if let Some(packet) = ask(Question::Discover, client, transaction) {
             socket.send(BROADCAST, &packet)?;
         }
         let until = started + patience * attempt / TRIES;
         while let Some(left) = until.checked_duration_since(Instant::now()) {
             if let Some((packet, hardware)) = socket.receive(left)?
-                && let Some(address) = offer(&packet, client, transaction)
-                && address != own
+                && let Some(found) = answer(&packet, client, transaction)
+                && found.verdict == Verdict::Offer
+                && found.server != own
             {
-                return Ok(Some(OtherServer { address, hardware }));
+                return Ok(Some(OtherServer { address: found.server, hardware }));
             }
         }
     }
@@ -73,80 +72,9 @@ fn made_up_client(card: Option<Mac>) -> [u8; 6] {
     client
 }
 
-/// A DISCOVER that asks for a broadcast answer, in its IP packet.
-fn discover(client: [u8; 6], transaction: u32) -> Option<Vec<u8>> {
-    let mut dhcp = vec![1, 1, 6, 0];
-    dhcp.extend(transaction.to_be_bytes());
-    dhcp.extend([0, 0, 0x80, 0]);
-    dhcp.resize(28, 0);
-    dhcp.extend(client);
-    dhcp.resize(236, 0);
-    // Cookie, DISCOVER, "tell me 1, 3, 6, 51, 54", end.
-    dhcp.extend([99, 130, 83, 99, 53, 1, 1, 55, 5, 1, 3, 6, 51, 54, 255]);
-    dhcp.resize(300, 0);
-    let datagram = Datagram {
-        from: (Ipv4Addr::UNSPECIFIED, CLIENT_PORT),
-        to: (Ipv4Addr::BROADCAST, SERVER_PORT),
-        payload: &dhcp,
-    };
-    datagram.encode()
-}
-
-/// The server behind an answer to our question.
-fn offer(packet: &[u8], client: [u8; 6], transaction: u32) -> Option<Ipv4Addr> {
-    let datagram = Datagram::parse(packet)?;
-    if datagram.from.1 != SERVER_PORT || datagram.to.1 != CLIENT_PORT {
-        return None;
-    }
-    // The library's accessors are safe to call with these three checks before them.
-    let reply = datagram.payload;
-    let is_reply = reply.first() == Some(&2) && reply.get(2) == Some(&6);
-    let view = View::new(reply).ok().filter(|_| is_reply)?;
-    if view.xid() != transaction || view.chaddr() != client {
-        return None;
-    }
-    let server_id = view.opts().find(|option| u8::from(option.code()) == 54);
-    let named = server_id.and_then(|option| <[u8; 4]>::try_from(option.data()).ok());
-    Some(named.map_or(datagram.from.0, Ipv4Addr::from))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    const CLIENT: [u8; 6] = [2, 0x50, 0, 0, 0, 1];
-
-    fn answer(transaction: u32, op: u8) -> Vec<u8> {
-        let question = discover(CLIENT, transaction).unwrap();
-        let mut dhcp = Datagram::parse(&question).unwrap().payload.to_vec();
-        dhcp[0] = op;
-        dhcp[240..249].copy_from_slice(&[53, 1, 2, 54, 4, 192, 168, 1, 1]);
-        dhcp[249] = 255;
-        let from = (Ipv4Addr::new(192, 168, 1, 254), SERVER_PORT);
-        let to = (Ipv4Addr::BROADCAST, CLIENT_PORT);
-        Datagram { from, to, payload: &dhcp }.encode().unwrap()
-    }
-
-    #[test]
-    fn an_offer_names_its_server() {
-        let server = offer(&answer(7, 2), CLIENT, 7);
-        assert_eq!(server, Some(Ipv4Addr::new(192, 168, 1, 1)));
-    }
-
-    #[test]
-    fn other_peoples_conversations_are_not_ours() {
-        assert_eq!(offer(&answer(8, 2), CLIENT, 7), None, "transaction");
-        assert_eq!(offer(&answer(7, 1), CLIENT, 7), None, "a question");
-        assert_eq!(offer(&answer(7, 2), [2; 6], 7), None, "another client");
-    }
-
-    #[test]
-    fn a_cut_answer_never_panics() {
-        let whole = answer(7, 2);
-        for length in 0..whole.len() {
-            assert_eq!(offer(&whole[..length], CLIENT, 7), None);
-        }
-    }
 
     #[test]
     fn the_made_up_client_is_a_local_address_and_always_the_same() {

@@ -1,10 +1,12 @@
 //! The DHCP server's loop: takes what has arrived, decides all of it, writes it down in
 //! one commit, then answers. A room that boots at once costs the card one write.
 
+use std::net::{SocketAddr, UdpSocket};
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::decide::{Context, Effect, decide};
+use super::proxy::{self, Door};
 use super::route::Route;
 use super::socket::DhcpSocket;
 use super::wire::{self, Kind, Reply, Request};
@@ -63,16 +65,74 @@ fn round(world: &World, socket: &DhcpSocket) -> std::io::Result<()> {
     Ok(())
 }
 
-/// Decides one request and does what concerns memory; the card comes later.
-fn answer(world: &World, request: &Request, touched: &mut Vec<Touched>) -> Option<(Reply, Route)> {
-    if world.role() != Role::Server {
-        return None;
+/// Answers what comes to port 4011: firmware that wants its boot data a second time.
+pub fn run_proxy(world: &World, socket: &UdpSocket) {
+    loop {
+        if let Err(error) = proxy_round(world, socket) {
+            log::warn!("proxydhcp: {error}");
+            std::thread::sleep(ERROR_PAUSE);
+        }
     }
+}
+
+fn proxy_round(world: &World, socket: &UdpSocket) -> std::io::Result<()> {
+    let mut buffer = [0; LONGEST_PACKET];
+    let (length, from) = socket.recv_from(&mut buffer)?;
+    let SocketAddr::V4(from) = from else {
+        return Ok(());
+    };
+    let request = match wire::parse(buffer.get(..length).unwrap_or_default()) {
+        Ok(request) => request,
+        Err(reason) => {
+            log::debug!("proxydhcp: a packet from {from} is ignored: {reason}");
+            return Ok(());
+        }
+    };
+    if let Some((reply, _)) = beside_another(world, &request, Door::Proxy(from)) {
+        log::info!("proxydhcp: {} loads {}", world.name(request.mac), reply.file);
+        socket.send_to(&wire::encode(&reply), from)?;
+    }
+    Ok(())
+}
+
+/// Decides one request by what we are to the LAN, and does what concerns memory; the card
+/// comes later.
+fn answer(world: &World, request: &Request, touched: &mut Vec<Touched>) -> Option<(Reply, Route)> {
+    let role = world.role();
     let asking = program(request);
-    if request.kind == Kind::Discover && is_firmware(asking) {
+    let answers = matches!(role, Role::Server | Role::Proxy(_));
+    if answers && request.kind == Kind::Discover && is_firmware(asking) {
         world.note(request.mac, Event::FirmwareStarts, touched);
     }
-    let boot = boot_reply(request.mac, asking, &world.config.boot, world.endpoint);
+    match role {
+        Role::Server => as_server(world, request, asking, touched),
+        Role::Proxy(_) => {
+            let answer = beside_another(world, request, Door::Server)?;
+            let (who, file) = (world.name(request.mac), &answer.0.file);
+            log::info!("proxydhcp: {who} boots ({}): {file}", words(asking));
+            Some(answer)
+        }
+        Role::Probing | Role::Silent(_) => None,
+    }
+}
+
+/// Boot data without an address.
+fn beside_another(world: &World, request: &Request, door: Door) -> Option<(Reply, Route)> {
+    if !matches!(world.role(), Role::Server | Role::Proxy(_)) {
+        return None;
+    }
+    let endpoint = world.endpoint();
+    let boot = boot_reply(request.mac, program(request), &world.config.boot, endpoint);
+    proxy::answer(request, door, &boot, endpoint.address)
+}
+
+fn as_server(
+    world: &World,
+    request: &Request,
+    asking: Program,
+    touched: &mut Vec<Touched>,
+) -> Option<(Reply, Route)> {
+    let boot = boot_reply(request.mac, asking, &world.config.boot, world.endpoint());
     let inventory = world.shelf().inventory;
     let now = world.now();
     let mut newly_full = false;

@@ -163,7 +163,7 @@ fn install_script(world: &World, asker: Ipv4Addr, only_head: bool) -> Found {
         disk: &machine.disk,
         token: &token,
     };
-    let script = install_script::install(&job, world.endpoint);
+    let script = install_script::install(&job, world.endpoint());
     Found::Bytes("text/x-shellscript", script.into_bytes())
 }
 

@@ -14,6 +14,9 @@ use crate::net::link::Interfaces;
 /// Auto-negotiation takes a gigabit port up to four seconds.
 const LINK_WAIT: Duration = Duration::from_secs(5);
 
+/// Linux `ip-sysctl`: 1 is "reply only for addresses of the card that was asked".
+const ARP_IGNORE: &str = "/proc/sys/net/ipv4/conf/all/arp_ignore";
+
 /// How often a person is told again what is missing.
 const REMINDER: Duration = Duration::from_secs(30);
 
@@ -58,6 +61,11 @@ impl Network {
     /// Opens the way to the kernel and brings `lo` up, for clients on the box itself.
     pub fn start() -> Network {
         let interfaces = Interfaces::open().map_err(|error| warn!("no network: {error}")).ok();
+        // With two cards on one LAN, each must only answer for its own address: the servers
+        // listen on one of them alone.
+        if let Err(error) = std::fs::write(ARP_IGNORE, "1") {
+            warn!("{ARP_IGNORE}: {error}");
+        }
         if let Some(Err(error)) = interfaces.as_ref().map(|all| all.up("lo")) {
             warn!("lo: cannot be brought up: {error}");
         }

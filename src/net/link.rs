@@ -12,8 +12,10 @@ use super::Subnet;
 /// Operations of Linux `sockios.h`.
 const SIOCGIFFLAGS: Opcode = 0x8913;
 const SIOCSIFFLAGS: Opcode = 0x8914;
+const SIOCGIFADDR: Opcode = 0x8915;
 const SIOCSIFADDR: Opcode = 0x8916;
 const SIOCSIFBRDADDR: Opcode = 0x891a;
+const SIOCGIFNETMASK: Opcode = 0x891b;
 const SIOCSIFNETMASK: Opcode = 0x891c;
 
 /// The kernel's door to its interfaces.
@@ -51,6 +53,16 @@ impl Interfaces {
         self.ioctl::<SIOCSIFBRDADDR>(&mut with_address(name, subnet.broadcast())?)
     }
 
+    /// The interface's address with its network; none if it has none that we could use.
+    pub fn address(&self, name: &str) -> Option<Subnet> {
+        let mut request = request(name).ok()?;
+        self.ioctl::<SIOCGIFADDR>(&mut request).ok()?;
+        let address = address_in(&request);
+        self.ioctl::<SIOCGIFNETMASK>(&mut request).ok()?;
+        let prefix = u32::from(address_in(&request)).leading_ones();
+        Subnet::new(address, u8::try_from(prefix).ok()?).ok()
+    }
+
     /// Takes the interface's address away.
     pub fn remove_address(&self, name: &str) -> io::Result<()> {
         self.ioctl::<SIOCSIFADDR>(&mut with_address(name, Ipv4Addr::UNSPECIFIED)?)
@@ -67,6 +79,18 @@ fn with_address(name: &str, address: Ipv4Addr) -> io::Result<libc::ifreq> {
     let mut request = request(name)?;
     request.ifr_ifru.ifru_addr = socket_address(address);
     Ok(request)
+}
+
+/// The address that the kernel has put into a request.
+fn address_in(request: &libc::ifreq) -> Ipv4Addr {
+    // SAFETY: the operations before this call fill this member of the union.
+    let filled = unsafe { request.ifr_ifru.ifru_addr };
+    let [_, _, octets @ ..] = filled.sa_data;
+    let mut address = [0; 4];
+    for (place, octet) in address.iter_mut().zip(octets) {
+        [*place] = octet.to_ne_bytes();
+    }
+    Ipv4Addr::from(address)
 }
 
 fn request(name: &str) -> io::Result<libc::ifreq> {

@@ -6,6 +6,7 @@ pub mod iface;
 pub mod link;
 pub mod listen;
 mod mac;
+pub mod neighbours;
 pub mod packet;
 mod subnet;
 

@@ -69,15 +69,18 @@ fn start(config: Config, set_address: bool) -> Result<(), String> {
     let (scanner, requests) = media::scanner();
     scanner.request();
     log::info!(
-        "serving on {} as {}, HTTP on port {}",
+        "serving on {}, HTTP on port {}",
         world.interface,
-        world.endpoint.address,
         world.config.http.ports.iter().map(u16::to_string).collect::<Vec<_>>().join(" and ")
     );
     in_background("scan", &world, move |world| media::run(world, &requests))?;
     in_background("role", &world, move |world| role::run(world, set_address))?;
     in_background("tftp", &world, move |world| tftp::server::run(world, &sockets.tftp))?;
     in_background("dhcp", &world, move |world| dhcp::server::run(world, &dhcp))?;
+    let proxydhcp = sockets.proxydhcp;
+    // A thread of its own, which has nothing else to do than wait.
+    proxydhcp.set_nonblocking(false).map_err(|error| format!("proxydhcp: {error}"))?;
+    in_background("proxydhcp", &world, move |world| dhcp::server::run_proxy(world, &proxydhcp))?;
     let for_button = scanner.clone();
     in_background("control", &world, move |world| control::server::run(world, &for_button))?;
     serve_http(&world, sockets.http, runtime, signals, scanner)

@@ -1,7 +1,8 @@
-//! Whether we may give addresses here: asked at the start, and ever after.
+//! What we are to the LAN: asked at the start, and ever after.
 //!
 //! A DHCP server that nobody asked for is the worst that this product could do: with any
-//! doubt it stays silent.
+//! doubt it gives no address. Where another server does, it takes one of its addresses and
+//! works beside it as a proxy.
 
 use std::io;
 use std::sync::Arc;
@@ -9,123 +10,190 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::config::Mode;
+use crate::dhcp::lodger::{Stay, check_in, stay_on};
 use crate::dhcp::probe::{OtherServer, PATIENCE, search};
-use crate::net::iface;
 use crate::net::link::Interfaces;
+use crate::net::{Subnet, iface};
 use crate::world::{Role, World};
 
-/// While alone: another server that is switched on is seen within this time.
+/// Another server that is switched on, or the last one that is switched off, is seen
+/// within this time.
 const EVERY: Duration = Duration::from_secs(5 * 60);
 
-/// While silent: an operator who switches the other server off does not wait long.
-const EVERY_WHILE_SILENT: Duration = Duration::from_secs(30);
+/// After something failed: the next try.
+const AGAIN: Duration = Duration::from_secs(10);
+
+/// A server that has answered before counts as gone after this many silences.
+const SILENCES: u32 = 3;
 
 /// A cable that is moved to another LAN is out for longer than this.
 const LINK_CHECK: Duration = Duration::from_millis(250);
 
-/// Decides, and keeps deciding until the process ends. With `set_address` the interface has
-/// our address only while we are the DHCP server: nobody else can have it then.
+/// Decides, and keeps deciding until the process ends. `set_address`: the interface's
+/// address is ours to set and remove; else a workstation's own one is used.
 pub fn run(world: &Arc<World>, set_address: bool) {
+    let mut host = Host { world, set_address, stay: None, silences: 0 };
     match world.config.mode {
-        Mode::Server => take(world, Role::Server, set_address),
-        Mode::Proxy => take(world, Role::Silent(None), set_address),
-        Mode::Auto => watch(world, set_address),
+        Mode::Server => host.become_server(),
+        Mode::Auto | Mode::Proxy => loop {
+            host.wait_for_link();
+            let pause = host.decide();
+            host.wait_with_link(pause);
+        },
     }
 }
 
-fn watch(world: &World, set_address: bool) {
-    let mut told_of_link = false;
-    loop {
-        if !iface::has_link(&world.interface) {
-            if !told_of_link {
-                log::warn!("{}: no link; plug a cable into the LAN", world.interface);
-                told_of_link = true;
-            }
-            // A LAN that we were alone on may have another server when we are back.
-            take(world, Role::Probing, set_address);
-            thread::sleep(LINK_CHECK);
-            continue;
-        }
-        told_of_link = false;
-        let pause = match probe(world) {
-            Ok(None) => {
-                take(world, Role::Server, set_address);
+/// The appliance as a host of its LAN.
+struct Host<'a> {
+    world: &'a World,
+    set_address: bool,
+    /// The address that another server gave us, and when to ask for more time.
+    stay: Option<(Stay, Instant)>,
+    /// How often in a row nobody answered who had answered before.
+    silences: u32,
+}
+
+impl Host<'_> {
+    /// Takes the role that fits what is on the LAN now; returns when to look again.
+    fn decide(&mut self) -> Duration {
+        let found = self.look_for_others();
+        self.silences = if matches!(found, Ok(None)) { self.silences + 1 } else { 0 };
+        let had_company = matches!(self.world.role(), Role::Proxy(_) | Role::Silent(_));
+        match found {
+            // One lost packet must not make two servers.
+            Ok(None) if had_company && self.silences < SILENCES && self.is_auto() => AGAIN,
+            Ok(None) if self.is_auto() => {
+                self.become_server();
                 EVERY
             }
-            Ok(Some(other)) => {
-                take(world, Role::Silent(Some(other)), set_address);
-                EVERY_WHILE_SILENT
-            }
+            Ok(other) => self.become_proxy(other),
             Err(error) => {
-                log::warn!("{}: cannot look for other DHCP servers: {error}", world.interface);
-                EVERY_WHILE_SILENT
+                let name = &self.world.interface;
+                log::warn!("{name}: cannot look for other DHCP servers: {error}");
+                AGAIN
             }
-        };
-        wait_with_link(world, pause);
-    }
-}
-
-/// Waits, but no longer than the link lasts.
-fn wait_with_link(world: &World, pause: Duration) {
-    let until = Instant::now() + pause;
-    while Instant::now() < until && iface::has_link(&world.interface) {
-        thread::sleep(LINK_CHECK);
-    }
-}
-
-fn probe(world: &World) -> std::io::Result<Option<OtherServer>> {
-    let mut transaction = [0; 4];
-    getrandom::fill(&mut transaction).map_err(|error| std::io::Error::other(error.to_string()))?;
-    let own = world.endpoint.address;
-    search(&world.interface, own, u32::from_be_bytes(transaction), PATIENCE)
-}
-
-/// The address before the first answer, and no answer once it is gone.
-fn take(world: &World, role: Role, set_address: bool) {
-    if world.role() == role {
-        return;
-    }
-    let serves = role == Role::Server;
-    if set_address && serves && !change_address(world, serves) {
-        return;
-    }
-    world.become_(role);
-    if set_address && !serves {
-        change_address(world, serves);
-    }
-    announce(world, role);
-}
-
-fn change_address(world: &World, wanted: bool) -> bool {
-    let (name, subnet) = (&world.interface, world.config.server.subnet);
-    let changed = Interfaces::open().and_then(|interfaces| match wanted {
-        true => interfaces.set_address(name, subnet),
-        false => interfaces.remove_address(name),
-    });
-    match changed {
-        Ok(()) if wanted => log::info!("{name}: has the address {subnet}"),
-        // There was none to remove.
-        Err(error) if !wanted && error.kind() == io::ErrorKind::AddrNotAvailable => {}
-        Ok(()) => {}
-        Err(error) => {
-            log::error!("{name}: its address cannot be changed: {error}");
-            return false;
         }
     }
-    true
+
+    fn is_auto(&self) -> bool {
+        self.world.config.mode == Mode::Auto
+    }
+
+    fn become_server(&mut self) {
+        let subnet = self.world.config.server.subnet;
+        self.stay = None;
+        // The address before the first answer.
+        if self.set_address && self.world.role() != Role::Server && !self.put(subnet) {
+            return;
+        }
+        self.world.set_own_subnet(subnet);
+        if self.world.take_role(Role::Server) {
+            let pool = self.world.config.server.pool;
+            log::info!("no other DHCP server answers: giving addresses from {pool}");
+        }
+    }
+
+    /// Stops giving addresses at once, then looks for one of its own.
+    fn become_proxy(&mut self, other: Option<OtherServer>) -> Duration {
+        if self.world.role() == Role::Server {
+            self.world.take_role(Role::Silent(other));
+        }
+        if let Some(other) = other
+            && !matches!(self.world.role(), Role::Proxy(_))
+        {
+            log::warn!("another DHCP server is here: {other}; this box gives no addresses");
+        }
+        let Some((subnet, pause)) = self.own_address() else {
+            self.world.take_role(Role::Silent(other));
+            log::warn!("{}: no address from the other DHCP server yet", self.world.interface);
+            return AGAIN;
+        };
+        self.world.set_own_subnet(subnet);
+        if self.world.take_role(Role::Proxy(other)) {
+            log::info!("working as {subnet} beside the DHCP server that gives the addresses");
+        }
+        pause.min(EVERY)
+    }
+
+    /// Our address where another server gives them, and how long it is good for.
+    fn own_address(&mut self) -> Option<(Subnet, Duration)> {
+        if !self.set_address {
+            let interfaces = Interfaces::open().ok()?;
+            return Some((interfaces.address(&self.world.interface)?, EVERY));
+        }
+        if let Some((stay, renew_at)) = self.stay
+            && let Some(left) = renew_at.checked_duration_since(Instant::now())
+        {
+            return Some((stay.subnet, left));
+        }
+        let interface = &self.world.interface;
+        let former = self.stay.take();
+        let asked = match former {
+            Some((stay, _)) => transaction().and_then(|id| stay_on(interface, stay, id)),
+            None => Ok(None),
+        };
+        let granted = match asked {
+            Ok(Some(stay)) => Ok(Some(stay)),
+            _ => transaction().and_then(|id| check_in(interface, id)),
+        };
+        let stay = granted.map_err(|error| log::warn!("{interface}: {error}")).ok().flatten()?;
+        if former.map(|(former, _)| former.subnet) != Some(stay.subnet) && !self.put(stay.subnet) {
+            return None;
+        }
+        let half = stay.lease / 2;
+        self.stay = Some((stay, Instant::now() + half));
+        Some((stay.subnet, half))
+    }
+
+    fn look_for_others(&self) -> io::Result<Option<OtherServer>> {
+        let own = self.world.own_subnet().address();
+        search(&self.world.interface, own, transaction()?, PATIENCE)
+    }
+
+    fn put(&self, subnet: Subnet) -> bool {
+        let name = &self.world.interface;
+        match Interfaces::open().and_then(|interfaces| interfaces.set_address(name, subnet)) {
+            Ok(()) => {
+                log::info!("{name}: has the address {subnet}");
+                true
+            }
+            Err(error) => {
+                log::error!("{name}: cannot be given {subnet}: {error}");
+                false
+            }
+        }
+    }
+
+    /// A LAN that we were alone on may have another server when we are back: without a
+    /// link we are nobody, and have no address.
+    fn wait_for_link(&mut self) {
+        let name = &self.world.interface;
+        if iface::has_link(name) {
+            return;
+        }
+        log::warn!("{name}: no link; plug a cable into the LAN");
+        self.world.take_role(Role::Probing);
+        self.stay = None;
+        if self.set_address {
+            // There may be none; then there is nothing to remove.
+            let _ = Interfaces::open().and_then(|interfaces| interfaces.remove_address(name));
+        }
+        while !iface::has_link(name) {
+            thread::sleep(LINK_CHECK);
+        }
+    }
+
+    /// Waits, but no longer than the link lasts.
+    fn wait_with_link(&self, pause: Duration) {
+        let until = Instant::now() + pause;
+        while Instant::now() < until && iface::has_link(&self.world.interface) {
+            thread::sleep(LINK_CHECK);
+        }
+    }
 }
 
-fn announce(world: &World, role: Role) {
-    match role {
-        Role::Probing => {}
-        Role::Server => log::info!(
-            "no other DHCP server answers: giving addresses from {}",
-            world.config.server.pool
-        ),
-        Role::Silent(Some(other)) => log::warn!(
-            "another DHCP server is here: {other}. This box gives no addresses; switch that \
-             server off, or use a network of its own"
-        ),
-        Role::Silent(None) => log::info!("mode = \"proxy\": giving no addresses"),
-    }
+fn transaction() -> io::Result<u32> {
+    let mut bytes = [0; 4];
+    getrandom::fill(&mut bytes).map_err(|error| io::Error::other(error.to_string()))?;
+    Ok(u32::from_be_bytes(bytes))
 }

@@ -18,6 +18,8 @@ const MOST_FDS: RawFd = 32;
 pub struct Sockets {
     /// UDP port 67.
     pub dhcp: UdpSocket,
+    /// UDP port 4011.
+    pub proxydhcp: UdpSocket,
     /// UDP port 69.
     pub tftp: UdpSocket,
     /// The HTTP ports.
@@ -41,18 +43,20 @@ pub fn sockets(config: &Config, interface: &str, address: Ipv4Addr) -> Result<So
 }
 
 fn sort(listeners: Vec<Listener>) -> Result<Sockets, String> {
-    let (mut dhcp, mut tftp, mut http) = (None, None, Vec::new());
+    let (mut dhcp, mut proxydhcp, mut tftp, mut http) = (None, None, None, Vec::new());
     for Listener { name, socket } in listeners {
         match name.as_str() {
             "dhcp" => dhcp = Some(UdpSocket::from(socket)),
+            "proxydhcp" => proxydhcp = Some(UdpSocket::from(socket)),
             "tftp" => tftp = Some(UdpSocket::from(socket)),
             _ if name.starts_with("http-") => http.push(TcpListener::from(socket)),
-            // The proxy's port is held, so that nobody else takes it.
-            _ => std::mem::forget(socket),
+            _ => log::warn!("a socket {name:?} was handed down that nothing here serves"),
         }
     }
-    match (dhcp, tftp) {
-        (Some(dhcp), Some(tftp)) if !http.is_empty() => Ok(Sockets { dhcp, tftp, http }),
+    match (dhcp, proxydhcp, tftp) {
+        (Some(dhcp), Some(proxydhcp), Some(tftp)) if !http.is_empty() => {
+            Ok(Sockets { dhcp, proxydhcp, tftp, http })
+        }
         _ => Err("not all sockets were handed down; the log of PID 1 says which port is \
                   taken"
             .to_owned()),

@@ -71,14 +71,14 @@ pub fn content(world: &World, name: &Name, asker: Ipv4Addr, takes: bool) -> Cont
 fn pxelinux_config(world: &World, mac: Option<Mac>, taker: Option<Mac>) -> Vec<u8> {
     let plan = match mac {
         Some(mac) => plan_and_count(world, mac, taker),
-        None => Plan::LocalBoot("this machine has no address from here"),
+        None => Plan::LocalBoot("this machine is not known here"),
     };
     pxelinux::config(&plan).into_bytes()
 }
 
 fn ipxe_script(world: &World, mac: Mac, taker: Option<Mac>) -> Vec<u8> {
     let plan = plan_and_count(world, mac, taker);
-    ipxe::script(mac, &plan, world.endpoint).into_bytes()
+    ipxe::script(mac, &plan, world.endpoint()).into_bytes()
 }
 
 /// Only the machine itself uses up an attempt: anybody may look at a script.

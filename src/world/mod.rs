@@ -24,7 +24,7 @@ use crate::dhcp::probe::OtherServer;
 use crate::fleet::life::{Event, Phase, Record};
 use crate::fleet::store::{Change, Saved, Store};
 use crate::inventory::{Install, Inventory, Problem};
-use crate::net::Mac;
+use crate::net::{Mac, Subnet, neighbours};
 
 pub use fleet::{Fleet, Touched};
 use transfers::Transfers;
@@ -43,7 +43,9 @@ pub enum Role {
     Probing,
     /// Giving addresses.
     Server,
-    /// Silent: another server gives addresses here, or the config says so.
+    /// Naming the boot files beside another server, which gives the addresses.
+    Proxy(Option<OtherServer>),
+    /// Giving nothing: another server is here, and we have no address from it yet.
     Silent(Option<OtherServer>),
 }
 
@@ -69,13 +71,13 @@ pub struct World {
     pub config: Config,
     /// The interface that we serve on.
     pub interface: String,
-    /// Where machines reach us.
-    pub endpoint: Endpoint,
     /// Files on their way to machines, by TFTP and HTTP.
     pub transfers: Transfers,
     shelf: watch::Sender<Shelf>,
     fleet: Mutex<Fleet>,
     role: Mutex<Role>,
+    own_subnet: Mutex<Subnet>,
+    displaced: AtomicBool,
     store: Option<Store>,
     commits: Mutex<()>,
     safe_mode: AtomicBool,
@@ -91,11 +93,8 @@ impl World {
         for (mac, binding) in saved.leases {
             leases.bind(mac, binding);
         }
-        let endpoint =
-            Endpoint { address: config.server.subnet.address(), port: config.http.first_port() };
         let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         World {
-            endpoint,
             transfers: Transfers::default(),
             shelf: watch::Sender::new(Shelf {
                 inventory: Arc::new(Inventory::default()),
@@ -106,6 +105,8 @@ impl World {
             }),
             fleet: Mutex::new(Fleet::new(leases, saved.machines)),
             role: Mutex::new(Role::Probing),
+            own_subnet: Mutex::new(config.server.subnet),
+            displaced: AtomicBool::new(false),
             store,
             commits: Mutex::new(()),
             safe_mode: AtomicBool::new(false),
@@ -168,17 +169,47 @@ impl World {
         *locked(&self.role)
     }
 
-    /// Takes another role.
-    pub fn become_(&self, role: Role) {
-        *locked(&self.role) = role;
+    /// Takes a role; true if it is another one than before.
+    pub fn take_role(&self, role: Role) -> bool {
+        let before = std::mem::replace(&mut *locked(&self.role), role);
+        match role {
+            Role::Server => self.displaced.store(false, Ordering::Relaxed),
+            _ if before == Role::Server => self.displaced.store(true, Ordering::Relaxed),
+            _ => {}
+        }
+        std::mem::discriminant(&before) != std::mem::discriminant(&role)
     }
 
-    /// The machine behind an address, by the lease table.
+    /// Whether another server turned up while we were giving addresses.
+    pub fn was_displaced(&self) -> bool {
+        self.displaced.load(Ordering::Relaxed) && !matches!(self.role(), Role::Probing)
+    }
+
+    /// Our own address in its network.
+    pub fn own_subnet(&self) -> Subnet {
+        *locked(&self.own_subnet)
+    }
+
+    /// We have another address now.
+    pub fn set_own_subnet(&self, subnet: Subnet) {
+        *locked(&self.own_subnet) = subnet;
+    }
+
+    /// Where machines reach us.
+    pub fn endpoint(&self) -> Endpoint {
+        Endpoint { address: self.own_subnet().address(), port: self.config.http.first_port() }
+    }
+
+    /// The machine behind an address: by our leases where we gave it, else as the kernel
+    /// saw it on the wire.
     pub fn machine_at(&self, address: Ipv4Addr) -> Option<Mac> {
-        locked(&self.fleet).leases.holder(address, self.now())
+        match self.role() {
+            Role::Server => locked(&self.fleet).leases.holder(address, self.now()),
+            _ => neighbours::machine_at(address, &self.interface),
+        }
     }
 
-    /// The machine's address now.
+    /// The address that the machine has from us.
     pub fn address_of(&self, mac: Mac) -> Option<Binding> {
         locked(&self.fleet).leases.binding(mac).filter(|binding| binding.expires > self.now())
     }
@@ -217,7 +248,7 @@ impl World {
             inventory: &shelf.inventory,
             media: self.media(),
             boot: &self.config.boot,
-            endpoint: self.endpoint,
+            endpoint: self.endpoint(),
         };
         plan(mac, phase, &situation)
     }
