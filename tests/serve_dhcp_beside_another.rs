@@ -1,4 +1,4 @@
-//! `mode = "auto"`: a DHCP server where there is none, and silence beside another one.
+//! `mode = "auto"`: a DHCP server where there is none, and a proxy beside another one.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests fail so")]
 #![allow(clippy::indexing_slicing, clippy::cast_possible_truncation, reason = "tests fail so")]
@@ -7,8 +7,12 @@
 mod net;
 
 use std::fs;
+use std::net::Ipv4Addr;
 
-use net::{Appliance, Ask, Kind, Machine, Server, isolated, tools};
+use net::{Appliance, Ask, Firmware, Heard, Kind, Machine, Server, isolated, tools};
+
+/// The address of the box under test on the tests' LAN.
+const SERVER: Ipv4Addr = Ipv4Addr::new(10, 10, 10, 1);
 
 const RIVAL: &str = "52:54:00:00:00:77";
 
@@ -56,7 +60,7 @@ fn beside_another_server_it_never_answers_and_names_it() {
         let server = Appliance::new("auto", "").starts();
         let line = server.log.wait_for("another DHCP server is here");
         assert!(line.contains(&format!("10.10.10.200 ({RIVAL})")), "{line}");
-        assert!(line.contains("This box gives no addresses"), "{line}");
+        assert!(line.contains("this box gives no addresses"), "{line}");
         // The machine is served by the other one, from DISCOVER to ACK.
         let request = |kind| Ask::new(kind, machine.mac);
         let offer = machine.port.ask(&request(Kind::Discover)).expect("no OFFER");
@@ -78,11 +82,46 @@ fn beside_another_server_it_never_answers_and_names_it() {
 }
 
 #[test]
-fn mode_proxy_gives_no_addresses() {
+fn beside_another_server_it_names_the_boot_file_and_never_an_address() {
+    isolated(|lan| {
+        let [router, machine] = [RIVAL, "52:54:00:00:00:41"].map(|mac| lan.machine(mac));
+        let _rival = dnsmasq(&router);
+        let server = Appliance::new("auto", "").starts();
+        server.log.wait_for("beside the DHCP server that gives the addresses");
+        let discover = Ask::new(Kind::Discover, machine.mac).with(&Firmware::EfiX64.options());
+        machine.port.send(&discover);
+        let heard = |heard: &Heard| heard.frame_from != router.mac;
+        let ours = machine.port.hear(net::PATIENCE, heard).expect("no proxy OFFER");
+        assert_eq!(ours.kind, Some(Kind::Offer));
+        assert!(ours.yiaddr.is_unspecified(), "{ours:?}");
+        assert_eq!((ours.file.as_str(), ours.siaddr), ("snponly.efi", SERVER));
+        assert_eq!(ours.option(54), Some(&SERVER.octets()[..]));
+        assert_eq!(ours.option(60), Some(&b"PXEClient"[..]));
+        for code in [1, 3, 6, 51, 58, 59] {
+            assert_eq!(ours.option(code), None, "option {code}");
+        }
+    });
+}
+
+#[test]
+fn an_appliance_takes_its_own_address_from_the_other_server() {
+    isolated(|lan| {
+        let router = lan.machine(RIVAL);
+        let rival = dnsmasq(&router);
+        let server = Server::spawn(Appliance::new("auto", "").command().arg("--set-address"));
+        let line = server.log.wait_for("has the address");
+        assert!(line.contains("10.10.10.21") || line.contains("10.10.10.220"), "{line}");
+        rival.log.wait_for("DHCPACK(eth0)");
+        server.log.wait_for("beside the DHCP server that gives the addresses");
+    });
+}
+
+#[test]
+fn mode_proxy_gives_no_addresses_even_when_it_is_alone() {
     isolated(|lan| {
         let machine = lan.machine("52:54:00:00:00:41");
         let server = Appliance::new("proxy", "").starts();
-        server.log.wait_for("giving no addresses");
+        server.log.wait_for("beside the DHCP server that gives the addresses");
         machine.port.send(&Ask::new(Kind::Discover, machine.mac));
         let silence = std::time::Duration::from_millis(500);
         assert!(machine.port.hear(silence, |_| true).is_none());
