@@ -1,0 +1,163 @@
+//! The appliance: the finished image on an emulated Raspberry Pi 3B.
+//!
+//! QEMU does not run the Pi's firmware; `image/lib/boot-files` takes out of the image what
+//! that would start, and nothing else is used. Each appliance has its own copy of the card.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use serde_json::json;
+
+use super::console::{Console, Line};
+use super::failure::{Failure, Result};
+use super::lan::{Lan, Port};
+use super::process::Process;
+use super::qmp::Qmp;
+use super::stick::quoted;
+use super::workshop::{Workshop, image_file, repository, run};
+
+/// Where the card's boot partition starts.
+const BOOT_PARTITION: u32 = 4 * 1024 * 1024;
+
+/// An address of Raspberry Pi's own range, so that Linux calls the adapter eth0.
+const MAC: &str = "b8:27:eb:00:00:01";
+
+/// An SD card.
+pub struct Card {
+    path: PathBuf,
+}
+
+impl Card {
+    /// A card as it comes out of `image/build`.
+    pub fn new(workshop: &Workshop) -> Result<Card> {
+        let path = workshop.file("card.img");
+        let image = image_file("pxeberry.img")?;
+        run(Command::new("cp").arg("--sparse=always").arg(image).arg(&path))?;
+        Ok(Card { path })
+    }
+
+    /// A card whose `pxeberry.toml` a person has written.
+    pub fn with_settings(workshop: &Workshop, settings: &str) -> Result<Card> {
+        let card = Card::new(workshop)?;
+        let file = workshop.file("pxeberry.toml");
+        fs::write(&file, settings).map_err(Failure::at(file.display()))?;
+        let partition = format!("{}@@{BOOT_PARTITION}", card.path.display());
+        run(Command::new("mcopy").args(["-o", "-i", &partition]).arg(file).arg("::pxeberry.toml"))?;
+        Ok(card)
+    }
+}
+
+/// A running appliance.
+pub struct Appliance {
+    /// Its serial console.
+    pub console: Console,
+    /// Where it is plugged into the LAN.
+    pub port: Port,
+    qmp: Qmp,
+    sticks: usize,
+    _process: Process,
+}
+
+impl Appliance {
+    /// Powers an appliance with this card on, with a stick in it or without.
+    pub fn start(
+        workshop: &Workshop,
+        lan: &Lan,
+        card: &Card,
+        stick: Option<&Path>,
+    ) -> Result<Appliance> {
+        let boot = BootFiles::of(card, &workshop.file("boot"))?;
+        let (port, netdev) = lan.port()?;
+        let mut command = Command::new("qemu-system-aarch64");
+        command
+            .args(["-M", "raspi3b", "-accel", "tcg,thread=single", "-display", "none", "-monitor", "none"])
+            .args(["-no-reboot", "-nodefaults", "-no-user-config"])
+            // The console is on the second port, ttyS1.
+            .args(["-serial", "null", "-serial", "stdio"])
+            .args(["-kernel", &boot.kernel, "-initrd", &boot.initramfs, "-dtb", &boot.dtb])
+            // Opening the watchdog of the emulated Pi resets it at once.
+            .args(["-append", &format!("{} pxeberry.watchdog=off", boot.cmdline)])
+            .arg("-drive")
+            .arg(format!("if=sd,format=raw,cache=unsafe,file={}", quoted(&card.path)))
+            .arg("-netdev")
+            .arg(format!("{netdev},id=lan"))
+            .arg("-device")
+            .arg(format!("usb-net,netdev=lan,mac={MAC}"));
+        if let Some(image) = stick {
+            command
+                .arg("-blockdev")
+                .arg(format!(
+                    "raw,node-name=stick0,read-only=on,file.driver=file,file.filename={}",
+                    quoted(image)
+                ))
+                .args(["-device", "usb-storage,drive=stick0,id=stick0,removable=on"]);
+        }
+        let (mut qmp, other_end) = Qmp::add_to(&mut command)?;
+        let complaints = workshop.file("appliance.qemu.log");
+        let (process, serial) = Process::start(&mut command, &complaints)?;
+        drop(other_end);
+        let log = workshop.file("appliance.log");
+        let console = Console::new("appliance", serial, &log, process.complaints())?;
+        qmp.greet().map_err(|failure| Failure::new(format!("{failure}; {}", console.tail())))?;
+        Ok(Appliance { console, port, qmp, sticks: 1, _process: process })
+    }
+
+    /// Plugs a stick in and returns its name for [`Appliance::pull`]. The first one, there
+    /// from the start, is `stick0`.
+    pub fn plug(&mut self, image: &Path) -> Result<String> {
+        let name = format!("stick{}", self.sticks);
+        self.sticks += 1;
+        self.qmp.execute(
+            "blockdev-add",
+            json!({
+                "driver": "raw", "node-name": name, "read-only": true,
+                "file": { "driver": "file", "filename": image.display().to_string() },
+            }),
+        )?;
+        let device = json!({
+            "driver": "usb-storage", "drive": name, "id": name, "removable": true,
+        });
+        self.qmp.execute("device_add", device)?;
+        Ok(name)
+    }
+
+    /// Pulls a stick, whatever it is doing.
+    pub fn pull(&mut self, name: &str) -> Result<()> {
+        self.qmp.execute("device_del", json!({ "id": name }))
+    }
+}
+
+/// Seconds since the kernel started, as it prints them before each line.
+pub fn guest_seconds(line: &Line) -> Result<f64> {
+    let stamp = line.text.trim_start().strip_prefix('[').and_then(|rest| rest.split(']').next());
+    stamp
+        .and_then(|stamp| stamp.trim().parse().ok())
+        .ok_or_else(|| Failure::new(format!("no time stamp in the line: {}", line.text)))
+}
+
+/// What the Pi's firmware would start.
+struct BootFiles {
+    kernel: String,
+    initramfs: String,
+    dtb: String,
+    cmdline: String,
+}
+
+impl BootFiles {
+    fn of(card: &Card, folder: &Path) -> Result<BootFiles> {
+        let mut tool = Command::new(repository().join("image/lib/boot-files"));
+        let found = run(tool.arg(&card.path).arg("pi-3b").arg(folder))?;
+        let value = |key: &str| {
+            let line = found.lines().find_map(|line| line.strip_prefix(key)?.strip_prefix('='));
+            line.map(str::to_owned)
+                .ok_or_else(|| Failure::new(format!("boot-files names no {key}: {found}")))
+        };
+        Ok(BootFiles {
+            kernel: value("kernel")?,
+            initramfs: value("initramfs")?,
+            dtb: value("dtb")?,
+            cmdline: value("cmdline")?,
+        })
+    }
+}

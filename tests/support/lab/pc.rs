@@ -1,0 +1,70 @@
+//! PCs: SeaBIOS with the network card's own iPXE, everything on the serial console.
+
+use std::path::PathBuf;
+use std::process::Command;
+
+use super::console::Console;
+use super::failure::Result;
+use super::lan::Lan;
+use super::process::Process;
+use super::stick::quoted;
+use super::workshop::Workshop;
+
+/// A network card.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Nic {
+    /// virtio-net
+    Virtio,
+    /// Intel's e1000
+    E1000,
+}
+
+/// What a PC is made of.
+pub struct PcParts<'a> {
+    /// What it is called here.
+    pub name: &'a str,
+    /// The address of its network card.
+    pub mac: &'a str,
+    /// The model of its network card.
+    pub nic: Nic,
+    /// Its disk.
+    pub disk: PathBuf,
+    /// What its firmware tries, in this order: `c` the disk, `n` the network.
+    pub boot_order: &'a str,
+}
+
+/// A running PC.
+pub struct Pc {
+    /// Its serial console.
+    pub console: Console,
+    _process: Process,
+}
+
+impl Pc {
+    /// Powers it on.
+    pub fn start(workshop: &Workshop, lan: &Lan, parts: &PcParts) -> Result<Pc> {
+        let (_, netdev) = lan.port()?;
+        let model = match parts.nic {
+            Nic::Virtio => "virtio-net-pci",
+            Nic::E1000 => "e1000",
+        };
+        let mut command = Command::new("qemu-system-x86_64");
+        command
+            // Without a screen, firmware and loaders write to the serial port.
+            .args(["-M", "pc,graphics=off", "-accel", "tcg", "-cpu", "qemu64", "-m", "256"])
+            .args(["-nodefaults", "-no-user-config", "-display", "none", "-vga", "none"])
+            .args(["-serial", "stdio", "-monitor", "none", "-boot"])
+            .arg(format!("order={}", parts.boot_order))
+            .arg("-netdev")
+            .arg(format!("{netdev},id=lan"))
+            .arg("-device")
+            .arg(format!("{model},netdev=lan,mac={}", parts.mac))
+            .arg("-drive")
+            .arg(format!("format=raw,if=virtio,cache=unsafe,file={}", quoted(&parts.disk)));
+        let complaints = workshop.file(&format!("{}.qemu.log", parts.name));
+        let (process, serial) = Process::start(&mut command, &complaints)?;
+        let log = workshop.file(&format!("{}.log", parts.name));
+        let console = Console::new(parts.name, serial, &log, process.complaints())?;
+        Ok(Pc { console, _process: process })
+    }
+}
