@@ -6,6 +6,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::{Duration, Instant};
 
 use serde_json::json;
 
@@ -71,7 +72,16 @@ impl Appliance {
         let (port, netdev) = lan.port()?;
         let mut command = Command::new("qemu-system-aarch64");
         command
-            .args(["-M", "raspi3b", "-accel", "tcg,thread=single", "-display", "none", "-monitor", "none"])
+            .args([
+                "-M",
+                "raspi3b",
+                "-accel",
+                "tcg,thread=single",
+                "-display",
+                "none",
+                "-monitor",
+                "none",
+            ])
             .args(["-no-reboot", "-nodefaults", "-no-user-config"])
             // The console is on the second port, ttyS1.
             .args(["-serial", "null", "-serial", "stdio"])
@@ -101,6 +111,18 @@ impl Appliance {
         let console = Console::new("appliance", serial, &log, process.complaints())?;
         qmp.greet().map_err(|failure| Failure::new(format!("{failure}; {}", console.tail())))?;
         Ok(Appliance { console, port, qmp, sticks: 1, _process: process })
+    }
+
+    /// What the Pi's clock showed at a moment. Its kernel stamps each line with that clock,
+    /// which runs as ours does; the line that came through soonest shows by how much they
+    /// differ.
+    pub fn guest_time_at(&self, moment: Instant) -> Result<f64> {
+        let ahead = self.console.lines_with("] pxeberry: ").into_iter().filter_map(|line| {
+            let stamp = Duration::try_from_secs_f64(guest_seconds(&line).ok()?).ok()?;
+            line.at.checked_sub(stamp)
+        });
+        let boot = ahead.min().ok_or_else(|| Failure::new("no line with a time stamp"))?;
+        Ok(moment.saturating_duration_since(boot).as_secs_f64())
     }
 
     /// Plugs a stick in and returns its name for [`Appliance::pull`]. The first one, there

@@ -7,6 +7,7 @@
 
 pub mod appliance;
 pub mod console;
+pub mod dhcp;
 pub mod failure;
 pub mod lan;
 pub mod pc;
@@ -16,7 +17,6 @@ pub mod stick;
 pub mod workshop;
 
 pub use appliance::{Appliance, Card};
-pub use console::Console;
 pub use failure::{Failure, Result};
 pub use lan::Lan;
 pub use pc::{Nic, Pc, PcParts};
