@@ -43,6 +43,11 @@ fn render(status: &Status) -> String {
         }
         page.push_str("</ul>");
     }
+    let _ = write!(
+        page,
+        "<p><small>pxeberry {}, holds {} KiB of memory</small>",
+        status.version, status.memory_kib
+    );
     page
 }
 
