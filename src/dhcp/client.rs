@@ -7,7 +7,7 @@ use std::net::Ipv4Addr;
 
 use dhcproto::v4::borrowed::Message as View;
 
-use super::wire::option;
+use super::option;
 use super::{CLIENT_PORT, SERVER_PORT, Seconds};
 use crate::net::Subnet;
 use crate::net::packet::Datagram;

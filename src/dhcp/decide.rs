@@ -8,8 +8,9 @@ use std::net::Ipv4Addr;
 
 use super::Seconds;
 use super::lease::{Binding, DECLINE_HOLD, Leases, OFFER_HOLD, Reservations, SILENT_OFFER_HOLD};
+use super::option;
 use super::route::{Route, route};
-use super::wire::{BROADCAST_FLAG, Kind, Reply, Request, option};
+use super::wire::{BROADCAST_FLAG, Kind, Reply, Request};
 use crate::config;
 use crate::net::Mac;
 
@@ -289,22 +290,12 @@ fn echo_identity(reply: &mut Reply, request: &Request) {
 
 #[cfg(test)]
 mod tests {
+    use super::super::lease::tests::Nobody;
     use super::super::wire::{self, tests::packet};
     use super::*;
     use crate::config::parse;
 
     const MAC: [u8; 6] = [0x52, 0x54, 0, 0, 0, 1];
-
-    struct Nobody;
-
-    impl Reservations for Nobody {
-        fn reserved_for(&self, _: Mac) -> Option<Ipv4Addr> {
-            None
-        }
-        fn holder_of(&self, _: Ipv4Addr) -> Option<Mac> {
-            None
-        }
-    }
 
     struct World {
         config: config::Config,

@@ -195,10 +195,11 @@ fn preferred_index(mac: Mac) -> u32 {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
 
-    struct Nobody;
+    /// A stick that reserves no address.
+    pub struct Nobody;
 
     impl Reservations for Nobody {
         fn reserved_for(&self, _: Mac) -> Option<Ipv4Addr> {

@@ -9,6 +9,7 @@ pub mod client;
 pub mod decide;
 pub mod lease;
 pub mod lodger;
+pub mod option;
 pub mod probe;
 pub mod proxy;
 pub mod route;

@@ -8,8 +8,9 @@ use std::net::{Ipv4Addr, SocketAddrV4};
 
 use super::SERVER_PORT;
 use super::decide::{BootReply, PXE_DIRECT, PXE_RASPBERRY};
+use super::option;
 use super::route::Route;
-use super::wire::{BROADCAST_FLAG, Kind, Reply, Request, option};
+use super::wire::{BROADCAST_FLAG, Kind, Reply, Request};
 
 /// Where a request arrived.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
