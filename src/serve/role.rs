@@ -34,7 +34,11 @@ const LINK_CHECK: Duration = Duration::from_millis(250);
 pub fn run(world: &Arc<World>, set_address: bool) {
     let mut host = Host { world, set_address, stay: None, silences: 0 };
     match world.config.mode {
-        Mode::Server => host.become_server(),
+        Mode::Server => {
+            while host.become_server() == AGAIN {
+                thread::sleep(AGAIN);
+            }
+        }
         Mode::Auto | Mode::Proxy => loop {
             host.wait_for_link();
             let pause = host.decide();
@@ -62,10 +66,7 @@ impl Host<'_> {
         match found {
             // One lost packet must not make two servers.
             Ok(None) if had_company && self.silences < SILENCES && self.is_auto() => AGAIN,
-            Ok(None) if self.is_auto() => {
-                self.become_server();
-                EVERY
-            }
+            Ok(None) if self.is_auto() => self.become_server(),
             Ok(other) => self.become_proxy(other),
             Err(error) => {
                 let name = &self.world.interface;
@@ -79,18 +80,22 @@ impl Host<'_> {
         self.world.config.mode == Mode::Auto
     }
 
-    fn become_server(&mut self) {
+    fn become_server(&mut self) -> Duration {
         let subnet = self.world.config.server.subnet;
         self.stay = None;
         // The address before the first answer.
         if self.set_address && self.world.role() != Role::Server && !self.put(subnet) {
-            return;
+            return AGAIN;
         }
         self.world.set_own_subnet(subnet);
         if self.world.take_role(Role::Server) {
             let pool = self.world.config.server.pool;
-            log::info!("no other DHCP server answers: giving addresses from {pool}");
+            match self.is_auto() {
+                true => log::info!("no other DHCP server answers: giving addresses from {pool}"),
+                false => log::info!("mode = \"server\": giving addresses from {pool}"),
+            }
         }
+        EVERY
     }
 
     /// Stops giving addresses at once, then looks for one of its own.
