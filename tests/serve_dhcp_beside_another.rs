@@ -8,6 +8,7 @@ mod net;
 
 use std::fs;
 use std::net::Ipv4Addr;
+use std::process::Command;
 
 use net::{Appliance, Ask, Firmware, Heard, Kind, Machine, Server, isolated, tools};
 
@@ -28,6 +29,7 @@ fn dnsmasq(machine: &Machine) -> Server {
         "--log-facility=-",
         "--port=0",
         "--user=root",
+        "--group=root",
         "--no-ping",
         "--interface=eth0",
         "--dhcp-authoritative",
@@ -78,6 +80,36 @@ fn beside_another_server_it_never_answers_and_names_it() {
         for answer in answers.concat() {
             assert_eq!(answer.frame_from, router.mac, "{answer:?}");
         }
+    });
+}
+
+/// Starts the server as PID 1 of the appliance does: the interface has no address yet.
+fn with_own_address(appliance: &Appliance) -> Server {
+    tools::run("ip", &["address", "flush", "dev", net::lan::INTERFACE]);
+    let server = Server::spawn(appliance.command().arg("--set-address"));
+    server.log.wait_for("serving on ");
+    server
+}
+
+/// Addresses of the appliance's interface, as `ip` lists them.
+fn own_addresses() -> String {
+    tools::finish(Command::new("ip").args(["-4", "-brief", "address", "show", "srv0"])).text()
+}
+
+#[test]
+fn the_box_takes_its_address_when_it_knows_that_it_is_alone_and_all_servers_answer_there() {
+    isolated(|lan| {
+        let machine = lan.machine("52:54:00:00:00:41");
+        let appliance = Appliance::new("auto", "");
+        let stick = appliance.sample_stick();
+        let server = with_own_address(&appliance);
+        assert!(!own_addresses().contains("10.10.10.1/24"), "{}", own_addresses());
+        server.log.wait_for("giving addresses from");
+        assert!(own_addresses().contains("10.10.10.1/24"), "{}", own_addresses());
+        machine.boots(Firmware::Bios);
+        assert!(machine.tftp_text("pxelinux.cfg/default").contains("APPEND hd0"));
+        let name = net::stick::KERNEL;
+        assert!(machine.get(&format!("/1185.3.0/{name}")) == stick.image_file(name));
     });
 }
 

@@ -305,6 +305,24 @@ fn with_install_always_every_boot_after_an_installation_installs() {
 }
 
 #[test]
+fn in_safe_mode_nothing_is_installed_and_the_next_start_is_as_before() {
+    isolated(|lan| {
+        let appliance = Appliance::server();
+        appliance.sample_stick();
+        // PID 1 says so when the button was held at power-on.
+        std::fs::create_dir_all("/run/pxeberry").unwrap();
+        std::fs::write("/run/pxeberry/safe-mode", "").unwrap();
+        let server = appliance.serves();
+        server.log.wait_for("warning: safe mode: nothing is installed");
+        let machine = lan.machine(NODE_1);
+        assert_eq!(boots(&machine), Told::Disk);
+        std::fs::remove_file("/run/pxeberry/safe-mode").unwrap();
+        let _server = power_cut(&appliance, server);
+        assert_eq!(boots(&machine), Told::Install);
+    });
+}
+
+#[test]
 fn without_a_memory_nothing_is_installed() {
     isolated(|lan| {
         let appliance = Appliance::server();
