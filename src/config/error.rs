@@ -2,23 +2,17 @@
 
 use std::fmt;
 use std::io;
-use std::path::PathBuf;
 
-/// A configuration that cannot be used.
+/// A configuration that cannot be used. The text does not name the file: the caller does.
 #[derive(Debug)]
 pub enum ConfigError {
     /// The file could not be read.
     Read {
-        /// The file.
-        path: PathBuf,
         /// What the system said.
         source: io::Error,
     },
     /// The file is larger than any configuration is.
-    TooLarge {
-        /// The file.
-        path: PathBuf,
-    },
+    TooLarge,
     /// Not TOML, a key that does not exist, or a value of the wrong kind.
     Syntax {
         /// Counted from 1; none where the parser names no place.
@@ -44,13 +38,9 @@ impl ConfigError {
 impl fmt::Display for ConfigError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            ConfigError::Read { path, source } => {
-                write!(f, "{}: cannot be read: {source}", path.display())
-            }
-            ConfigError::TooLarge { path } => write!(
-                f,
-                "{}: larger than 64 KiB, so it is no pxeberry.toml; copy the sample file anew",
-                path.display()
+            ConfigError::Read { source } => write!(f, "cannot be read: {source}"),
+            ConfigError::TooLarge => f.write_str(
+                "larger than 64 KiB, so it is no pxeberry.toml; copy the sample file anew",
             ),
             ConfigError::Syntax { line: Some(line), message } => {
                 write!(f, "line {line}: {message}")
@@ -64,7 +54,7 @@ impl fmt::Display for ConfigError {
 impl std::error::Error for ConfigError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
-            ConfigError::Read { source, .. } => Some(source),
+            ConfigError::Read { source } => Some(source),
             _ => None,
         }
     }

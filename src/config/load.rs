@@ -11,12 +11,12 @@ const LARGEST_FILE: u64 = 64 * 1024;
 
 /// Reads and checks the file at `path`.
 pub fn load(path: &Path) -> Result<Config, ConfigError> {
-    let read_error = |source| ConfigError::Read { path: path.to_owned(), source };
+    let read_error = |source| ConfigError::Read { source };
     let file = FsFile::open(path).map_err(read_error)?;
     let mut bytes = Vec::new();
     file.take(LARGEST_FILE + 1).read_to_end(&mut bytes).map_err(read_error)?;
     if bytes.len() as u64 > LARGEST_FILE {
-        return Err(ConfigError::TooLarge { path: path.to_owned() });
+        return Err(ConfigError::TooLarge);
     }
     parse(&text(bytes).map_err(read_error)?)
 }

@@ -84,7 +84,7 @@ fn decide(folders: Folders<'_>) -> Option<(Config, Vec<u8>)> {
 fn from_card(boot: &Path) -> Result<Option<(Config, Vec<u8>)>, ConfigError> {
     for name in NAMES {
         match read(&boot.join(name)) {
-            Err(ConfigError::Read { source, .. }) if source.kind() == io::ErrorKind::NotFound => {}
+            Err(ConfigError::Read { source }) if source.kind() == io::ErrorKind::NotFound => {}
             Ok(found) => {
                 info!("settings from {name}");
                 return Ok(Some(found));
@@ -98,8 +98,7 @@ fn from_card(boot: &Path) -> Result<Option<(Config, Vec<u8>)>, ConfigError> {
 /// The configuration with the very bytes that it was read from.
 fn read(path: &Path) -> Result<(Config, Vec<u8>), ConfigError> {
     let config = config::load(path)?;
-    let text =
-        fs::read(path).map_err(|source| ConfigError::Read { path: path.to_owned(), source })?;
+    let text = fs::read(path).map_err(|source| ConfigError::Read { source })?;
     Ok((config, text))
 }
 
