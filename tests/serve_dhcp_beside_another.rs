@@ -24,12 +24,9 @@ fn dnsmasq(machine: &Machine) -> Server {
     fs::write("/run/dnsmasq.conf", "").unwrap();
     let words = [
         "dnsmasq",
-        "--keep-in-foreground",
+        "--no-daemon",
         "--conf-file=/run/dnsmasq.conf",
-        "--log-facility=-",
         "--port=0",
-        "--user=root",
-        "--group=root",
         "--no-ping",
         "--interface=eth0",
         "--dhcp-authoritative",
