@@ -9,7 +9,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::net::Ipv4Addr;
 
 use super::Seconds;
-use crate::net::{Mac, Pool};
+use crate::net::{Mac, Pool, Subnet};
 
 /// An unanswered offer keeps its address this long; a BIOS takes up to 32 s to decide.
 pub const OFFER_HOLD: Seconds = 60;
@@ -53,6 +53,25 @@ pub trait Reservations {
     fn holder_of(&self, address: Ipv4Addr) -> Option<Mac>;
 }
 
+/// Those of the reservations that can be given out on `subnet`; the scan of the stick names
+/// the others.
+pub struct Lendable<'a> {
+    /// All of them.
+    pub reservations: &'a dyn Reservations,
+    /// Where we give addresses.
+    pub subnet: Subnet,
+}
+
+impl Reservations for Lendable<'_> {
+    fn reserved_for(&self, mac: Mac) -> Option<Ipv4Addr> {
+        self.reservations.reserved_for(mac).filter(|address| self.subnet.can_lend(*address))
+    }
+
+    fn holder_of(&self, address: Ipv4Addr) -> Option<Mac> {
+        self.reservations.holder_of(address)
+    }
+}
+
 impl Leases {
     /// An empty table over `pool`.
     pub fn new(pool: Pool) -> Leases {
@@ -87,7 +106,8 @@ impl Leases {
     }
 
     /// The address to offer: reserved, else the machine's own, else what it asks for, else
-    /// a free one that only depends on its MAC. None: the pool is full.
+    /// a free one that only depends on its MAC. None: the pool is full. A reserved address
+    /// that somebody still has from before comes free when that one wants to renew it.
     pub fn choose(
         &self,
         mac: Mac,
@@ -96,12 +116,10 @@ impl Leases {
         now: Seconds,
     ) -> Option<Ipv4Addr> {
         let usable = |address: &Ipv4Addr| self.usable(*address, mac, reservations, now);
-        if let Some(reserved) = reservations.reserved_for(mac) {
-            return Some(reserved).filter(|address| self.free_for(*address, mac, now));
-        }
+        let reserved = reservations.reserved_for(mac);
         let own = self.bindings.get(&mac).map(|binding| binding.address);
         let offered = self.offers.get(&mac).map(|offer| offer.address);
-        let mut first_choices = [own, offered, requested].into_iter().flatten();
+        let mut first_choices = [reserved, own, offered, requested].into_iter().flatten();
         first_choices.find(usable).or_else(|| {
             let start = preferred_index(mac);
             (0..self.pool.size()).map(|step| self.pool.nth(start.wrapping_add(step))).find(usable)
@@ -285,6 +303,26 @@ pub(super) mod tests {
         assert_eq!(leases.choose(mac(1), None, &inside, 0), Some(ip(100)));
         let outside = One(mac(1), ip(20));
         assert_eq!(leases.choose(mac(1), None, &outside, 0), Some(ip(20)));
+    }
+
+    #[test]
+    fn while_another_still_has_its_reserved_address_a_machine_gets_a_different_one() {
+        let mut leases = leases("10.10.10.100-10.10.10.101");
+        leases.bind(mac(2), Binding { address: ip(100), expires: 10 });
+        let reserved = One(mac(1), ip(100));
+        assert_eq!(leases.choose(mac(1), None, &reserved, 9), Some(ip(101)));
+        assert!(!leases.usable(ip(100), mac(2), &reserved, 9), "its holder cannot renew it");
+        assert_eq!(leases.choose(mac(1), None, &reserved, 10), Some(ip(100)));
+    }
+
+    #[test]
+    fn a_reservation_that_cannot_be_on_this_network_is_none() {
+        let subnet: Subnet = "10.10.10.1/24".parse().unwrap();
+        for (last, lendable) in [(0, false), (1, false), (20, true), (255, false)] {
+            let one = One(mac(1), ip(last));
+            let reserved = Lendable { reservations: &one, subnet }.reserved_for(mac(1));
+            assert_eq!(reserved.is_some(), lendable, "{last}");
+        }
     }
 
     #[test]

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::decide::{Context, Effect, decide};
+use super::lease::Lendable;
 use super::proxy::{self, Door};
 use super::route::Route;
 use super::socket::DhcpSocket;
@@ -137,10 +138,11 @@ fn as_server(
     let now = world.now();
     let mut newly_full = false;
     let verdict = world.with_fleet(|fleet| {
+        let server = &world.config.server;
         let context = Context {
-            server: &world.config.server,
+            server,
             leases: &fleet.leases,
-            reservations: inventory.as_ref(),
+            reservations: &Lendable { reservations: inventory.as_ref(), subnet: server.subnet },
             boot: &boot,
             now,
         };

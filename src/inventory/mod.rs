@@ -16,7 +16,7 @@ use std::fmt;
 use std::net::Ipv4Addr;
 
 use crate::dhcp::lease::Reservations;
-use crate::net::Mac;
+use crate::net::{Mac, Subnet};
 
 pub use detect::inventory;
 pub use machine::{Install, Machine};
@@ -110,6 +110,21 @@ impl Inventory {
     /// installed.
     pub fn image_for(&self, machine: &Machine) -> Option<&Image> {
         self.images.iter().find(|image| machine.image.fits(&image.profile.name, &image.version))
+    }
+
+    /// Notes the addresses that no machine can have where we give them.
+    pub fn note_addresses_outside(&mut self, subnet: Subnet) {
+        let outside = self.machines().filter_map(|(mac, machine)| {
+            let address = machine.address.filter(|address| !subnet.can_lend(*address))?;
+            let who = machine.name.clone().unwrap_or_else(|| mac.to_string());
+            let message = format!(
+                "{who}: no machine can have ip {address} in the network of {subnet}; it gets one \
+                 from the pool"
+            );
+            Some(Problem::new("machines.toml", message))
+        });
+        let outside: Vec<Problem> = outside.collect();
+        self.problems.extend(outside);
     }
 
     /// The newest image of `profile`.

@@ -63,6 +63,11 @@ impl Subnet {
     pub fn is_host(self, address: Ipv4Addr) -> bool {
         self.contains(address) && address != self.network() && address != self.broadcast()
     }
+
+    /// Whether a machine other than ourselves can have `address` here.
+    pub fn can_lend(self, address: Ipv4Addr) -> bool {
+        self.is_host(address) && address != self.address
+    }
 }
 
 impl fmt::Display for Subnet {

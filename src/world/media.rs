@@ -41,7 +41,10 @@ fn scan(world: &World) {
     let sticks = sticks(world);
     world.change_shelf(|shelf| shelf.scanning = !sticks.is_empty());
     let listings: Vec<Listing> = sticks.iter().map(|stick| list(stick)).collect();
-    let outcome = inventory(&listings, profiles()).map(Arc::new);
+    let outcome = inventory(&listings, profiles()).map(|mut found| {
+        found.note_addresses_outside(world.config.server.subnet);
+        Arc::new(found)
+    });
     // What the log says of the sticks is true when it says it.
     world.change_shelf(|shelf| {
         shelf.scanning = false;
