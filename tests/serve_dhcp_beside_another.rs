@@ -146,6 +146,37 @@ fn an_appliance_takes_its_own_address_from_the_other_server() {
 }
 
 #[test]
+fn a_named_machine_with_an_address_of_the_other_server_is_installed_by_this_one() {
+    isolated(|lan| {
+        let [router, machine, stranger] =
+            [RIVAL, net::stick::NODE_1, net::stick::STRANGER].map(|mac| lan.machine(mac));
+        let _rival = dnsmasq(&router);
+        let appliance = Appliance::new("auto", "boot.bios_loader = \"pxelinux\"");
+        let stick = appliance.sample_stick();
+        let server = appliance.starts();
+        server.log.wait_for("beside the DHCP server that gives the addresses");
+        machine.use_address("10.10.10.215".parse().unwrap());
+        stranger.use_address("10.10.10.216".parse().unwrap());
+        machine.port.send(
+            &Ask::new(Kind::Discover, machine.mac).with(&Firmware::Bios.options()).broadcast(true),
+        );
+        let ours = |heard: &Heard| heard.file == "pxelinux.0";
+        machine.port.hear(net::PATIENCE, ours).expect("no proxy OFFER");
+        assert!(machine.tftp_text("pxelinux.cfg/default").contains("KERNEL"));
+        assert!(stranger.tftp_text("pxelinux.cfg/default").contains("APPEND hd0"));
+        assert_eq!(appliance.machine(net::stick::NODE_1), ("installing".into(), 1));
+        let script = String::from_utf8(machine.get("/cloud-configs/install.sh")).unwrap();
+        let config = format!("/cloud-configs/{}.yml", net::stick::NODE_1);
+        let own = stick.read("cloud-configs/52-54-00-00-00-01.yml");
+        assert_eq!(machine.get(&config), own);
+        assert_eq!(stranger.curl(&config).0, 403);
+        let token = script.split("token='").nth(1).unwrap().split('\'').next().unwrap();
+        machine.get(&format!("/v1/event?token={token}&event=installed"));
+        assert!(machine.tftp_text("pxelinux.cfg/default").contains("APPEND hd0"));
+    });
+}
+
+#[test]
 fn mode_proxy_gives_no_addresses_even_when_it_is_alone() {
     isolated(|lan| {
         let machine = lan.machine("52:54:00:00:00:41");

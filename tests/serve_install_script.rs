@@ -158,6 +158,7 @@ fn the_card_that_the_loader_named_decides_which_config_is_fetched() {
         scene.command_line(&format!("quiet BOOTIF=01-{name} console=tty0"));
         scene.installs("dash").good();
         assert_eq!(fs::read("/run/config").unwrap(), b"#cloud-config\nhostname: node-2\n");
+        assert!(calls().contains(&format!("-c /tmp/pxeberry-{NODE_2}.yml ")), "{}", calls());
         assert_eq!(scene.state(), "installed");
     });
 }
@@ -185,6 +186,19 @@ fn an_empty_config_installs_nothing() {
         let empty = |stick: &Stick| stick.write("cloud-configs/52-54-00-00-00-01.yml", "");
         let scene = Scene::new(&lan, empty, &["ip", "curl"]);
         assert_eq!(scene.installs("dash").code, Some(1));
+        assert_eq!(calls(), "");
+    });
+}
+
+#[test]
+fn a_download_that_ends_early_without_an_error_installs_nothing() {
+    isolated(|lan| {
+        let scene = Scene::new(&lan, |_| {}, &["ip"]);
+        // The real installer takes an empty config, and nobody can log in afterwards.
+        scene.program("wget", "#!/bin/sh\n[ \"$2\" = -O ] && : >\"$3\"\n");
+        let ran = scene.installs("dash");
+        assert_eq!(ran.code, Some(1), "{}", ran.text());
+        assert!(ran.text().contains("is empty, so nothing is installed"), "{}", ran.text());
         assert_eq!(calls(), "");
     });
 }

@@ -6,7 +6,7 @@
 #[path = "support/net/mod.rs"]
 mod net;
 
-use net::stick::{IMAGE, NODE_1, NODE_2};
+use net::stick::{IMAGE, NODE_1, NODE_2, STRANGER};
 use net::{Appliance, Firmware, Machine, Server, isolated};
 
 const SCRIPT: &str = "/cloud-configs/install.sh";
@@ -301,6 +301,28 @@ fn with_install_always_every_boot_after_an_installation_installs() {
         let machine = lan.machine(NODE_1);
         installs(&machine);
         installs(&machine);
+    });
+}
+
+#[test]
+fn with_unknown_install_a_stranger_lives_the_same_life() {
+    isolated(|lan| {
+        let appliance = Appliance::new("server", "boot.unknown = \"install\"");
+        let stick = appliance.sample_stick();
+        stick.write("cloud-configs/default.yml", "#cloud-config\nhostname: anybody\n");
+        let server = appliance.serves();
+        let machine = lan.machine(STRANGER);
+        assert_eq!(boots(&machine), Told::Install);
+        let installed = report(&machine, "installed");
+        let config = machine.get(&format!("/cloud-configs/{STRANGER}.yml"));
+        assert_eq!(config, b"#cloud-config\nhostname: anybody\n");
+        machine.get(&image());
+        assert_eq!(machine.get(&installed), b"ok");
+        assert_eq!(boots(&machine), Told::Disk);
+        let _server = power_cut(&appliance, server);
+        assert_eq!(boots(&machine), Told::Disk, "forgotten, and wiped again");
+        appliance.tell(&["arm", STRANGER]).good();
+        assert_eq!(boots(&machine), Told::Install);
     });
 }
 

@@ -81,6 +81,14 @@ impl Appliance {
         server
     }
 
+    /// Starts the server without a stick and waits until it gives addresses.
+    #[track_caller]
+    pub fn serves_without_stick(&self) -> Server {
+        let server = self.starts();
+        server.log.wait_for("giving addresses from");
+        server
+    }
+
     /// Starts the server, which may end at once.
     pub fn launches(&self) -> Server {
         Server::spawn(&mut self.command())
