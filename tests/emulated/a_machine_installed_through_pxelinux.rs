@@ -22,7 +22,7 @@ fn a_machine_that_boots_from_the_network_first_is_installed_once_through_pxelinu
     let lan = Lan::new(&workshop);
     let stick = StickContent::sample(&workshop, &[("node-1", NODE_1)])?.image(FileSystem::Fat32)?;
     let card = Card::with_settings(&workshop, SETTINGS)?;
-    let asker = Asker::start(lan.own_port()?)?;
+    let asker = Asker::start(lan.own_port()?.1)?;
     let appliance = Appliance::start(&workshop, &lan, &card, Some(&stick))?;
     let started = appliance.console.wait_for("pxeberry: pxeberry", APPLIANCE_START)?;
     let offered = asker.first_offer(APPLIANCE_START)?;

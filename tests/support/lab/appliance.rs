@@ -4,6 +4,8 @@
 //! that would start, and nothing else is used. Each appliance has its own copy of the card.
 
 use std::fs;
+use std::io::Write;
+use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
@@ -13,16 +15,17 @@ use serde_json::json;
 use super::console::{Console, Line};
 use super::failure::{Failure, Result};
 use super::lan::{Lan, Port};
-use super::process::Process;
+use super::process::{Process, character_device};
 use super::qmp::Qmp;
 use super::stick::quoted;
+use super::usb_nic;
 use super::workshop::{Workshop, image_file, repository, run};
 
 /// Where the card's boot partition starts.
 const BOOT_PARTITION: u32 = 4 * 1024 * 1024;
 
 /// An address of Raspberry Pi's own range, so that Linux calls the adapter eth0.
-const MAC: &str = "b8:27:eb:00:00:01";
+const MAC: [u8; 6] = [0xb8, 0x27, 0xeb, 0, 0, 1];
 
 /// An SD card.
 pub struct Card {
@@ -56,6 +59,7 @@ pub struct Appliance {
     /// Where it is plugged into the LAN.
     pub port: Port,
     qmp: Qmp,
+    _pins: UnixStream,
     sticks: usize,
     _process: Process,
 }
@@ -69,7 +73,7 @@ impl Appliance {
         stick: Option<&Path>,
     ) -> Result<Appliance> {
         let boot = BootFiles::of(card, &workshop.file("boot"))?;
-        let (port, netdev) = lan.port()?;
+        let (port, cable) = lan.own_port()?;
         let mut command = Command::new("qemu-system-aarch64");
         command
             .args([
@@ -90,10 +94,7 @@ impl Appliance {
             .args(["-append", &format!("{} pxeberry.watchdog=off", boot.cmdline)])
             .arg("-drive")
             .arg(format!("if=sd,format=raw,cache=unsafe,file={}", quoted(&card.path)))
-            .arg("-netdev")
-            .arg(format!("{netdev},id=lan"))
-            .arg("-device")
-            .arg(format!("usb-net,netdev=lan,mac={MAC}"));
+            .args(["-device", "usb-redir,chardev=lan"]);
         if let Some(image) = stick {
             command
                 .arg("-blockdev")
@@ -103,14 +104,19 @@ impl Appliance {
                 ))
                 .args(["-device", "usb-storage,drive=stick0,id=stick0,removable=on"]);
         }
+        let (adapter, adapter_end) = character_device(&mut command, "lan")?;
+        let (mut pins, pins_end) = character_device(&mut command, "qtest")?;
+        command.args(["-qtest", "chardev:qtest", "-qtest-log", "none"]);
+        pins.write_all(RELEASE_BUTTON).map_err(Failure::at("pins"))?;
         let (mut qmp, other_end) = Qmp::add_to(&mut command)?;
         let complaints = workshop.file("appliance.qemu.log");
         let (process, serial) = Process::start(&mut command, &complaints)?;
-        drop(other_end);
+        drop((other_end, adapter_end, pins_end));
+        usb_nic::start(adapter, cable, MAC)?;
         let log = workshop.file("appliance.log");
         let console = Console::new("appliance", serial, &log, process.complaints())?;
         qmp.greet().map_err(|failure| Failure::new(format!("{failure}; {}", console.tail())))?;
-        Ok(Appliance { console, port, qmp, sticks: 1, _process: process })
+        Ok(Appliance { console, port, qmp, _pins: pins, sticks: 1, _process: process })
     }
 
     /// What the Pi's clock showed at a moment. Its kernel stamps each line with that clock,
@@ -149,6 +155,10 @@ impl Appliance {
         self.qmp.execute("device_del", json!({ "id": name }))
     }
 }
+
+/// The emulated Pi has no pull-up resistors: a button that nobody wired would read as held.
+/// This sets GPIO 5 (bit 5 of GPSET0), by QEMU's test interface.
+const RELEASE_BUTTON: &[u8] = b"writel 0x3f20001c 0x20\n";
 
 /// Seconds since the kernel started, as it prints them before each line.
 pub fn guest_seconds(line: &Line) -> Result<f64> {

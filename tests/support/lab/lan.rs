@@ -84,11 +84,11 @@ impl Lan {
     }
 
     /// A port for the scenario itself: frames are sent and received as datagrams.
-    pub fn own_port(&self) -> Result<UnixDatagram> {
-        let (_, ours, theirs) = self.add_port()?;
+    pub fn own_port(&self) -> Result<(Port, UnixDatagram)> {
+        let (port, ours, theirs) = self.add_port()?;
         let socket = UnixDatagram::bind(&theirs).map_err(Failure::at(theirs.display()))?;
         socket.connect(&ours).map_err(Failure::at(ours.display()))?;
-        Ok(socket)
+        Ok((port, socket))
     }
 
     /// Waits until `bytes` more have come in on a port.
@@ -155,7 +155,7 @@ impl Hub {
             let others = self.note(number, frame);
             for other in others {
                 // An emulator that is not there, or not in time, gets nothing.
-                let _ = socket.ours.send_to(frame, &other.theirs_path);
+                let _ = other.ours.send_to(frame, &other.theirs_path);
             }
         }
     }

@@ -10,10 +10,12 @@ pub mod console;
 pub mod dhcp;
 pub mod failure;
 pub mod lan;
+pub mod ncm;
 pub mod pc;
 pub mod process;
 pub mod qmp;
 pub mod stick;
+pub mod usb_nic;
 pub mod workshop;
 
 pub use appliance::{Appliance, Card};

@@ -1,10 +1,13 @@
 //! Emulators: started here, and ended here, whatever becomes of the scenario.
 
 use std::fs::File;
+use std::os::fd::AsRawFd;
+use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
+use rustix::io::{FdFlags, fcntl_setfd};
 use rustix::process::{Signal, set_parent_process_death_signal};
 
 use super::failure::{Failure, Result};
@@ -47,6 +50,18 @@ pub struct Serial {
     pub input: ChildStdin,
     /// What is printed.
     pub output: ChildStdout,
+}
+
+/// QEMU's end of a channel, to be kept until QEMU has been started.
+pub struct OtherEnd(#[expect(dead_code, reason = "held open for the emulator")] UnixStream);
+
+/// Adds a character device to QEMU's command line; returns our end of it.
+pub fn character_device(command: &mut Command, id: &str) -> Result<(UnixStream, OtherEnd)> {
+    let (ours, theirs) = UnixStream::pair().map_err(Failure::at(id))?;
+    // QEMU inherits it under its number.
+    fcntl_setfd(&theirs, FdFlags::empty()).map_err(Failure::at(id))?;
+    command.arg("-chardev").arg(format!("socket,id={id},fd={}", theirs.as_raw_fd()));
+    Ok((ours, OtherEnd(theirs)))
 }
 
 impl Drop for Process {

@@ -1,15 +1,14 @@
 //! QEMU's control channel: plugging and pulling USB sticks.
 
 use std::io::{BufRead, BufReader, Write};
-use std::os::fd::AsRawFd;
 use std::os::unix::net::UnixStream;
 use std::process::Command;
 use std::time::Duration;
 
-use rustix::io::{FdFlags, fcntl_setfd};
 use serde_json::{Value, json};
 
 use super::failure::{Failure, Result};
+use super::process::{OtherEnd, character_device};
 
 /// QEMU answers at once; it is gone if it does not.
 const ANSWER: Duration = Duration::from_secs(10);
@@ -20,19 +19,14 @@ pub struct Qmp {
     answers: BufReader<UnixStream>,
 }
 
-/// The emulator's end, to be kept until it has been started.
-pub struct OtherEnd(#[expect(dead_code, reason = "held open for the emulator")] UnixStream);
-
 impl Qmp {
     /// Adds a channel to the command that will start the emulator.
     pub fn add_to(command: &mut Command) -> Result<(Qmp, OtherEnd)> {
-        let (ours, theirs) = UnixStream::pair().map_err(Failure::at("qmp"))?;
-        fcntl_setfd(&theirs, FdFlags::empty()).map_err(Failure::at("qmp"))?;
-        command.arg("-chardev").arg(format!("socket,id=qmp,fd={}", theirs.as_raw_fd()));
+        let (ours, theirs) = character_device(command, "qmp")?;
         command.args(["-mon", "chardev=qmp,mode=control"]);
         ours.set_read_timeout(Some(ANSWER)).map_err(Failure::at("qmp"))?;
         let answers = BufReader::new(ours.try_clone().map_err(Failure::at("qmp"))?);
-        Ok((Qmp { requests: ours, answers }, OtherEnd(theirs)))
+        Ok((Qmp { requests: ours, answers }, theirs))
     }
 
     /// Opens the conversation.
