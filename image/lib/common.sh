@@ -71,8 +71,22 @@ need_tools() {
     for pair in "$@"; do
         PATH=$PATH:/usr/sbin:/sbin command -v "${pair%%=*}" >/dev/null || missing+=("${pair#*=}")
     done
-    [[ ${#missing[@]} -eq 0 ]] && return
-    mapfile -t missing < <(printf '%s\n' "${missing[@]}" | sort -u)
+    install_missing "${missing[@]}"
+}
+
+# need_packages PACKAGE...: the same for packages that are more than a tool.
+need_packages() {
+    local package missing=()
+    for package in "$@"; do
+        [[ $(dpkg-query -W -f='${db:Status-Status}' "$package" 2>/dev/null) == installed ]] || missing+=("$package")
+    done
+    install_missing "${missing[@]}"
+}
+
+install_missing() {
+    [[ $# -eq 0 ]] && return
+    local missing
+    mapfile -t missing < <(printf '%s\n' "$@" | sort -u)
     command -v apt-get >/dev/null \
         || die "needs ${missing[*]}, and this host has no apt-get: install them by hand"
     echo "installing what this host lacks: ${missing[*]}"

@@ -1,8 +1,5 @@
 //! One machine whose firmware always tries the network first, a FAT32 stick, PXELINUX.
-//! The same boot of the appliance shows how soon it answers DHCP.
 
-use super::lab::appliance::guest_seconds;
-use super::lab::dhcp::Asker;
 use super::lab::{
     Appliance, Card, FileSystem, Lan, Nic, Pc, PcParts, Result, StickContent, Workshop,
 };
@@ -12,9 +9,6 @@ const NODE_1: &str = "52:54:00:00:00:01";
 
 const SETTINGS: &str = "mode = \"server\"\r\n[boot]\r\nbios_loader = \"pxelinux\"\r\n";
 
-/// From the start of PID 1 to the first DHCP offer on the wire, in the Pi's own time.
-const FIRST_OFFER: f64 = 3.0;
-
 #[test]
 fn a_machine_that_boots_from_the_network_first_is_installed_once_through_pxelinux() -> Result<()> {
     let _alone = alone();
@@ -22,12 +16,7 @@ fn a_machine_that_boots_from_the_network_first_is_installed_once_through_pxelinu
     let lan = Lan::new(&workshop);
     let stick = StickContent::sample(&workshop, &[("node-1", NODE_1)])?.image(FileSystem::Fat32)?;
     let card = Card::with_settings(&workshop, SETTINGS)?;
-    let asker = Asker::start(lan.own_port()?.1)?;
     let appliance = Appliance::start(&workshop, &lan, &card, Some(&stick))?;
-    let started = appliance.console.wait_for("pxeberry: pxeberry", APPLIANCE_START)?;
-    let offered = asker.first_offer(APPLIANCE_START)?;
-    let seconds = appliance.guest_time_at(offered)? - guest_seconds(&started)?;
-    println!("first DHCP offer {seconds:.2} s after the start of PID 1");
     appliance.console.wait_for("1 stick read: 1 image, 1 machine", APPLIANCE_START)?;
 
     let disk = workshop.empty_disk("node-1.img")?;
@@ -40,6 +29,5 @@ fn a_machine_that_boots_from_the_network_first_is_installed_once_through_pxelinu
     let sent_to_disk = pc.console.lines_with("pxeberry: booting your own disk (it is installed)");
     let in_memory = pc.console.lines_with("stand-in: CoreOS stand-in 1185.3.0: started");
     assert_eq!((sent_to_disk.len(), in_memory.len()), (1, 1), "{}", pc.console.tail());
-    assert!(seconds <= FIRST_OFFER, "first DHCP offer after {seconds:.2} s, not {FIRST_OFFER} s");
     Ok(())
 }

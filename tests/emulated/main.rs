@@ -12,6 +12,7 @@ use std::time::Duration;
 mod lab;
 
 mod a_machine_installed_through_pxelinux;
+mod first_offer;
 mod no_stick_and_a_broken_config;
 mod sizes;
 mod two_machines_at_once_through_ipxe;

@@ -5,7 +5,7 @@
 
 use std::fs;
 use std::io::Write;
-use std::os::unix::net::UnixStream;
+use std::os::unix::net::{UnixDatagram, UnixStream};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
@@ -15,7 +15,7 @@ use serde_json::json;
 use super::console::{Console, Line};
 use super::failure::{Failure, Result};
 use super::lan::{Lan, Port};
-use super::process::{Process, character_device};
+use super::process::{OtherEnd, Process, character_device};
 use super::qmp::Qmp;
 use super::stick::quoted;
 use super::usb_nic;
@@ -52,6 +52,15 @@ impl Card {
     }
 }
 
+/// How the Pi is attached to the LAN.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Adapter {
+    /// The fast one, see [`usb_nic`]. Its driver is one that the card loads late.
+    Ncm,
+    /// QEMU's `usb-net`: slow, but its driver is loaded early, as those of the Pis' own are.
+    CdcEther,
+}
+
 /// A running appliance.
 pub struct Appliance {
     /// Its serial console.
@@ -72,47 +81,33 @@ impl Appliance {
         card: &Card,
         stick: Option<&Path>,
     ) -> Result<Appliance> {
-        let boot = BootFiles::of(card, &workshop.file("boot"))?;
-        let (port, cable) = lan.own_port()?;
+        Appliance::start_with(workshop, lan, card, stick, Adapter::Ncm)
+    }
+
+    /// The same with another network adapter.
+    pub fn start_with(
+        workshop: &Workshop,
+        lan: &Lan,
+        card: &Card,
+        stick: Option<&Path>,
+        adapter: Adapter,
+    ) -> Result<Appliance> {
         let mut command = Command::new("qemu-system-aarch64");
-        command
-            .args([
-                "-M",
-                "raspi3b",
-                "-accel",
-                "tcg,thread=single",
-                "-display",
-                "none",
-                "-monitor",
-                "none",
-            ])
-            .args(["-no-reboot", "-nodefaults", "-no-user-config"])
-            // The console is on the second port, ttyS1.
-            .args(["-serial", "null", "-serial", "stdio"])
-            .args(["-kernel", &boot.kernel, "-initrd", &boot.initramfs, "-dtb", &boot.dtb])
-            // Opening the watchdog of the emulated Pi resets it at once.
-            .args(["-append", &format!("{} pxeberry.watchdog=off", boot.cmdline)])
-            .arg("-drive")
-            .arg(format!("if=sd,format=raw,cache=unsafe,file={}", quoted(&card.path)))
-            .args(["-device", "usb-redir,chardev=lan"]);
+        board(&mut command, card, &BootFiles::of(card, &workshop.file("boot"))?);
+        let plug = Plug::new(&mut command, lan, adapter)?;
         if let Some(image) = stick {
-            command
-                .arg("-blockdev")
-                .arg(format!(
-                    "raw,node-name=stick0,read-only=on,file.driver=file,file.filename={}",
-                    quoted(image)
-                ))
-                .args(["-device", "usb-storage,drive=stick0,id=stick0,removable=on"]);
+            let drive = "raw,node-name=stick0,read-only=on,file.driver=file,file.filename=";
+            command.arg("-blockdev").arg(format!("{drive}{}", quoted(image)));
+            command.args(["-device", "usb-storage,drive=stick0,id=stick0,removable=on"]);
         }
-        let (adapter, adapter_end) = character_device(&mut command, "lan")?;
         let (mut pins, pins_end) = character_device(&mut command, "qtest")?;
         command.args(["-qtest", "chardev:qtest", "-qtest-log", "none"]);
         pins.write_all(RELEASE_BUTTON).map_err(Failure::at("pins"))?;
-        let (mut qmp, other_end) = Qmp::add_to(&mut command)?;
+        let (mut qmp, qmp_end) = Qmp::add_to(&mut command)?;
         let complaints = workshop.file("appliance.qemu.log");
         let (process, serial) = Process::start(&mut command, &complaints)?;
-        drop((other_end, adapter_end, pins_end));
-        usb_nic::start(adapter, cable, MAC)?;
+        drop((qmp_end, pins_end));
+        let port = plug.in_use()?;
         let log = workshop.file("appliance.log");
         let console = Console::new("appliance", serial, &log, process.complaints())?;
         qmp.greet().map_err(|failure| Failure::new(format!("{failure}; {}", console.tail())))?;
@@ -159,6 +154,54 @@ impl Appliance {
 /// The emulated Pi has no pull-up resistors: a button that nobody wired would read as held.
 /// This sets GPIO 5 (bit 5 of GPSET0), by QEMU's test interface.
 const RELEASE_BUTTON: &[u8] = b"writel 0x3f20001c 0x20\n";
+
+/// The board with its card.
+fn board(command: &mut Command, card: &Card, boot: &BootFiles) {
+    command
+        // One thread for the Pi's four cores: those that wait for work would spin, and slow
+        // down the one that boots.
+        .args(["-M", "raspi3b", "-accel", "tcg,thread=single", "-no-reboot"])
+        .args(["-nodefaults", "-no-user-config", "-display", "none", "-monitor", "none"])
+        // The console is on the second port, ttyS1.
+        .args(["-serial", "null", "-serial", "stdio"])
+        .args(["-kernel", &boot.kernel, "-initrd", &boot.initramfs, "-dtb", &boot.dtb])
+        // Opening the watchdog of the emulated Pi resets it at once.
+        .args(["-append", &format!("{} pxeberry.watchdog=off", boot.cmdline)])
+        .arg("-drive")
+        .arg(format!("if=sd,format=raw,cache=unsafe,file={}", quoted(&card.path)));
+}
+
+/// A network adapter that will be in use when QEMU runs.
+enum Plug {
+    Ncm { port: Port, cable: UnixDatagram, adapter: UnixStream, _other_end: OtherEnd },
+    CdcEther(Port),
+}
+
+impl Plug {
+    fn new(command: &mut Command, lan: &Lan, adapter: Adapter) -> Result<Plug> {
+        if adapter == Adapter::CdcEther {
+            let (port, netdev) = lan.port()?;
+            let mac = MAC.map(|byte| format!("{byte:02x}")).join(":");
+            command.args(["-netdev", &format!("{netdev},id=lan")]);
+            command.args(["-device", &format!("usb-net,netdev=lan,mac={mac}")]);
+            return Ok(Plug::CdcEther(port));
+        }
+        let (port, cable) = lan.own_port()?;
+        let (adapter, other_end) = character_device(command, "lan")?;
+        command.args(["-device", "usb-redir,chardev=lan"]);
+        Ok(Plug::Ncm { port, cable, adapter, _other_end: other_end })
+    }
+
+    fn in_use(self) -> Result<Port> {
+        match self {
+            Plug::CdcEther(port) => Ok(port),
+            Plug::Ncm { port, cable, adapter, .. } => {
+                usb_nic::start(adapter, cable, MAC)?;
+                Ok(port)
+            }
+        }
+    }
+}
 
 /// Seconds since the kernel started, as it prints them before each line.
 pub fn guest_seconds(line: &Line) -> Result<f64> {
