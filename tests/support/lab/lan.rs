@@ -1,9 +1,11 @@
-//! The LAN: a hub. Every frame that comes in on one port goes out on all others.
+//! The LAN: a switch. It learns who is where, and sends everything else to everybody.
 //!
 //! A port is a pair of Unix datagram sockets, one datagram per Ethernet frame; QEMU has
-//! one end (`-netdev dgram`) or the scenario itself. A reader that is slow holds the hub
-//! for a moment and then loses frames, as it would on a real one.
+//! one end (`-netdev dgram`) or the scenario itself. A reader that is slow holds the sender
+//! for a moment and then loses frames; one that has stopped (firmware that starts a kernel)
+//! loses them at once.
 
+use std::collections::HashMap;
 use std::fs::File;
 use std::io::Write;
 use std::os::unix::net::UnixDatagram;
@@ -13,18 +15,21 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use rustix::net::{SendFlags, SocketAddrUnix, sendto};
+
 use super::failure::{Failure, Result};
 use super::workshop::Workshop;
 
 /// An Ethernet frame with a VLAN tag is at most 1518 bytes; the rest is for what is not.
 const LARGEST_FRAME: usize = 4096;
 
-/// Longer than an emulated machine ever pauses between two frames that it takes.
-const SEND_PATIENCE: Duration = Duration::from_millis(500);
+/// Longer than a working machine pauses between two frames that it takes. Linux resets a
+/// network adapter that cannot send for five seconds.
+const SEND_PATIENCE: Duration = Duration::from_millis(200);
 
-/// A hub.
+/// A switch.
 pub struct Lan {
-    hub: Arc<Hub>,
+    switch: Arc<Switch>,
     sockets: PathBuf,
 }
 
@@ -32,7 +37,7 @@ pub struct Lan {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Port(usize);
 
-struct Hub {
+struct Switch {
     state: Mutex<State>,
     news: Condvar,
     ending: AtomicBool,
@@ -42,6 +47,8 @@ struct Hub {
 struct State {
     ports: Vec<Arc<Socket>>,
     counts: Vec<Count>,
+    /// Behind which port an Ethernet address is.
+    places: HashMap<[u8; 6], usize>,
     capture: Option<Capture>,
 }
 
@@ -50,6 +57,8 @@ struct Socket {
     ours: UnixDatagram,
     ours_path: PathBuf,
     theirs_path: PathBuf,
+    /// It did not take the last frame; the next ones do not wait for it.
+    stopped: AtomicBool,
 }
 
 /// What came in on a port.
@@ -59,17 +68,18 @@ struct Count {
 }
 
 impl Lan {
-    /// A hub without ports.
+    /// A switch without ports.
     pub fn new(workshop: &Workshop) -> Lan {
         let state = Mutex::new(State::default());
-        let hub = Arc::new(Hub { state, news: Condvar::new(), ending: AtomicBool::new(false) });
-        Lan { hub, sockets: workshop.sockets().to_owned() }
+        let switch =
+            Arc::new(Switch { state, news: Condvar::new(), ending: AtomicBool::new(false) });
+        Lan { switch, sockets: workshop.sockets().to_owned() }
     }
 
     /// Writes all that passes to a file that Wireshark and tcpdump read.
     pub fn record(&self, path: &Path) -> Result<()> {
         let capture = Capture::create(path).map_err(Failure::at(path.display()))?;
-        self.hub.state().capture = Some(capture);
+        self.switch.state().capture = Some(capture);
         Ok(())
     }
 
@@ -94,7 +104,7 @@ impl Lan {
     /// Waits until `bytes` more have come in on a port.
     pub fn wait_for_bytes(&self, port: Port, bytes: u64, limit: Duration) -> Result<()> {
         let deadline = Instant::now() + limit;
-        let mut state = self.hub.state();
+        let mut state = self.switch.state();
         let goal = state.came_in(port) + bytes;
         while state.came_in(port) < goal {
             let left = deadline.saturating_duration_since(Instant::now());
@@ -105,41 +115,42 @@ impl Lan {
                     "lan: {missing} of {bytes} bytes did not come from {port:?} in {seconds} s"
                 )));
             }
-            let woken = self.hub.news.wait_timeout(state, left);
+            let woken = self.switch.news.wait_timeout(state, left);
             state = woken.unwrap_or_else(PoisonError::into_inner).0;
         }
         Ok(())
     }
 
     fn add_port(&self) -> Result<(Port, PathBuf, PathBuf)> {
-        let mut state = self.hub.state();
+        let mut state = self.switch.state();
         let number = state.ports.len();
-        let ours_path = self.sockets.join(format!("hub-{number}"));
+        let ours_path = self.sockets.join(format!("switch-{number}"));
         let theirs_path = self.sockets.join(format!("port-{number}"));
         let ours = UnixDatagram::bind(&ours_path).map_err(Failure::at(ours_path.display()))?;
         ours.set_write_timeout(Some(SEND_PATIENCE)).map_err(Failure::at("lan"))?;
         let paths = (ours_path.clone(), theirs_path.clone());
-        let socket = Arc::new(Socket { ours, ours_path, theirs_path });
+        let stopped = AtomicBool::new(false);
+        let socket = Arc::new(Socket { ours, ours_path, theirs_path, stopped });
         state.ports.push(Arc::clone(&socket));
         state.counts.push(Count::default());
-        let hub = Arc::clone(&self.hub);
-        thread::spawn(move || hub.forward(number, &socket));
+        let switch = Arc::clone(&self.switch);
+        thread::spawn(move || switch.forward(number, &socket));
         Ok((Port(number), paths.0, paths.1))
     }
 }
 
 impl Drop for Lan {
     fn drop(&mut self) {
-        self.hub.ending.store(true, Ordering::Relaxed);
+        self.switch.ending.store(true, Ordering::Relaxed);
         let Ok(waker) = UnixDatagram::unbound() else { return };
-        for port in &self.hub.state().ports {
+        for port in &self.switch.state().ports {
             // One datagram wakes the thread, which then sees the end.
             let _ = waker.send_to(&[0], &port.ours_path);
         }
     }
 }
 
-impl Hub {
+impl Switch {
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -152,15 +163,13 @@ impl Hub {
                 return;
             }
             let frame = buffer.get(..count).unwrap_or_default();
-            let others = self.note(number, frame);
-            for other in others {
-                // An emulator that is not there, or not in time, gets nothing.
-                let _ = other.ours.send_to(frame, &other.theirs_path);
+            for other in self.note(number, frame) {
+                other.send(frame);
             }
         }
     }
 
-    /// Counts a frame and says who else gets it.
+    /// Counts a frame, learns where its sender is, and says who gets it.
     fn note(&self, number: usize, frame: &[u8]) -> Vec<Arc<Socket>> {
         let mut state = self.state();
         if let Some(count) = state.counts.get_mut(number) {
@@ -169,12 +178,34 @@ impl Hub {
         if let Some(capture) = &mut state.capture {
             capture.write(frame);
         }
-        let others = state.ports.iter().enumerate().filter(|(other, _)| *other != number);
-        let others = others.map(|(_, socket)| Arc::clone(socket)).collect();
+        if let Some(sender) = address(frame, 6) {
+            state.places.insert(sender, number);
+        }
+        let place = address(frame, 0).and_then(|receiver| state.places.get(&receiver));
+        let gets_it = |port: &usize| *port != number && place.is_none_or(|place| place == port);
+        let ports = state.ports.iter().enumerate().filter(|(port, _)| gets_it(port));
+        let receivers = ports.map(|(_, socket)| Arc::clone(socket)).collect();
         drop(state);
         self.news.notify_all();
-        others
+        receivers
     }
+}
+
+impl Socket {
+    /// An emulator that is not there, or not in time, gets nothing.
+    fn send(&self, frame: &[u8]) {
+        let Ok(receiver) = SocketAddrUnix::new(self.theirs_path.as_path()) else { return };
+        let flags = match self.stopped.load(Ordering::Relaxed) {
+            true => SendFlags::DONTWAIT,
+            false => SendFlags::empty(),
+        };
+        let sent = sendto(&self.ours, frame, flags, &receiver);
+        self.stopped.store(sent.is_err(), Ordering::Relaxed);
+    }
+}
+
+fn address(frame: &[u8], at: usize) -> Option<[u8; 6]> {
+    frame.get(at..at + 6)?.try_into().ok()
 }
 
 impl State {

@@ -1,4 +1,4 @@
-//! The lab: an emulated Raspberry Pi with the finished image, emulated PCs, and the hub
+//! The lab: an emulated Raspberry Pi with the finished image, emulated PCs, and the switch
 //! between them.
 //!
 //! Shared by the emulated tests and by `image/demo`. Everything runs in software, without

@@ -197,7 +197,7 @@ impl Adapter {
         from_pi.extend(body.get(8..).unwrap_or_default());
         while let Some(frames) = ncm::unpack(from_pi) {
             for frame in frames {
-                // A hub that is gone takes nothing more.
+                // A switch that is gone takes nothing more.
                 let _ = lan.send(&frame);
             }
         }
