@@ -7,7 +7,7 @@
 mod net;
 
 use std::fs;
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, UdpSocket};
 use std::process::Command;
 
 use net::{Appliance, Ask, Firmware, Heard, Kind, Machine, Server, isolated, tools};
@@ -173,6 +173,41 @@ fn a_named_machine_with_an_address_of_the_other_server_is_installed_by_this_one(
         let token = script.split("token='").nth(1).unwrap().split('\'').next().unwrap();
         machine.get(&format!("/v1/event?token={token}&event=installed"));
         assert!(machine.tftp_text("pxelinux.cfg/default").contains("APPEND hd0"));
+    });
+}
+
+/// What firmware gets that asks once more on port 4011, from the address it has.
+fn asks_on_port_4011(machine: &Machine) -> Vec<u8> {
+    let request = Ask::new(Kind::Request, machine.mac).from(machine.address());
+    let frame = request.with(&Firmware::EfiX64.options()).frame();
+    machine.namespace.inside(|| {
+        let socket = UdpSocket::bind("0.0.0.0:68").unwrap();
+        socket.set_read_timeout(Some(net::PATIENCE)).unwrap();
+        // The DHCP message is what stands behind Ethernet, IP and UDP.
+        socket.send_to(&frame[14 + 20 + 8..], (SERVER, 4011)).unwrap();
+        let mut answer = [0; 1500];
+        let (length, from) = socket.recv_from(&mut answer).expect("silence on port 4011");
+        assert_eq!(from, (SERVER, 4011).into());
+        answer[..length].to_vec()
+    })
+}
+
+#[test]
+fn firmware_that_asks_on_port_4011_gets_its_boot_file_there() {
+    isolated(|lan| {
+        let [router, machine] = [RIVAL, "52:54:00:00:00:41"].map(|mac| lan.machine(mac));
+        let _rival = dnsmasq(&router);
+        let server = Appliance::new("auto", "").starts();
+        server.log.wait_for("beside the DHCP server that gives the addresses");
+        machine.use_address("10.10.10.215".parse().unwrap());
+        let answer = asks_on_port_4011(&machine);
+        assert_eq!((answer[0], &answer[16..20]), (2, &[0; 4][..]), "no address: it has one");
+        assert_eq!(answer[20..24], SERVER.octets());
+        assert!(answer[108..].starts_with(b"snponly.efi\0"));
+        let options = &answer[240..];
+        for option in [&b"\x35\x01\x05"[..], b"\x36\x04\x0a\x0a\x0a\x01", b"\x3c\x09PXEClient"] {
+            assert!(options.windows(option.len()).any(|part| part == option), "{option:?}");
+        }
     });
 }
 

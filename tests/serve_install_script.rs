@@ -10,7 +10,7 @@ mod net;
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
 
-use net::stick::{NODE_1, NODE_2, Stick};
+use net::stick::{NODE_1, Stick};
 use net::tools::{self, Ran};
 use net::{Appliance, Firmware, Lan, Machine, Server, isolated};
 
@@ -147,18 +147,23 @@ fn busybox_alone_is_enough() {
 
 #[test]
 fn the_card_that_the_loader_named_decides_which_config_is_fetched() {
+    /// With letters, which PXELINUX and iPXE do not write alike.
+    const SECOND_CARD: &str = "52:54:00:00:ab:cd";
     isolated(|lan| {
         let both = |stick: &Stick| {
-            let entry =
-                format!("[[machine]]\nname = \"node-1\"\nmacs = [\"{NODE_1}\", \"{NODE_2}\"]\n");
+            let entry = format!(
+                "[[machine]]\nname = \"node-1\"\nmacs = [\"{NODE_1}\", \"{SECOND_CARD}\"]\n"
+            );
             stick.write("machines.toml", entry);
+            let path = format!("cloud-configs/{}.yml", SECOND_CARD.replace(':', "-"));
+            stick.write(&path, "#cloud-config\nhostname: second\n");
         };
         let scene = Scene::new(&lan, both, &["ip", "wget"]);
-        let name = NODE_2.replace(':', "-").to_uppercase();
+        let name = SECOND_CARD.replace(':', "-").to_uppercase();
         scene.command_line(&format!("quiet BOOTIF=01-{name} console=tty0"));
         scene.installs("dash").good();
-        assert_eq!(fs::read("/run/config").unwrap(), b"#cloud-config\nhostname: node-2\n");
-        assert!(calls().contains(&format!("-c /tmp/pxeberry-{NODE_2}.yml ")), "{}", calls());
+        assert_eq!(fs::read("/run/config").unwrap(), b"#cloud-config\nhostname: second\n");
+        assert!(calls().contains(&format!("-c /tmp/pxeberry-{SECOND_CARD}.yml ")), "{}", calls());
         assert_eq!(scene.state(), "installed");
     });
 }

@@ -1,11 +1,14 @@
 //! The box under test: its folders, which outlive the program, and the running program.
 
 use std::fs;
+use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
 
+use super::PATIENCE;
 use super::log::Log;
 use super::stick::Stick;
 use super::tools::{self, Ran};
@@ -64,11 +67,17 @@ impl Appliance {
         Stick::sample(&self.media().join("sda1"))
     }
 
-    /// Starts the server and waits until it listens.
+    /// Starts the server and waits until it listens, to machines and to commands.
     #[track_caller]
     pub fn starts(&self) -> Server {
         let server = self.launches();
         server.log.wait_for("serving on ");
+        let end = Instant::now() + PATIENCE;
+        while UnixStream::connect(self.folder.join("control.sock")).is_err() {
+            assert!(Instant::now() < end, "no control socket");
+            // A socket's file makes no event when somebody begins to listen there.
+            std::thread::sleep(Duration::from_millis(2));
+        }
         server
     }
 
