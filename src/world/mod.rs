@@ -278,12 +278,18 @@ impl World {
     /// The same in memory only: the caller writes down what was `touched`, together with
     /// other things, before anybody gets an answer.
     pub fn note(&self, mac: Mac, event: Event, touched: &mut Vec<Touched>) -> Option<Record> {
-        let cards = self.cards(mac)?;
+        let named = self.cards(mac);
         let install = self.install_policy(mac);
         let now = self.now();
+        let cards = named.clone().unwrap_or_else(|| vec![mac]);
         let mut fleet = locked(&self.fleet);
         let known = fleet.record(&cards).map(|(key, record)| (key, record.clone()));
         let is_new = known.is_none();
+        // A life that has begun goes on while the stick is out, or a report would be lost
+        // and its machine wiped again; none begins, or begins anew.
+        if named.is_none() && (is_new || event == Event::Arm) {
+            return None;
+        }
         let (key, before) = match known {
             Some(known) => known,
             None => (*cards.first()?, Record::armed(new_token(), now)),
