@@ -251,6 +251,11 @@ fn power_cut(appliance: &Appliance, server: Server) -> Server {
     appliance.serves()
 }
 
+fn power_cut_without_stick(appliance: &Appliance, server: Server) -> Server {
+    server.dies();
+    appliance.serves_without_stick()
+}
+
 #[test]
 fn a_power_cut_at_any_stage_loses_nothing() {
     isolated(|lan| {
@@ -301,6 +306,33 @@ fn with_install_always_every_boot_after_an_installation_installs() {
         let machine = lan.machine(NODE_1);
         installs(&machine);
         installs(&machine);
+    });
+}
+
+#[test]
+fn a_stick_that_is_pulled_too_early_does_not_make_an_installation_unheard_of() {
+    isolated(|lan| {
+        let appliance = Appliance::server();
+        let mut stick = appliance.sample_stick();
+        let server = appliance.serves();
+        let machine = lan.machine(NODE_1);
+        let (here, away) = (appliance.media().join("sda1"), std::path::Path::new("/run/pulled"));
+        assert_eq!(boots(&machine), Told::Install);
+        let installed = report(&machine, "installed");
+        machine.get(&image());
+        stick = stick.moved_to(away);
+        server.hangup();
+        server.log.wait_for("no stick is there");
+        assert_eq!(machine.get(&installed), b"ok");
+        server.log.wait_for("52:54:00:00:00:01: installed, it boots its own disk now");
+        let ran = appliance.tell(&["arm", NODE_1]);
+        assert_ne!(ran.code, Some(0), "nothing says what to install");
+        let server = power_cut_without_stick(&appliance, server);
+        stick.moved_to(&here);
+        server.hangup();
+        server.log.wait_for("1 stick read");
+        assert_eq!(boots(&machine), Told::Disk);
+        assert_eq!(state(&appliance), "installed");
     });
 }
 
