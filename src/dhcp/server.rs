@@ -133,6 +133,10 @@ fn as_server(
     asking: Program,
     touched: &mut Vec<Touched>,
 ) -> Option<(Reply, Route)> {
+    // Everybody hears which server a machine has chosen: the first sign of a new one.
+    if request.server_id.is_some_and(|server| server != world.config.server.subnet.address()) {
+        world.suspect_another_server();
+    }
     let boot = boot_reply(request.mac, asking, &world.config.boot, world.endpoint());
     let inventory = world.shelf().inventory;
     let now = world.now();

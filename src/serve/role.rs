@@ -26,6 +26,9 @@ const AGAIN: Duration = Duration::from_secs(10);
 /// A server that has answered before counts as gone after this many silences.
 const SILENCES: u32 = 3;
 
+/// Between two looks, whatever machines say: nobody can make us ask all the time.
+const SUSPICION_PAUSE: Duration = Duration::from_secs(2);
+
 /// A cable that is moved to another LAN is out for longer than this.
 const LINK_CHECK: Duration = Duration::from_millis(250);
 
@@ -189,9 +192,13 @@ impl Host<'_> {
     }
 
     /// Waits, but no longer than the link lasts.
+    /// Until it is time to look again; sooner when a machine talks with another server.
     fn wait_with_link(&self, pause: Duration) {
-        let until = Instant::now() + pause;
-        while Instant::now() < until && iface::has_link(&self.world.interface) {
+        let started = Instant::now();
+        while started.elapsed() < pause && iface::has_link(&self.world.interface) {
+            if started.elapsed() >= SUSPICION_PAUSE && self.world.takes_suspicion() {
+                return;
+            }
             thread::sleep(LINK_CHECK);
         }
     }

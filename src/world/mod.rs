@@ -81,6 +81,7 @@ pub struct World {
     store: Option<Store>,
     commits: Mutex<()>,
     safe_mode: AtomicBool,
+    suspicion: AtomicBool,
     started: Instant,
     epoch: Seconds,
 }
@@ -110,6 +111,7 @@ impl World {
             store,
             commits: Mutex::new(()),
             safe_mode: AtomicBool::new(false),
+            suspicion: AtomicBool::new(false),
             started: Instant::now(),
             epoch: since_1970.as_secs(),
             config,
@@ -126,6 +128,16 @@ impl World {
     /// machine would look like a new one; not in safe mode.
     pub fn may_install(&self) -> bool {
         self.store.is_some() && !self.safe_mode.load(Ordering::Relaxed)
+    }
+
+    /// A machine talks with a DHCP server that is not us.
+    pub fn suspect_another_server(&self) {
+        self.suspicion.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether one did since this was last asked.
+    pub fn takes_suspicion(&self) -> bool {
+        self.suspicion.swap(false, Ordering::Relaxed)
     }
 
     /// Nothing is installed until the next start: the button was held at power-on.
