@@ -212,6 +212,33 @@ fn firmware_that_asks_on_port_4011_gets_its_boot_file_there() {
 }
 
 #[test]
+fn a_server_that_is_switched_on_later_is_noticed_when_the_first_machine_talks_with_it() {
+    isolated(|lan| {
+        let [router, machine] = [RIVAL, "52:54:00:00:00:41"].map(|mac| lan.machine(mac));
+        let server = Appliance::new("auto", "").starts();
+        server.log.wait_for("giving addresses from");
+        let _rival = dnsmasq(&router);
+        let request = |kind| Ask::new(kind, machine.mac);
+        machine.port.send(&request(Kind::Discover));
+        let theirs = |heard: &Heard| heard.frame_from == router.mac;
+        let offer = machine.port.hear(net::PATIENCE, theirs).expect("no OFFER from dnsmasq");
+        machine.port.send(
+            &request(Kind::Request)
+                .option(50, &offer.yiaddr.octets())
+                .option(54, &[10, 10, 10, 200]),
+        );
+        let line = server.log.wait_for("another DHCP server is here");
+        assert!(line.contains(&format!("10.10.10.200 ({RIVAL})")), "{line}");
+        server.log.wait_for("beside the DHCP server that gives the addresses");
+        machine.port.heard();
+        machine.port.send(&request(Kind::Discover));
+        let offer = machine.port.hear(net::PATIENCE, |heard| !heard.yiaddr.is_unspecified());
+        assert_eq!(offer.expect("no OFFER").frame_from, router.mac);
+        assert!(machine.port.heard().iter().all(|heard| heard.frame_from == router.mac));
+    });
+}
+
+#[test]
 fn mode_proxy_gives_no_addresses_even_when_it_is_alone() {
     isolated(|lan| {
         let machine = lan.machine("52:54:00:00:00:41");
