@@ -52,13 +52,16 @@ impl Card {
     }
 }
 
-/// How the Pi is attached to the LAN.
+/// How the Pi is emulated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Adapter {
-    /// The fast one, see [`usb_nic`]. Its driver is one that the card loads late.
-    Ncm,
-    /// QEMU's `usb-net`: slow, but its driver is loaded early, as those of the Pis' own are.
-    CdcEther,
+pub enum Emulation {
+    /// One thread for its four cores, as those that wait for work spin and slow down the one
+    /// that boots; and the fast network adapter of [`usb_nic`], whose driver the card loads
+    /// late.
+    Quick,
+    /// A thread for each core; and QEMU's slow `usb-net`, whose driver is loaded early, as
+    /// those of the Pis' own adapters are.
+    Faithful,
 }
 
 /// A running appliance.
@@ -81,20 +84,20 @@ impl Appliance {
         card: &Card,
         stick: Option<&Path>,
     ) -> Result<Appliance> {
-        Appliance::start_with(workshop, lan, card, stick, Adapter::Ncm)
+        Appliance::start_as(workshop, lan, card, stick, Emulation::Quick)
     }
 
-    /// The same with another network adapter.
-    pub fn start_with(
+    /// The same, emulated in this way.
+    pub fn start_as(
         workshop: &Workshop,
         lan: &Lan,
         card: &Card,
         stick: Option<&Path>,
-        adapter: Adapter,
+        emulation: Emulation,
     ) -> Result<Appliance> {
         let mut command = Command::new("qemu-system-aarch64");
-        board(&mut command, card, &BootFiles::of(card, &workshop.file("boot"))?);
-        let plug = Plug::new(&mut command, lan, adapter)?;
+        board(&mut command, card, &BootFiles::of(card, &workshop.file("boot"))?, emulation);
+        let plug = Plug::new(&mut command, lan, emulation)?;
         if let Some(image) = stick {
             let drive = "raw,node-name=stick0,read-only=on,file.driver=file,file.filename=";
             command.arg("-blockdev").arg(format!("{drive}{}", quoted(image)));
@@ -156,11 +159,13 @@ impl Appliance {
 const RELEASE_BUTTON: &[u8] = b"writel 0x3f20001c 0x20\n";
 
 /// The board with its card.
-fn board(command: &mut Command, card: &Card, boot: &BootFiles) {
+fn board(command: &mut Command, card: &Card, boot: &BootFiles, emulation: Emulation) {
+    let threads = match emulation {
+        Emulation::Quick => "tcg,thread=single",
+        Emulation::Faithful => "tcg,thread=multi",
+    };
     command
-        // One thread for the Pi's four cores: those that wait for work would spin, and slow
-        // down the one that boots.
-        .args(["-M", "raspi3b", "-accel", "tcg,thread=single", "-no-reboot"])
+        .args(["-M", "raspi3b", "-accel", threads, "-no-reboot"])
         .args(["-nodefaults", "-no-user-config", "-display", "none", "-monitor", "none"])
         // The console is on the second port, ttyS1.
         .args(["-serial", "null", "-serial", "stdio"])
@@ -178,8 +183,8 @@ enum Plug {
 }
 
 impl Plug {
-    fn new(command: &mut Command, lan: &Lan, adapter: Adapter) -> Result<Plug> {
-        if adapter == Adapter::CdcEther {
+    fn new(command: &mut Command, lan: &Lan, emulation: Emulation) -> Result<Plug> {
+        if emulation == Emulation::Faithful {
             let (port, netdev) = lan.port()?;
             let mac = MAC.map(|byte| format!("{byte:02x}")).join(":");
             command.args(["-netdev", &format!("{netdev},id=lan")]);

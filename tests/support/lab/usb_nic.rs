@@ -10,6 +10,7 @@ use std::io::{self, Read, Write};
 use std::os::unix::net::{UnixDatagram, UnixStream};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
+use std::time::Duration;
 
 use super::failure::{Failure, Result};
 use super::ncm;
@@ -18,6 +19,9 @@ use super::ncm;
 const QUEUE: usize = 256;
 
 const LARGEST_FRAME: usize = 4096;
+
+/// Real adapters tell of their link at once; this is when the Pi listens at the latest.
+const ANNOUNCE: Duration = Duration::from_millis(250);
 
 // Kinds of messages (usb-redirection-protocol.md).
 const HELLO: u32 = 0;
@@ -62,12 +66,18 @@ pub fn start(host: UnixStream, lan: UnixDatagram, mac: [u8; 6]) -> Result<()> {
         waiting: VecDeque::new(),
         frames: VecDeque::new(),
         sequence: 0,
+        listening: false,
     });
     let adapter = Arc::new(Adapter { state, mac });
     let other = Arc::clone(&adapter);
+    let announcer = Arc::clone(&adapter);
     thread::spawn(move || {
         // QEMU has ended.
         let _ = adapter.serve_host(host, &lan);
+    });
+    thread::spawn(move || {
+        // QEMU has ended.
+        let _ = announcer.announce();
     });
     thread::spawn(move || {
         // The LAN or QEMU has ended.
@@ -88,6 +98,8 @@ struct State {
     /// Frames that wait for a transfer.
     frames: VecDeque<Vec<u8>>,
     sequence: u16,
+    /// Whether the Pi asks for notifications.
+    listening: bool,
 }
 
 impl Adapter {
@@ -107,14 +119,10 @@ impl Adapter {
                     let answer = [SUCCESS, interface, alternative];
                     self.state().send(ALT_SETTING_STATUS, id, &answer)?;
                 }
-                START_INTERRUPT_RECEIVING => {
+                START_INTERRUPT_RECEIVING | STOP_INTERRUPT_RECEIVING => {
                     let mut state = self.state();
+                    state.listening = kind == START_INTERRUPT_RECEIVING;
                     state.send(INTERRUPT_RECEIVING_STATUS, id, &[SUCCESS, ncm::NOTIFY])?;
-                    let head = [ncm::NOTIFY, SUCCESS, 8, 0];
-                    state.send(INTERRUPT_PACKET, 0, &[&head[..], &ncm::CONNECTED].concat())?;
-                }
-                STOP_INTERRUPT_RECEIVING => {
-                    self.state().send(INTERRUPT_RECEIVING_STATUS, id, &[SUCCESS, ncm::NOTIFY])?;
                 }
                 CANCEL_DATA_PACKET => self.cancel(id)?,
                 RESET => {
@@ -135,6 +143,19 @@ impl Adapter {
                 state.frames.push_back(buffer.get(..length).unwrap_or_default().to_vec());
             }
             state.deliver()?;
+        }
+    }
+
+    /// Tells that the link is up, again and again: the Pi forgets it when it resets the
+    /// adapter.
+    fn announce(&self) -> io::Result<()> {
+        let news = [&[ncm::NOTIFY, SUCCESS, 8, 0][..], &ncm::CONNECTED].concat();
+        loop {
+            thread::sleep(ANNOUNCE);
+            let mut state = self.state();
+            if state.listening {
+                state.send(INTERRUPT_PACKET, 0, &news)?;
+            }
         }
     }
 
