@@ -191,8 +191,8 @@ impl Host<'_> {
         }
     }
 
-    /// Waits, but no longer than the link lasts.
-    /// Until it is time to look again; sooner when a machine talks with another server.
+    /// Waits until it is time to look again: no longer than the link lasts, and sooner when a
+    /// machine talks with another server.
     fn wait_with_link(&self, pause: Duration) {
         let started = Instant::now();
         while started.elapsed() < pause && iface::has_link(&self.world.interface) {
