@@ -70,7 +70,9 @@ fn discover() -> Option<Vec<u8>> {
     bootp.extend(MAC);
     bootp.resize(236, 0);
     bootp.extend(COOKIE);
-    bootp.extend([53, 1, 1, 255]);
+    bootp.extend([53, 1, 1]);
+    // Firmware's offers are told on the console, with the Pi's own time.
+    bootp.extend(*b"\x3c\x09PXEClient\xff");
     bootp.resize(300, 0);
     let datagram = Datagram {
         from: (Ipv4Addr::UNSPECIFIED, 68),
