@@ -18,6 +18,9 @@ use lab::{Appliance, Card, FileSystem, Lan, Nic, Pc, PcParts, StickContent, Work
 const NAME: &str = "node-1";
 const MAC: &str = "52:54:00:00:00:01";
 
+/// For whoever wants to know more.
+const LOGS: &str = "what the machines said: target/lab/demo/appliance.log, node-1.log";
+
 /// The slowest stage takes 30 s on two cores of 2015; a busy machine needs more.
 const STAGE: Duration = Duration::from_secs(240);
 
@@ -25,7 +28,7 @@ fn main() -> ExitCode {
     match show() {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
-            eprintln!("\nthe demo failed: {failure}");
+            eprintln!("\nthe demo failed: {failure}\n{LOGS}");
             ExitCode::FAILURE
         }
     }
@@ -130,5 +133,6 @@ impl Story {
         let (on, off) = if self.colour { ("\x1b[1;32m", "\x1b[0m") } else { ("", "") };
         let seconds = power_on.elapsed().as_secs();
         println!("\n{on}{NAME} installed and booted from disk in {seconds} s{off}");
+        println!("{LOGS}");
     }
 }
