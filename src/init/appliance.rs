@@ -160,9 +160,10 @@ impl Appliance {
     }
 
     /// Late modules are loaded one a turn: the card's file systems at once, the others when
-    /// `serve` has been started, or when it has to wait for something anyway.
+    /// `serve` works, or when it has to wait for something anyway. Loading one stops all
+    /// cores for a moment.
     fn may_load(&self, now: Instant) -> bool {
-        let hurry = now < self.start.started + HURRY && !self.serve.is_running();
+        let hurry = now < self.start.started + HURRY && !self.serve.is_alive();
         !self.start.late.is_empty() && (!hurry || !self.card_can_be_read())
     }
 
