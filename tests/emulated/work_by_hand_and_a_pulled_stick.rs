@@ -100,6 +100,8 @@ fn ask_memory(pc: &mut Pc) -> Result<u64> {
     // The typed line itself comes back first.
     pc.console.wait_for("grep -o", STAGE)?;
     let line = pc.console.wait_for("holds ", STAGE)?.text;
-    let number = line.split(' ').nth(1).and_then(|number| number.parse().ok());
+    // The prompt may stand before it.
+    let answer = line.split_once("holds ").and_then(|(_, answer)| answer.split(' ').next());
+    let number = answer.and_then(|number| number.parse().ok());
     number.ok_or_else(|| Failure::new(format!("no number in: {line}")))
 }
