@@ -23,6 +23,10 @@ const EVERY: Duration = Duration::from_secs(5 * 60);
 /// After something failed: the next try.
 const AGAIN: Duration = Duration::from_secs(10);
 
+/// A switch with spanning tree passes nothing for its first 30 to 50 s: who seems alone so
+/// soon after the link came looks again every [`AGAIN`].
+const YOUNG_LINK: Duration = Duration::from_secs(2 * 60);
+
 /// A server that has answered before counts as gone after this many silences.
 const SILENCES: u32 = 3;
 
@@ -35,11 +39,13 @@ const LINK_CHECK: Duration = Duration::from_millis(250);
 /// Decides, and keeps deciding until the process ends. `set_address`: the interface's
 /// address is ours to set and remove; else a workstation's own one is used.
 pub fn run(world: &Arc<World>, set_address: bool) {
-    let mut host = Host { world, set_address, stay: None, silences: 0 };
+    let mut host = Host { world, set_address, stay: None, silences: 0, link_since: Instant::now() };
     match world.config.mode {
         Mode::Server => {
-            while host.become_server() == AGAIN {
+            host.become_server();
+            while world.role() != Role::Server {
                 thread::sleep(AGAIN);
+                host.become_server();
             }
         }
         Mode::Auto | Mode::Proxy => loop {
@@ -58,6 +64,8 @@ struct Host<'a> {
     stay: Option<(Stay, Instant)>,
     /// How often in a row nobody answered who had answered before.
     silences: u32,
+    /// Since when there is a link, as far as we saw.
+    link_since: Instant,
 }
 
 impl Host<'_> {
@@ -98,7 +106,7 @@ impl Host<'_> {
                 false => log::info!("mode = \"server\": giving addresses from {pool}"),
             }
         }
-        EVERY
+        if self.link_since.elapsed() < YOUNG_LINK { AGAIN } else { EVERY }
     }
 
     /// Stops giving addresses at once, then looks for one of its own.
@@ -189,6 +197,7 @@ impl Host<'_> {
         while !iface::has_link(name) {
             thread::sleep(LINK_CHECK);
         }
+        self.link_since = Instant::now();
     }
 
     /// Waits until it is time to look again: no longer than the link lasts, and sooner when a
