@@ -88,7 +88,7 @@ pub fn status(world: &World) -> Status {
     let link = iface::has_link(&world.interface);
     let machines: Vec<MachineStatus> =
         shelf.inventory.machines().map(|(mac, _)| machine(world, mac)).collect();
-    let media = match world.media() {
+    let media = match world.media_of(&shelf) {
         _ if !shelf.refused.is_empty() => "refused",
         _ if shelf.scanning => "scanning",
         Media::Starting => "scanning",
@@ -161,7 +161,7 @@ fn dhcp(world: &World) -> Dhcp {
 pub fn conditions(world: &World) -> Vec<State> {
     let shelf = world.shelf();
     let role = world.role();
-    let media = world.media();
+    let media = world.media_of(&shelf);
     let cards = shelf.inventory.machines().map(|(mac, _)| mac);
     let phases: Vec<Phase> = cards.filter_map(|mac| world.phase(mac)).collect();
     let any = |wanted: &[Phase]| phases.iter().any(|phase| wanted.contains(phase));

@@ -17,7 +17,7 @@ use crate::fleet::life::Event;
 use crate::inventory::{Image, Machine, MediaFile};
 use crate::net::Mac;
 use crate::world::content::{Content, content};
-use crate::world::{TOKEN_LENGTH, World};
+use crate::world::{Shelf, TOKEN_LENGTH, World};
 
 /// A request holds this long for a stick that was pulled, or is still being read: most
 /// installers take a "not now" as final. UEFI waits 5 s for the first byte.
@@ -70,18 +70,18 @@ fn find(world: &Arc<World>, place: &Route, asker: Ipv4Addr, only_head: bool) -> 
         Route::OldImageFile(version, name) => {
             let images = inventory.images.iter().filter(|image| image.version == *version);
             let found = images.into_iter().find_map(|image| Some((image, image.file(name)?)));
-            image_file(world, found, name, asker, only_head)
+            image_file(world, &shelf, found, name, asker, only_head)
         }
         Route::ImageFile(system, version, name) => {
             let fits = |image: &&Image| image.profile.name == *system && image.version == *version;
             let image = inventory.images.iter().find(fits);
             let found = image.and_then(|image| Some((image, image.file(name)?)));
-            image_file(world, found, name, asker, only_head)
+            image_file(world, &shelf, found, name, asker, only_head)
         }
         Route::CurrentImageFile(name) => match (newest_file(name), name.as_str()) {
             (Some(file), _) => Found::File(file.clone(), None),
             (None, "version.txt") => version_file(world),
-            (None, _) => missing(world, name),
+            (None, _) => missing(world, &shelf, name),
         },
         Route::Event { token, event } => report(world, token, event),
         Route::Nowhere => Found::Missing("this".to_owned()),
@@ -91,13 +91,14 @@ fn find(world: &Arc<World>, place: &Route, asker: Ipv4Addr, only_head: bool) -> 
 /// A file of an image; the machine's life notes when its disk image is out.
 fn image_file(
     world: &Arc<World>,
+    shelf: &Shelf,
     found: Option<(&Image, &MediaFile)>,
     name: &str,
     asker: Ipv4Addr,
     only_head: bool,
 ) -> Found {
     let Some((image, file)) = found else {
-        return missing(world, name);
+        return missing(world, shelf, name);
     };
     let machine = world.machine_at(asker).filter(|_| image.profile.disk_image == name);
     let when_sent = machine.filter(|_| !only_head).map(|mac| {
@@ -117,16 +118,16 @@ fn version_file(world: &World) -> Found {
             let text = format!("{}={}\n", image.profile.version_key, image.version);
             Found::Bytes("text/plain", text.into_bytes())
         }
-        None => missing(world, "version.txt"),
+        None => missing(world, &shelf, "version.txt"),
     }
 }
 
 /// The stick's own script as it is, else one that is made for the machine that asks.
 fn install_script(world: &World, asker: Ipv4Addr, only_head: bool) -> Found {
-    if world.media() != Media::Ready {
+    let shelf = world.shelf();
+    if world.media_of(&shelf) != Media::Ready {
         return Found::NotReady;
     }
-    let shelf = world.shelf();
     let inventory = &shelf.inventory;
     let client = world.machine_at(asker);
     let plan = client.map(|mac| (mac, world.plan(mac)));
@@ -187,13 +188,13 @@ fn cloud_config(world: &World, mac: Mac, asker: Ipv4Addr) -> Found {
     }
     match inventory.cloud_config(mac) {
         Some(file) => Found::File(file.clone(), None),
-        None => missing(world, &format!("cloud-configs/{}.yml", mac.dashed())),
+        None => missing(world, &shelf, &format!("cloud-configs/{}.yml", mac.dashed())),
     }
 }
 
-/// 404 only when the sticks are read: a client takes it as final.
-fn missing(world: &World, name: &str) -> Found {
-    match world.media() {
+/// 404 only when the sticks are read that it was looked up on: a client takes it as final.
+fn missing(world: &World, shelf: &Shelf, name: &str) -> Found {
+    match world.media_of(shelf) {
         Media::Ready => Found::Missing(name.to_owned()),
         Media::Starting | Media::None | Media::Refused => Found::NotReady,
     }

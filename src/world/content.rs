@@ -13,7 +13,7 @@ use crate::inventory::media_file::open_beneath;
 use crate::net::Mac;
 use crate::tftp::tree::Name;
 
-use super::World;
+use super::{Shelf, World};
 
 /// What stands behind a name.
 #[derive(Debug)]
@@ -52,7 +52,8 @@ const LARGEST_LOADER: u64 = 8 * 1024 * 1024;
 /// Finds `name` for the machine at `asker`; `takes` is false if it only looks (HTTP HEAD).
 pub fn content(world: &World, name: &Name, asker: Ipv4Addr, takes: bool) -> Content {
     let path = name.path();
-    if let Some(file) = world.shelf().inventory.tftp.get(&path.to_ascii_lowercase()) {
+    let shelf = world.shelf();
+    if let Some(file) = shelf.inventory.tftp.get(&path.to_ascii_lowercase()) {
         return Content::Media(file.clone());
     }
     let client = world.machine_at(asker);
@@ -63,7 +64,7 @@ pub fn content(world: &World, name: &Name, asker: Ipv4Addr, takes: bool) -> Cont
         Name::IpxeScript(mac) => Content::Bytes(ipxe_script(world, *mac, taker)),
         Name::Other(path) => loader(world, path)
             .map(Content::Bytes)
-            .unwrap_or_else(|| image_file(world, path, client)),
+            .unwrap_or_else(|| image_file(world, &shelf, path, client)),
     }
 }
 
@@ -94,8 +95,7 @@ fn plan_and_count(world: &World, mac: Mac, taker: Option<Mac>) -> Plan {
 }
 
 /// A kernel or initrd: of the asking machine's own image, else of the newest that has it.
-fn image_file(world: &World, name: &str, client: Option<Mac>) -> Content {
-    let shelf = world.shelf();
+fn image_file(world: &World, shelf: &Shelf, name: &str, client: Option<Mac>) -> Content {
     let inventory = &shelf.inventory;
     let own = client
         .and_then(|mac| inventory.machine(mac))
@@ -104,7 +104,7 @@ fn image_file(world: &World, name: &str, client: Option<Mac>) -> Content {
     let any = || inventory.images.iter().find_map(|image| image.file(name));
     match own.or_else(any) {
         Some(file) => Content::Media(file.clone()),
-        None if world.media() == Media::Ready => Content::Missing,
+        None if world.media_of(shelf) == Media::Ready => Content::Missing,
         None => Content::NotReady,
     }
 }
@@ -121,4 +121,22 @@ fn read_whole(file: File) -> Option<Vec<u8>> {
     let mut bytes = Vec::new();
     file.take(LARGEST_LOADER).read_to_end(&mut bytes).ok()?;
     Some(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_comes_while_it_is_looked_for_is_not_yet_there_and_never_missing() {
+        let world = World::new(crate::config::parse("").unwrap(), "lo".to_owned(), None);
+        let before = world.shelf();
+        world.change_shelf(|shelf| {
+            shelf.sticks = 1;
+            shelf.accepted = true;
+        });
+        let found = |shelf: &Shelf| image_file(&world, shelf, "vmlinuz", None);
+        assert!(matches!(found(&before), Content::NotReady));
+        assert!(matches!(found(&world.shelf()), Content::Missing));
+    }
 }

@@ -164,7 +164,13 @@ impl World {
 
     /// What the sticks are doing, as the boot plan sees it.
     pub fn media(&self) -> Media {
-        let shelf = self.shelf.borrow();
+        self.media_of(&self.shelf.borrow())
+    }
+
+    /// The same of a shelf that was taken before. What is looked up on one shelf is "not
+    /// there" or "not yet" by that shelf: by a newer one, a file that came in between would
+    /// be missing for good.
+    pub fn media_of(&self, shelf: &Shelf) -> Media {
         if shelf.sticks > 0 && shelf.accepted {
             Media::Ready
         } else if shelf.sticks > 0 && !shelf.refused.is_empty() && !shelf.scanning {
@@ -258,7 +264,7 @@ impl World {
         let phase = self.phase(mac);
         let situation = Situation {
             inventory: &shelf.inventory,
-            media: self.media(),
+            media: self.media_of(&shelf),
             boot: &self.config.boot,
             endpoint: self.endpoint(),
         };
