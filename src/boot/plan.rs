@@ -3,7 +3,7 @@
 use super::Endpoint;
 use super::arch::{Platform, Program};
 use crate::config::{BiosLoader, Boot, Unknown};
-use crate::dhcp::decide::BootReply;
+use crate::dhcp::reply::BootReply;
 use crate::fleet::life::Phase;
 use crate::inventory::{Image, Install, Inventory, Machine};
 use crate::net::Mac;

@@ -2,7 +2,7 @@
 //!
 //! One packet takes three steps: [`wire`] parses it behind a strict gate, [`decide`] says
 //! what to answer and what to remember, [`server`] does it. `wire`, `decide`,
-//! `proxy`, `client`, `lease` and `route` are pure: time is an argument, and nothing in them
+//! `reply`, `proxy`, `client`, `lease` and `route` are pure: time is an argument, and nothing in them
 //! touches a socket.
 
 pub mod client;
@@ -12,6 +12,7 @@ pub mod lodger;
 pub mod option;
 pub mod probe;
 pub mod proxy;
+pub mod reply;
 pub mod route;
 pub mod server;
 pub mod socket;

@@ -7,8 +7,8 @@
 use std::net::{Ipv4Addr, SocketAddrV4};
 
 use super::SERVER_PORT;
-use super::decide::{BootReply, PXE_DIRECT, PXE_RASPBERRY};
 use super::option;
+use super::reply::{BootReply, PXE_DIRECT, PXE_RASPBERRY};
 use super::route::Route;
 use super::wire::{BROADCAST_FLAG, Kind, Reply, Request};
 
