@@ -8,6 +8,7 @@
 pub mod client;
 pub mod decide;
 pub mod lease;
+pub mod limit;
 pub mod lodger;
 pub mod option;
 pub mod probe;
@@ -15,6 +16,7 @@ pub mod proxy;
 pub mod reply;
 pub mod route;
 pub mod server;
+pub mod shape;
 pub mod socket;
 pub mod wire;
 
