@@ -18,6 +18,7 @@ pub mod route;
 pub mod server;
 pub mod shape;
 pub mod socket;
+pub mod waiting;
 pub mod wire;
 
 /// Port that servers listen on (RFC 2131 §4.1).

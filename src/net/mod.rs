@@ -2,6 +2,7 @@
 //!
 //! `mac` and `subnet` are pure; the others ask the kernel.
 
+pub mod arp;
 pub mod iface;
 pub mod link;
 pub mod listen;

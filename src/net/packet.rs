@@ -116,6 +116,7 @@ fn checksum(parts: &[&[u8]]) -> u16 {
 pub struct PacketSocket {
     socket: Socket,
     index: i32,
+    protocol: u16,
 }
 
 impl PacketSocket {
@@ -129,13 +130,15 @@ impl PacketSocket {
         PacketSocket::open(interface, ETH_P_IP)
     }
 
-    fn open(interface: &str, protocol: u16) -> io::Result<PacketSocket> {
+    /// For packets of one Ethernet protocol; 0: for sending IPv4 only.
+    pub(super) fn open(interface: &str, protocol: u16) -> io::Result<PacketSocket> {
         let index = iface::index(interface)
             .ok_or_else(|| io::Error::new(io::ErrorKind::NotFound, "no such interface"))?;
-        let protocol = Protocol::from(i32::from(protocol.to_be()));
-        let socket = Socket::new(Domain::PACKET, Type::DGRAM, Some(protocol))?;
-        let opened = PacketSocket { socket, index };
-        if protocol != Protocol::from(0) {
+        let receives = Protocol::from(i32::from(protocol.to_be()));
+        let socket = Socket::new(Domain::PACKET, Type::DGRAM, Some(receives))?;
+        let protocol = if protocol == 0 { ETH_P_IP } else { protocol };
+        let opened = PacketSocket { socket, index, protocol };
+        if receives != Protocol::from(0) {
             opened.socket.bind(&opened.address([0; 6])?)?;
         }
         Ok(opened)
@@ -150,8 +153,17 @@ impl PacketSocket {
     pub fn receive(&self, patience: Duration) -> io::Result<Option<(Vec<u8>, [u8; 6])>> {
         // A zero time-out would mean "for ever".
         self.socket.set_read_timeout(Some(patience.max(Duration::from_millis(1))))?;
+        self.take(0)
+    }
+
+    /// The next packet that is already there.
+    pub fn receive_now(&self) -> io::Result<Option<(Vec<u8>, [u8; 6])>> {
+        self.take(libc::MSG_DONTWAIT)
+    }
+
+    fn take(&self, flags: i32) -> io::Result<Option<(Vec<u8>, [u8; 6])>> {
         let mut buffer = [MaybeUninit::<u8>::uninit(); LONGEST_PACKET];
-        match self.socket.recv_from(&mut buffer) {
+        match self.socket.recv_from_with_flags(&mut buffer, flags) {
             Ok((length, from)) => {
                 let filled = buffer.get(..length).unwrap_or_default();
                 // SAFETY: recv_from initialised the first `length` bytes (its contract).
@@ -170,7 +182,7 @@ impl PacketSocket {
         // smaller than the storage that is made to hold any of them.
         let link = unsafe { storage.view_as::<libc::sockaddr_ll>() };
         link.sll_family = PACKET_FAMILY;
-        link.sll_protocol = ETH_P_IP.to_be();
+        link.sll_protocol = self.protocol.to_be();
         link.sll_ifindex = self.index;
         link.sll_halen = 6;
         link.sll_addr[..6].copy_from_slice(&hardware);
