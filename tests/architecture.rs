@@ -6,7 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Logic without IO: time and randomness are arguments there.
-const PURE: [&str; 33] = [
+const PURE: [&str; 40] = [
     "boot/arch.rs",
     "boot/install_script.rs",
     "boot/ipxe.rs",
@@ -19,8 +19,15 @@ const PURE: [&str; 33] = [
     "config/wire.rs",
     "dhcp/decide.rs",
     "dhcp/lease.rs",
+    "dhcp/limit.rs",
+    "dhcp/message.rs",
+    "dhcp/option.rs",
+    "dhcp/proxy.rs",
     "dhcp/reply.rs",
     "dhcp/route.rs",
+    "dhcp/shape.rs",
+    "dhcp/site.rs",
+    "dhcp/waiting.rs",
     "dhcp/wire.rs",
     "fleet/life.rs",
     "http/range.rs",
@@ -67,15 +74,22 @@ const LAYERS: [&[&str]; 6] = [
     &[
         "dhcp/decide",
         "dhcp/lease",
+        "dhcp/limit",
+        "dhcp/message",
+        "dhcp/option",
         "dhcp/reply",
+        "dhcp/proxy",
         "dhcp/route",
+        "dhcp/shape",
+        "dhcp/site",
+        "dhcp/waiting",
         "dhcp/wire",
         "inventory",
         "panel/pattern",
     ],
     &["fleet", "boot", "tftp/tree"],
     &["world"],
-    &["dhcp/server", "tftp/server", "http", "control"],
+    &["dhcp/answer", "dhcp/server", "tftp/server", "http", "control"],
     &["serve", "init", "panel", "report"],
 ];
 

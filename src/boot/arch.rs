@@ -1,6 +1,7 @@
 //! What kind of program asks: firmware by its architecture, or iPXE, or none of our
 //! business. Pure; facts from RFC 4578 (with erratum 4624) and IANA's registry.
 
+use crate::dhcp::option::suboption;
 use crate::dhcp::wire::Request;
 use crate::net::Mac;
 
@@ -31,6 +32,8 @@ pub enum Program {
     Ipxe(Platform),
     /// An iPXE in a ROM that lacks HTTP, menus or the kernel format: it loads ours first.
     LesserIpxe(Platform),
+    /// U-Boot, which looks for `pxelinux.cfg/` and can start EFI programs.
+    UBoot(Platform),
     /// A Raspberry Pi's boot ROM or EEPROM.
     RaspberryPi,
     /// No network boot: an operating system, a printer.
@@ -42,6 +45,9 @@ pub fn program(request: &Request) -> Program {
     let class = request.vendor_class.as_slice();
     if class.starts_with(b"HTTPClient") {
         return Program::HttpRom(platform(request));
+    }
+    if class.starts_with(b"U-Boot") {
+        return Program::UBoot(platform(request));
     }
     if !class.starts_with(b"PXEClient") {
         return Program::Other;
@@ -72,7 +78,8 @@ fn platform(request: &Request) -> Platform {
         Some(6 | 15) => Platform::Efi32,
         // 7 and 9 are both x64 in the field: RFC 4578 as printed had them swapped.
         Some(7 | 9 | 16 | 17) => Platform::Efi64,
-        Some(11 | 19) => Platform::EfiArm64,
+        // 22 is U-Boot on 64-bit ARM, which starts EFI programs as UEFI does.
+        Some(11 | 19 | 22) => Platform::EfiArm64,
         _ => Platform::Other,
     }
 }
@@ -89,20 +96,7 @@ fn is_complete(encapsulated: &[u8], platform: Platform) -> bool {
     const EFI: u8 = 0x24;
     const MENU: u8 = 0x27;
     let kernel = if platform == Platform::Bios { BZIMAGE } else { EFI };
-    [HTTP, MENU, kernel].iter().all(|feature| has_feature(encapsulated, *feature))
-}
-
-fn has_feature(mut options: &[u8], feature: u8) -> bool {
-    while let [tag, length, rest @ ..] = options {
-        let Some((value, after)) = rest.split_at_checked(usize::from(*length)) else {
-            return false;
-        };
-        if *tag == feature {
-            return value == [1];
-        }
-        options = after;
-    }
-    false
+    [HTTP, MENU, kernel].iter().all(|feature| suboption(encapsulated, *feature) == Some(&[1]))
 }
 
 /// By the fourcc in the UUID of a Pi 4 or 5, the constant one of a Pi 3, or the maker's
@@ -178,6 +172,12 @@ mod tests {
         assert_eq!(ask([0xdc, 0xa6, 0x32, 1, 2, 3], &[pxe, (93, &[0, 0])]), Program::RaspberryPi);
         let uuid = b"\0RPi4aaaabbbbcccc";
         assert_eq!(ask(PC, &[pxe, (97, uuid)]), Program::RaspberryPi);
+    }
+
+    #[test]
+    fn u_boot_says_so_itself() {
+        let found = ask(PC, &[(60, b"U-Boot.armv8"), (93, &[0, 22])]);
+        assert_eq!(found, Program::UBoot(Platform::EfiArm64));
     }
 
     #[test]

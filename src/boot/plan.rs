@@ -110,6 +110,10 @@ pub fn boot_reply(mac: Mac, program: Program, boot: &Boot, endpoint: Endpoint) -
     match program {
         Program::Other => BootReply::Nothing,
         Program::RaspberryPi => BootReply::RaspberryPi,
+        // It looks for `pxelinux.cfg/` beside this file first, then starts it.
+        Program::UBoot(platform) => {
+            loader(platform).map_or(BootReply::Nothing, |file| BootReply::Plain(file.to_owned()))
+        }
         Program::Rom(Platform::Bios)
         | Program::Ipxe(Platform::Bios)
         | Program::LesserIpxe(Platform::Bios)

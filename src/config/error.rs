@@ -23,15 +23,15 @@ pub enum ConfigError {
     /// A value that cannot be used.
     Value {
         /// The key as a person would look for it: `server.pool`.
-        key: &'static str,
+        key: String,
         /// What is wrong and what would be right.
         message: String,
     },
 }
 
 impl ConfigError {
-    pub(super) fn value(key: &'static str, message: impl fmt::Display) -> ConfigError {
-        ConfigError::Value { key, message: message.to_string() }
+    pub(super) fn value(key: impl Into<String>, message: impl fmt::Display) -> ConfigError {
+        ConfigError::Value { key: key.into(), message: message.to_string() }
     }
 }
 

@@ -99,8 +99,8 @@ mod tests {
     fn an_empty_file_is_the_default_configuration() {
         let config = parse("").unwrap();
         assert_eq!(config.mode, Mode::Auto);
-        assert_eq!(config.server.subnet.to_string(), "10.10.10.1/24");
-        assert_eq!(config.server.pool.to_string(), "10.10.10.100-10.10.10.250");
+        assert_eq!(config.server.local.subnet.to_string(), "10.10.10.1/24");
+        assert_eq!(config.server.local.pool.to_string(), "10.10.10.100-10.10.10.250");
         assert_eq!(config.http.ports, [8080, 80]);
         assert_eq!(config.boot.unknown, Unknown::Local);
         assert_eq!(config.server.lease.as_secs(), 12 * 60 * 60);
@@ -121,6 +121,9 @@ mod tests {
             ("[server]\nrouter = \"192.168.1.1\"", "server.router: "),
             ("[server]\nlease = \"5m\"", "server.lease: "),
             ("[server]\nlease = \"99999999999999999999h\"", "server.lease: "),
+            ("relay = [{ address = \"10.20.0.0/24\" }]", "relay.address: "),
+            ("relay = [{ address = \"10.10.10.9/24\" }]", "relay.address: "),
+            ("relay = [{ address = \"10.20.0.1/24\", router = \"10.10.10.1\" }]", "relay.router: "),
             ("[http]\nports = []", "http.ports: "),
             ("[http]\nports = [80, 80]", "http.ports: "),
             ("[panel]\nbutton = 9", "panel: "),

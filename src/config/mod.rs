@@ -83,10 +83,26 @@ pub struct Config {
     pub control: PathBuf,
 }
 
-/// `[server]`: the network that the appliance makes when it is the DHCP server.
+/// `[server]`: what the appliance does when it is the DHCP server.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Server {
-    /// The appliance's own address and its network.
+    /// The network of our own interface; its `subnet` holds our own address.
+    pub local: Network,
+    /// `[[relay]]`: networks whose machines reach us through a relay agent.
+    pub relayed: Vec<Network>,
+    /// How long a machine keeps its address.
+    pub lease: Duration,
+    /// Whether we speak for these networks: a machine that we do not know is told at once
+    /// when it asks for an address that cannot be its own.
+    pub authoritative: bool,
+    /// Whether an address is looked for on the LAN before it is offered for the first time.
+    pub probe: bool,
+}
+
+/// A network that we give addresses in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Network {
+    /// The network, with the address in it that is never given: ours, or the relay's.
     pub subnet: Subnet,
     /// Addresses for machines.
     pub pool: Pool,
@@ -94,8 +110,18 @@ pub struct Server {
     pub router: Option<Ipv4Addr>,
     /// Name servers for machines.
     pub dns: Vec<Ipv4Addr>,
-    /// How long a machine keeps its address.
-    pub lease: Duration,
+}
+
+impl Server {
+    /// Every network that we give addresses in, our own first.
+    pub fn networks(&self) -> impl Iterator<Item = &Network> {
+        std::iter::once(&self.local).chain(&self.relayed)
+    }
+
+    /// Our own address.
+    pub fn address(&self) -> Ipv4Addr {
+        self.local.subnet.address()
+    }
 }
 
 /// `[boot]`

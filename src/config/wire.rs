@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
-use super::{BiosLoader, Boot, Config, ConfigError, Http, Mode, Panel, PanelKind, Server, Unknown};
+use super::{BiosLoader, Boot, Config, ConfigError, Http, Mode, Panel, PanelKind, Unknown};
+use super::{Network, Server};
 use crate::net::{Pool, Subnet};
 
 /// 8080 first: the URLs of the old box.
@@ -14,6 +15,9 @@ pub(super) const DEFAULT_PORTS: [u16; 2] = [8080, 80];
 
 /// Clients in an initramfs never renew, so a shorter lease would end under an installer.
 const SHORTEST_LEASE: Duration = Duration::from_secs(60 * 60);
+
+/// A few racks are a handful of networks; each is looked through for every request.
+const MOST_RELAYS: usize = 64;
 
 /// A year: longer says "for ever", which no pool can promise.
 const LONGEST_LEASE: Duration = Duration::from_secs(366 * 24 * 60 * 60);
@@ -30,6 +34,7 @@ pub(super) struct File {
     mode: ModeKey,
     interface: Option<String>,
     server: ServerTable,
+    relay: Vec<RelayTable>,
     boot: BootTable,
     http: HttpTable,
     media: MediaTable,
@@ -55,6 +60,17 @@ struct ServerTable {
     router: Option<Ipv4Addr>,
     dns: Vec<Ipv4Addr>,
     lease: Option<String>,
+    authoritative: Option<bool>,
+    probe: Option<bool>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RelayTable {
+    address: String,
+    pool: Option<String>,
+    router: Option<Ipv4Addr>,
+    dns: Option<Vec<Ipv4Addr>>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -143,7 +159,7 @@ impl TryFrom<File> for Config {
                 ModeKey::Proxy => Mode::Proxy,
             },
             interface: file.interface.map(interface_name).transpose()?,
-            server: server(file.server)?,
+            server: server(file.server, file.relay)?,
             boot: boot(file.boot),
             http: http(file.http)?,
             media: file.media.path.unwrap_or_else(|| "/media".into()),
@@ -165,33 +181,71 @@ fn interface_name(name: String) -> Result<String, ConfigError> {
     Ok(name)
 }
 
-fn server(table: ServerTable) -> Result<Server, ConfigError> {
-    let address = table.address.as_deref().unwrap_or("10.10.10.1/24");
-    let subnet: Subnet = address
-        .parse()
-        .map_err(|error| ConfigError::value("server.address", format!("{address:?}: {error}")))?;
-    let pool = match table.pool.as_deref() {
-        Some(pool) => Pool::parse(pool, subnet)
-            .map_err(|error| ConfigError::value("server.pool", format!("{pool:?}: {error}")))?,
-        None => {
-            Pool::default_for(subnet).map_err(|error| ConfigError::value("server.pool", error))?
-        }
+fn server(table: ServerTable, relays: Vec<RelayTable>) -> Result<Server, ConfigError> {
+    let local = network(
+        "server",
+        table.address.as_deref().unwrap_or("10.10.10.1/24"),
+        table.pool.as_deref(),
+        table.router,
+        table.dns,
+    )?;
+    let mut server = Server {
+        local,
+        relayed: Vec::new(),
+        lease: lease(table.lease.as_deref().unwrap_or("12h"))?,
+        authoritative: table.authoritative.unwrap_or(true),
+        probe: table.probe.unwrap_or(true),
     };
-    if let Some(router) = table.router
+    if relays.len() > MOST_RELAYS {
+        return Err(ConfigError::value("relay", format!("at most {MOST_RELAYS} networks")));
+    }
+    for table in relays {
+        let relayed = relayed(table, &server)?;
+        server.relayed.push(relayed);
+    }
+    Ok(server)
+}
+
+/// A network behind a relay: its machines leave it through the relay, unless told otherwise.
+fn relayed(table: RelayTable, server: &Server) -> Result<Network, ConfigError> {
+    let dns = table.dns.unwrap_or_else(|| server.local.dns.clone());
+    let mut relayed = network("relay", &table.address, table.pool.as_deref(), table.router, dns)?;
+    let relay = relayed.subnet.address();
+    relayed.router = relayed.router.or(Some(relay));
+    match server.networks().find(|other| other.subnet.overlaps(relayed.subnet)) {
+        None => Ok(relayed),
+        Some(other) => Err(ConfigError::value(
+            "relay.address",
+            format!(
+                "{} lies in the network of {}; networks are apart",
+                table.address, other.subnet
+            ),
+        )),
+    }
+}
+
+fn network(
+    key: &str,
+    address: &str,
+    pool: Option<&str>,
+    router: Option<Ipv4Addr>,
+    dns: Vec<Ipv4Addr>,
+) -> Result<Network, ConfigError> {
+    let wrong = |name: &str, message: String| ConfigError::value(format!("{key}.{name}"), message);
+    let subnet: Subnet =
+        address.parse().map_err(|error| wrong("address", format!("{address:?}: {error}")))?;
+    let pool = match pool {
+        Some(pool) => Pool::parse(pool, subnet)
+            .map_err(|error| wrong("pool", format!("{pool:?}: {error}")))?,
+        None => Pool::default_for(subnet).map_err(|error| wrong("pool", error.to_string()))?,
+    };
+    if let Some(router) = router
         && !subnet.is_host(router)
     {
-        return Err(ConfigError::value(
-            "server.router",
-            format!("{router} is not in {subnet}, so no machine could reach it"),
-        ));
+        let message = format!("{router} is not in {subnet}, so no machine could reach it");
+        return Err(wrong("router", message));
     }
-    Ok(Server {
-        subnet,
-        pool,
-        router: table.router,
-        dns: table.dns,
-        lease: lease(table.lease.as_deref().unwrap_or("12h"))?,
-    })
+    Ok(Network { subnet, pool, router, dns })
 }
 
 /// `90m`, `12h`, `7d`.

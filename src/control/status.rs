@@ -144,7 +144,9 @@ fn machine(world: &World, mac: Mac) -> MachineStatus {
 fn dhcp(world: &World) -> Dhcp {
     let (role, reason) = match world.role() {
         Role::Probing => ("probing", "looking for another DHCP server".to_owned()),
-        Role::Server => ("server", format!("giving addresses from {}", world.config.server.pool)),
+        Role::Server => {
+            ("server", format!("giving addresses from {}", world.config.server.local.pool))
+        }
         Role::Proxy(Some(other)) => {
             ("proxy", format!("{other} gives the addresses, this box the boot files"))
         }

@@ -4,12 +4,13 @@
 //! Pure. Offers live in memory only; bindings are written down by the caller before the
 //! ACK leaves.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::net::Ipv4Addr;
 
 use super::Seconds;
-use crate::net::{Mac, Pool, Subnet};
+use super::site::Site;
+use crate::net::Mac;
 
 /// An unanswered offer keeps its address this long; a BIOS takes up to 32 s to decide.
 pub const OFFER_HOLD: Seconds = 60;
@@ -17,14 +18,19 @@ pub const OFFER_HOLD: Seconds = 60;
 /// The Pi 3's boot ROM uses an offered address without ever requesting it.
 pub const SILENT_OFFER_HOLD: Seconds = 600;
 
-/// An address that a client found in use is left alone for a day, as Kea does.
-pub const DECLINE_HOLD: Seconds = 24 * 60 * 60;
+/// An address that somebody else was found at is left alone for so long, as dnsmasq does;
+/// before it is offered again it is looked for again.
+pub const DECLINE_HOLD: Seconds = 10 * 60;
 
-/// More machines than any few racks hold; past it the oldest expired binding goes.
+/// More machines than any few racks hold; past it nobody new gets an address, and nobody
+/// loses one.
 const MOST_BINDINGS: usize = 16_384;
 
 /// A stranger who makes up MACs can fill this many offers, then the oldest go.
 const MOST_OFFERS: usize = 1_024;
+
+/// As many addresses may be left alone; then the one whose time ends first is not.
+const MOST_DECLINED: usize = 4_096;
 
 /// A machine's address and when it ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -35,53 +41,22 @@ pub struct Binding {
     pub expires: Seconds,
 }
 
-/// The lease table.
-#[derive(Debug, Clone)]
+/// The lease table, of all networks: a machine is in one of them.
+#[derive(Debug, Clone, Default)]
 pub struct Leases {
-    pool: Pool,
     bindings: HashMap<Mac, Binding>,
     owners: HashMap<Ipv4Addr, Mac>,
     offers: HashMap<Mac, Binding>,
+    /// Who was offered an address, and which offer ends first.
+    offered: HashMap<Ipv4Addr, Mac>,
+    ends: BTreeSet<(Seconds, Mac)>,
     declined: HashMap<Ipv4Addr, Seconds>,
 }
 
-/// Addresses that the stick gives to named machines.
-pub trait Reservations {
-    /// The address that `mac` always has.
-    fn reserved_for(&self, mac: Mac) -> Option<Ipv4Addr>;
-    /// The machine that `address` is kept for.
-    fn holder_of(&self, address: Ipv4Addr) -> Option<Mac>;
-}
-
-/// Those of the reservations that can be given out on `subnet`; the scan of the stick names
-/// the others.
-pub struct Lendable<'a> {
-    /// All of them.
-    pub reservations: &'a dyn Reservations,
-    /// Where we give addresses.
-    pub subnet: Subnet,
-}
-
-impl Reservations for Lendable<'_> {
-    fn reserved_for(&self, mac: Mac) -> Option<Ipv4Addr> {
-        self.reservations.reserved_for(mac).filter(|address| self.subnet.can_lend(*address))
-    }
-
-    fn holder_of(&self, address: Ipv4Addr) -> Option<Mac> {
-        self.reservations.holder_of(address)
-    }
-}
-
 impl Leases {
-    /// An empty table over `pool`.
-    pub fn new(pool: Pool) -> Leases {
-        Leases {
-            pool,
-            bindings: HashMap::new(),
-            owners: HashMap::new(),
-            offers: HashMap::new(),
-            declined: HashMap::new(),
-        }
+    /// An empty table.
+    pub fn new() -> Leases {
+        Leases::default()
     }
 
     /// The machine's binding, expired or not.
@@ -91,12 +66,9 @@ impl Leases {
 
     /// The machine that holds `address` now, by a lease or an open offer.
     pub fn holder(&self, address: Ipv4Addr, now: Seconds) -> Option<Mac> {
-        let owner = self.owners.get(&address).copied();
-        let live = |mac: &Mac| self.bindings.get(mac).is_some_and(|b| b.expires > now);
-        owner.filter(live).or_else(|| {
-            let offered =
-                |(_, offer): &(&Mac, &Binding)| offer.address == address && offer.expires > now;
-            self.offers.iter().find(offered).map(|(mac, _)| *mac)
+        self.owner(address, now).or_else(|| {
+            let mac = self.offered.get(&address)?;
+            self.offers.get(mac).filter(|offer| offer.expires > now).map(|_| *mac)
         })
     }
 
@@ -106,55 +78,82 @@ impl Leases {
     }
 
     /// The address to offer: reserved, else the machine's own, else what it asks for, else
-    /// a free one that only depends on its MAC. None: the pool is full. A reserved address
-    /// that somebody still has from before comes free when that one wants to renew it.
+    /// a free one that only depends on its MAC, else the one whose offer to a stranger is
+    /// the oldest: who makes up MACs and takes no offer keeps nobody out. None: the pool is
+    /// full. A reserved address that somebody still has from before comes free when that one
+    /// wants to renew it.
     pub fn choose(
         &self,
         mac: Mac,
         requested: Option<Ipv4Addr>,
-        reservations: &dyn Reservations,
+        site: &Site,
         now: Seconds,
     ) -> Option<Ipv4Addr> {
-        let usable = |address: &Ipv4Addr| self.usable(*address, mac, reservations, now);
-        let reserved = reservations.reserved_for(mac);
+        if !self.has_room(mac, now) {
+            return None;
+        }
+        let usable = |address: &Ipv4Addr| self.usable(*address, mac, site, now);
         let own = self.bindings.get(&mac).map(|binding| binding.address);
         let offered = self.offers.get(&mac).map(|offer| offer.address);
-        let mut first_choices = [reserved, own, offered, requested].into_iter().flatten();
-        first_choices.find(usable).or_else(|| {
-            let start = preferred_index(mac);
-            (0..self.pool.size()).map(|step| self.pool.nth(start.wrapping_add(step))).find(usable)
-        })
+        let first_choices = [site.reserved_for(mac), own, offered, requested];
+        let start = preferred_index(mac);
+        let in_pool = (0..site.pool.size()).map(|step| site.pool.nth(start.wrapping_add(step)));
+        let mut free = first_choices.into_iter().flatten().chain(in_pool);
+        free.find(usable).or_else(|| self.oldest_offer_to_a_stranger(mac, site, now))
     }
 
     /// Whether `mac` may be given `address` now.
-    pub fn usable(
-        &self,
-        address: Ipv4Addr,
-        mac: Mac,
-        reservations: &dyn Reservations,
-        now: Seconds,
-    ) -> bool {
-        let kept_for_another = reservations.holder_of(address).is_some_and(|holder| holder != mac);
-        let own_reservation = reservations.reserved_for(mac) == Some(address);
-        (own_reservation || self.pool.contains(address) && !kept_for_another)
-            && self.free_for(address, mac, now)
+    pub fn usable(&self, address: Ipv4Addr, mac: Mac, site: &Site, now: Seconds) -> bool {
+        site.allows(address, mac)
+            && !self.is_declined(address, now)
+            && self.holder(address, now).is_none_or(|holder| holder == mac)
+    }
+
+    /// The same for a machine that was offered `address` and takes it: an offer to somebody
+    /// else, who has not taken it, does not count against it.
+    pub fn takeable(&self, address: Ipv4Addr, mac: Mac, site: &Site, now: Seconds) -> bool {
+        self.has_room(mac, now)
+            && site.allows(address, mac)
+            && !self.is_declined(address, now)
+            && self.owner(address, now).is_none_or(|owner| owner == mac)
+    }
+
+    /// Whether `mac` has `address` by a lease, or was just offered it.
+    pub fn is_at(&self, mac: Mac, address: Ipv4Addr, now: Seconds) -> bool {
+        let live = |binding: &&Binding| binding.address == address && binding.expires > now;
+        self.bindings.get(&mac).filter(live).is_some()
+            || self.offers.get(&mac).is_some_and(|offer| live(&offer))
     }
 
     /// Remembers an offer for a short time.
     pub fn offer(&mut self, mac: Mac, address: Ipv4Addr, until: Seconds) {
-        if self.offers.len() >= MOST_OFFERS && !self.offers.contains_key(&mac) {
-            let oldest = self.offers.iter().min_by_key(|(_, offer)| offer.expires);
-            if let Some(oldest) = oldest.map(|(mac, _)| *mac) {
-                self.offers.remove(&oldest);
-            }
+        self.withdraw(mac);
+        if let Some(former) = self.offered.get(&address).copied() {
+            self.withdraw(former);
+        }
+        if self.offers.len() >= MOST_OFFERS
+            && let Some((_, oldest)) = self.ends.first().copied()
+        {
+            self.withdraw(oldest);
         }
         self.offers.insert(mac, Binding { address, expires: until });
+        self.offered.insert(address, mac);
+        self.ends.insert((until, mac));
+    }
+
+    /// The machine has taken another server's offer, or ours.
+    pub fn withdraw(&mut self, mac: Mac) {
+        if let Some(offer) = self.offers.remove(&mac) {
+            self.offered.remove(&offer.address);
+            self.ends.remove(&(offer.expires, mac));
+        }
     }
 
     /// Gives `address` to `mac`. The machine's former address, and the address's former
-    /// machine, are forgotten.
-    pub fn bind(&mut self, mac: Mac, binding: Binding) {
-        self.offers.remove(&mac);
+    /// machine, are forgotten: what is kept of the machines that this returns must go.
+    pub fn bind(&mut self, mac: Mac, binding: Binding) -> Vec<Mac> {
+        self.withdraw(mac);
+        let mut forgotten = Vec::new();
         if let Some(former) = self.bindings.insert(mac, binding)
             && self.owners.get(&former.address) == Some(&mac)
         {
@@ -164,44 +163,72 @@ impl Leases {
             && former != mac
         {
             self.bindings.remove(&former);
+            forgotten.push(former);
         }
-        self.shrink();
+        forgotten.extend(self.shrink());
+        forgotten
     }
 
     /// The client gave its address back: it ends now, and stays its own if it comes again.
     pub fn release(&mut self, mac: Mac, now: Seconds) {
-        self.offers.remove(&mac);
+        self.withdraw(mac);
         if let Some(binding) = self.bindings.get_mut(&mac) {
             binding.expires = binding.expires.min(now);
         }
     }
 
-    /// The client found somebody else at `address`.
+    /// Somebody else was found at `address`, which `mac` had or was offered.
     pub fn decline(&mut self, mac: Mac, address: Ipv4Addr, until: Seconds) {
-        self.offers.remove(&mac);
+        self.withdraw(mac);
         if self.owners.get(&address) == Some(&mac) {
             self.owners.remove(&address);
             self.bindings.remove(&mac);
         }
-        if self.pool.contains(address) {
-            self.declined.insert(address, until);
-        }
-    }
-
-    /// Nobody else holds it and nobody found it in use.
-    fn free_for(&self, address: Ipv4Addr, mac: Mac, now: Seconds) -> bool {
-        let declined = self.declined.get(&address).is_some_and(|until| *until > now);
-        !declined && self.holder(address, now).is_none_or(|holder| holder == mac)
-    }
-
-    fn shrink(&mut self) {
-        if self.bindings.len() > MOST_BINDINGS
-            && let Some(oldest) =
-                self.bindings.iter().min_by_key(|(_, b)| b.expires).map(|(mac, _)| *mac)
-            && let Some(binding) = self.bindings.remove(&oldest)
+        if self.declined.len() >= MOST_DECLINED
+            && let Some(soonest) = self.declined.iter().min_by_key(|(_, until)| **until)
         {
-            self.owners.remove(&binding.address);
+            let soonest = *soonest.0;
+            self.declined.remove(&soonest);
         }
+        self.declined.insert(address, until);
+    }
+
+    fn owner(&self, address: Ipv4Addr, now: Seconds) -> Option<Mac> {
+        let owner = self.owners.get(&address).copied();
+        owner.filter(|mac| self.bindings.get(mac).is_some_and(|binding| binding.expires > now))
+    }
+
+    fn is_declined(&self, address: Ipv4Addr, now: Seconds) -> bool {
+        self.declined.get(&address).is_some_and(|until| *until > now)
+    }
+
+    /// Whether one more machine can be remembered.
+    fn has_room(&self, mac: Mac, now: Seconds) -> bool {
+        self.bindings.len() < MOST_BINDINGS
+            || self.bindings.contains_key(&mac)
+            || self.bindings.values().any(|binding| binding.expires <= now)
+    }
+
+    fn oldest_offer_to_a_stranger(&self, mac: Mac, site: &Site, now: Seconds) -> Option<Ipv4Addr> {
+        let strangers = self.ends.iter().filter(|(_, holder)| {
+            !self.bindings.contains_key(holder) && !site.reservations.names(*holder)
+        });
+        let mut addresses =
+            strangers.filter_map(|(_, holder)| Some(self.offers.get(holder)?.address));
+        addresses.find(|address| self.takeable(*address, mac, site, now))
+    }
+
+    /// Forgets who has gone longest ago. Nobody who is there ([`Leases::has_room`] was asked
+    /// before), or two would have one address.
+    fn shrink(&mut self) -> Option<Mac> {
+        if self.bindings.len() <= MOST_BINDINGS {
+            return None;
+        }
+        let oldest = self.bindings.iter().min_by_key(|(_, binding)| binding.expires);
+        let (mac, address) = oldest.map(|(mac, binding)| (*mac, binding.address))?;
+        self.bindings.remove(&mac);
+        self.owners.remove(&address);
+        Some(mac)
     }
 }
 
@@ -213,36 +240,13 @@ fn preferred_index(mac: Mac) -> u32 {
 }
 
 #[cfg(test)]
-pub(super) mod tests {
+mod tests {
+    use super::super::site::tests::{Nobody, One, site};
     use super::*;
 
-    /// A stick that reserves no address.
-    pub struct Nobody;
-
-    impl Reservations for Nobody {
-        fn reserved_for(&self, _: Mac) -> Option<Ipv4Addr> {
-            None
-        }
-        fn holder_of(&self, _: Ipv4Addr) -> Option<Mac> {
-            None
-        }
-    }
-
-    struct One(Mac, Ipv4Addr);
-
-    impl Reservations for One {
-        fn reserved_for(&self, mac: Mac) -> Option<Ipv4Addr> {
-            (mac == self.0).then_some(self.1)
-        }
-        fn holder_of(&self, address: Ipv4Addr) -> Option<Mac> {
-            (address == self.1).then_some(self.0)
-        }
-    }
-
-    fn leases(pool: &str) -> Leases {
-        let subnet = "10.10.10.1/24".parse().unwrap();
-        Leases::new(Pool::parse(pool, subnet).unwrap())
-    }
+    const POOL: &str = "10.10.10.100-10.10.10.250";
+    const ONE: &str = "10.10.10.100-10.10.10.100";
+    const TWO: &str = "10.10.10.100-10.10.10.101";
 
     fn mac(last: u8) -> Mac {
         Mac::new([0x52, 0x54, 0, 0, 0, last]).unwrap()
@@ -252,20 +256,24 @@ pub(super) mod tests {
         Ipv4Addr::new(10, 10, 10, last)
     }
 
+    fn until(last: u8, expires: Seconds) -> Binding {
+        Binding { address: ip(last), expires }
+    }
+
     #[test]
     fn a_machine_gets_the_same_address_again_even_with_no_memory_of_it() {
-        let first = leases("10.10.10.100-10.10.10.250").choose(mac(1), None, &Nobody, 0);
-        let second = leases("10.10.10.100-10.10.10.250").choose(mac(1), None, &Nobody, 9);
+        let first = Leases::new().choose(mac(1), None, &site(POOL, &Nobody), 0);
+        let second = Leases::new().choose(mac(1), None, &site(POOL, &Nobody), 9);
         assert!(first.is_some());
         assert_eq!(first, second);
     }
 
     #[test]
     fn every_address_is_given_once_and_then_the_pool_is_full() {
-        let mut leases = leases("10.10.10.100-10.10.10.109");
+        let (mut leases, site) = (Leases::new(), site("10.10.10.100-10.10.10.109", &Nobody));
         let mut given: Vec<Ipv4Addr> = (1..=10)
             .map(|n| {
-                let address = leases.choose(mac(n), None, &Nobody, 0).unwrap();
+                let address = leases.choose(mac(n), None, &site, 0).unwrap();
                 leases.bind(mac(n), Binding { address, expires: 100 });
                 address
             })
@@ -273,75 +281,108 @@ pub(super) mod tests {
         given.sort();
         given.dedup();
         assert_eq!(given.len(), 10);
-        assert_eq!(leases.choose(mac(11), None, &Nobody, 50), None);
-        assert!(leases.choose(mac(11), None, &Nobody, 100).is_some(), "leases ended");
+        assert_eq!(leases.choose(mac(11), None, &site, 50), None);
+        assert!(leases.choose(mac(11), None, &site, 100).is_some(), "leases ended");
     }
 
     #[test]
-    fn an_offered_address_is_kept_for_its_machine_until_the_offer_ends() {
-        let mut leases = leases("10.10.10.100-10.10.10.100");
+    fn an_offered_address_is_kept_for_its_machine_while_there_are_others() {
+        let (mut leases, site) = (Leases::new(), site(TWO, &Nobody));
         leases.offer(mac(1), ip(100), OFFER_HOLD);
-        assert_eq!(leases.choose(mac(2), None, &Nobody, OFFER_HOLD - 1), None);
-        assert_eq!(leases.choose(mac(2), None, &Nobody, OFFER_HOLD), Some(ip(100)));
+        assert_eq!(leases.choose(mac(2), Some(ip(100)), &site, 0), Some(ip(101)));
+        assert_eq!(leases.choose(mac(2), Some(ip(100)), &site, OFFER_HOLD), Some(ip(100)));
+    }
+
+    #[test]
+    fn who_takes_no_offer_keeps_nobody_out() {
+        let (mut leases, site) = (Leases::new(), site(TWO, &Nobody));
+        leases.offer(mac(1), ip(100), 10);
+        leases.offer(mac(2), ip(101), 11);
+        assert_eq!(leases.choose(mac(3), None, &site, 0), Some(ip(100)), "the oldest offer");
+        leases.offer(mac(3), ip(100), 12);
+        assert!(!leases.is_at(mac(1), ip(100), 0));
+        // The first one was only slow: it gets what it was offered, if nobody took it.
+        assert!(leases.takeable(ip(100), mac(1), &site, 0));
+        leases.bind(mac(3), until(100, 90));
+        assert!(!leases.takeable(ip(100), mac(1), &site, 0));
+    }
+
+    #[test]
+    fn what_a_named_machine_or_one_with_a_lease_was_offered_stays_its_own() {
+        let named = One(mac(1), ip(20));
+        let (mut leases, site) = (Leases::new(), site(TWO, &named));
+        leases.offer(mac(1), ip(100), 10);
+        leases.bind(mac(2), until(101, 5));
+        leases.offer(mac(2), ip(101), 11);
+        assert_eq!(leases.choose(mac(3), None, &site, 6), None);
     }
 
     #[test]
     fn an_expired_machine_loses_its_address_only_to_another_that_needs_it() {
-        let mut leases = leases("10.10.10.100-10.10.10.100");
-        leases.bind(mac(1), Binding { address: ip(100), expires: 10 });
-        assert_eq!(leases.choose(mac(1), None, &Nobody, 11), Some(ip(100)));
-        leases.bind(mac(2), Binding { address: ip(100), expires: 99 });
+        let (mut leases, site) = (Leases::new(), site(ONE, &Nobody));
+        leases.bind(mac(1), until(100, 10));
+        assert_eq!(leases.choose(mac(1), None, &site, 11), Some(ip(100)));
+        assert_eq!(leases.bind(mac(2), until(100, 99)), [mac(1)], "what is kept of it must go");
         assert_eq!(leases.binding(mac(1)), None);
         assert_eq!(leases.holder(ip(100), 50), Some(mac(2)));
     }
 
     #[test]
     fn a_reserved_address_goes_to_nobody_else_and_may_lie_outside_the_pool() {
-        let leases = leases("10.10.10.100-10.10.10.101");
         let inside = One(mac(1), ip(100));
-        assert_eq!(leases.choose(mac(2), Some(ip(100)), &inside, 0), Some(ip(101)));
-        assert_eq!(leases.choose(mac(1), None, &inside, 0), Some(ip(100)));
+        let leases = Leases::new();
+        assert_eq!(leases.choose(mac(2), Some(ip(100)), &site(TWO, &inside), 0), Some(ip(101)));
+        assert_eq!(leases.choose(mac(1), None, &site(TWO, &inside), 0), Some(ip(100)));
         let outside = One(mac(1), ip(20));
-        assert_eq!(leases.choose(mac(1), None, &outside, 0), Some(ip(20)));
+        assert_eq!(leases.choose(mac(1), None, &site(TWO, &outside), 0), Some(ip(20)));
     }
 
     #[test]
     fn while_another_still_has_its_reserved_address_a_machine_gets_a_different_one() {
-        let mut leases = leases("10.10.10.100-10.10.10.101");
-        leases.bind(mac(2), Binding { address: ip(100), expires: 10 });
         let reserved = One(mac(1), ip(100));
-        assert_eq!(leases.choose(mac(1), None, &reserved, 9), Some(ip(101)));
-        assert!(!leases.usable(ip(100), mac(2), &reserved, 9), "its holder cannot renew it");
-        assert_eq!(leases.choose(mac(1), None, &reserved, 10), Some(ip(100)));
-    }
-
-    #[test]
-    fn a_reservation_that_cannot_be_on_this_network_is_none() {
-        let subnet: Subnet = "10.10.10.1/24".parse().unwrap();
-        for (last, lendable) in [(0, false), (1, false), (20, true), (255, false)] {
-            let one = One(mac(1), ip(last));
-            let reserved = Lendable { reservations: &one, subnet }.reserved_for(mac(1));
-            assert_eq!(reserved.is_some(), lendable, "{last}");
-        }
+        let (mut leases, site) = (Leases::new(), site(TWO, &reserved));
+        leases.bind(mac(2), until(100, 10));
+        assert_eq!(leases.choose(mac(1), None, &site, 9), Some(ip(101)));
+        assert!(!leases.usable(ip(100), mac(2), &site, 9), "its holder cannot renew it");
+        assert_eq!(leases.choose(mac(1), None, &site, 10), Some(ip(100)));
     }
 
     #[test]
     fn a_declined_address_is_left_alone_for_its_time() {
-        let mut leases = leases("10.10.10.100-10.10.10.101");
-        leases.bind(mac(1), Binding { address: ip(100), expires: 1000 });
+        let (mut leases, site) = (Leases::new(), site(TWO, &Nobody));
+        leases.bind(mac(1), until(100, 1000));
         leases.decline(mac(1), ip(100), 500);
-        assert_eq!(leases.choose(mac(1), Some(ip(100)), &Nobody, 499), Some(ip(101)));
-        assert!(leases.usable(ip(100), mac(1), &Nobody, 500));
+        assert_eq!(leases.choose(mac(1), Some(ip(100)), &site, 499), Some(ip(101)));
+        assert!(leases.usable(ip(100), mac(1), &site, 500));
     }
 
     #[test]
-    fn made_up_clients_cannot_fill_the_memory_with_offers() {
-        let mut leases = leases("10.10.10.2-10.10.10.250");
-        for n in 0..10_000_u32 {
+    fn made_up_clients_cannot_fill_the_memory() {
+        let mut leases = Leases::new();
+        for n in 0..20_000_u32 {
             let [_, a, b, c] = n.to_be_bytes();
             let mac = Mac::new([2, 0, 0, a, b, c]).unwrap();
-            leases.offer(mac, ip(2), u64::from(n));
+            let address = Ipv4Addr::from(0x0a00_0000 + n);
+            leases.offer(mac, address, u64::from(n));
+            leases.decline(mac, address, u64::from(n));
+            leases.offer(mac, address, u64::from(n));
         }
         assert_eq!(leases.offers.len(), MOST_OFFERS);
+        assert_eq!((leases.offered.len(), leases.ends.len()), (MOST_OFFERS, MOST_OFFERS));
+        assert_eq!(leases.declined.len(), MOST_DECLINED);
+    }
+
+    #[test]
+    fn when_the_table_is_full_a_newcomer_gets_nothing_and_nobody_loses_an_address() {
+        let (mut leases, site) = (Leases::new(), site(POOL, &Nobody));
+        for n in 0..u32::try_from(MOST_BINDINGS).unwrap() {
+            let [_, a, b, c] = n.to_be_bytes();
+            let mac = Mac::new([2, 0, 0, a, b, c]).unwrap();
+            leases.bind(mac, Binding { address: Ipv4Addr::from(0x0b00_0000 + n), expires: 50 });
+        }
+        assert_eq!(leases.choose(mac(1), None, &site, 49), None);
+        assert!(leases.choose(mac(1), None, &site, 50).is_some());
+        assert_eq!(leases.bind(mac(1), until(100, 99)).len(), 1);
+        assert_eq!(leases.bindings.len(), MOST_BINDINGS);
     }
 }

@@ -1,15 +1,17 @@
 //! DHCP as a network-boot client needs it (RFC 2131, 2132, 4578; Intel PXE 2.1).
 //!
-//! One packet takes three steps: [`wire`] parses it behind a strict gate, [`decide`] says
-//! what to answer and what to remember, [`server`] does it. `wire`, `decide`,
-//! `reply`, `proxy`, `client`, `lease` and `route` are pure: time is an argument, and nothing in them
-//! touches a socket.
+//! One packet takes three steps: [`wire`] parses it behind a strict gate, [`decide`] (or
+//! [`proxy`], beside another server) says what to answer and what to remember, [`server`]
+//! does it. All but `answer`, `lodger`, `probe`, `server` and `socket` is pure: time is an
+//! argument, and nothing touches a socket.
 
+pub mod answer;
 pub mod client;
 pub mod decide;
 pub mod lease;
 pub mod limit;
 pub mod lodger;
+pub mod message;
 pub mod option;
 pub mod probe;
 pub mod proxy;
@@ -17,6 +19,7 @@ pub mod reply;
 pub mod route;
 pub mod server;
 pub mod shape;
+pub mod site;
 pub mod socket;
 pub mod waiting;
 pub mod wire;

@@ -3,9 +3,21 @@
 use std::net::Ipv4Addr;
 
 use super::Seconds;
-use super::decide::Context;
 use super::option;
 use super::wire::{Kind, Reply, Request};
+use crate::config::Network;
+
+/// What replies say of us and of the network that the client is in.
+pub struct Terms<'a> {
+    /// Our own address: where the boot files are.
+    pub own: Ipv4Addr,
+    /// What we name as the server's address; a relay may want its own there.
+    pub server_id: Ipv4Addr,
+    /// The client's network.
+    pub network: &'a Network,
+    /// What the client shall load.
+    pub boot: &'a BootReply,
+}
 
 /// What the boot plan says a client shall load; the DHCP side only wraps it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -18,25 +30,28 @@ pub enum BootReply {
     Ipxe(String),
     /// UEFI HTTP boot: the URL of a loader.
     Http(String),
+    /// U-Boot: a TFTP name, and no option of PXE's.
+    Plain(String),
     /// A Raspberry Pi as client: it has its own list of names.
     RaspberryPi,
 }
 
-/// OFFER or ACK with an address.
+/// OFFER or ACK with an address for so many seconds.
 pub(super) fn grant(
     kind: Kind,
     request: &Request,
-    context: &Context,
+    terms: &Terms,
     address: Ipv4Addr,
-    seconds: Seconds,
+    lease: Seconds,
 ) -> Reply {
     let mut reply = blank(kind, request);
     reply.yiaddr = address;
     if kind == Kind::Ack {
         reply.ciaddr = request.ciaddr;
     }
-    add_network(&mut reply, context, Some(seconds));
-    add_boot(&mut reply, request, context);
+    add_network(&mut reply, terms, Some(lease));
+    add_boot(&mut reply, terms);
+    echo_uuid(&mut reply, request);
     echo_identity(&mut reply, request);
     reply
 }
@@ -59,23 +74,23 @@ pub(super) fn blank(kind: Kind, request: &Request) -> Reply {
 }
 
 /// 54 first: some clients read no further than they must. 1 before 3 (RFC 2132 §3.3).
-pub(super) fn add_network(reply: &mut Reply, context: &Context, lease: Option<Seconds>) {
-    let server = context.server;
+pub(super) fn add_network(reply: &mut Reply, terms: &Terms, lease: Option<Seconds>) {
+    let network = terms.network;
     let mut add = |code: u8, data: Vec<u8>| reply.options.push((code, data));
-    add(option::SERVER_ID, server.subnet.address().octets().to_vec());
+    add(option::SERVER_ID, terms.server_id.octets().to_vec());
     if let Some(seconds) = lease {
         let bytes = |seconds: u64| u32::try_from(seconds).unwrap_or(u32::MAX).to_be_bytes();
         add(option::LEASE, bytes(seconds).to_vec());
         add(option::RENEW, bytes(seconds / 2).to_vec());
         add(option::REBIND, bytes(seconds / 8 * 7).to_vec());
     }
-    add(option::SUBNET_MASK, server.subnet.netmask().octets().to_vec());
-    add(option::BROADCAST, server.subnet.broadcast().octets().to_vec());
-    if let Some(router) = server.router {
+    add(option::SUBNET_MASK, network.subnet.netmask().octets().to_vec());
+    add(option::BROADCAST, network.subnet.broadcast().octets().to_vec());
+    if let Some(router) = network.router {
         add(option::ROUTER, router.octets().to_vec());
     }
-    if !server.dns.is_empty() {
-        add(option::DNS, server.dns.iter().flat_map(|dns| dns.octets()).collect());
+    if !network.dns.is_empty() {
+        add(option::DNS, network.dns.iter().flat_map(|dns| dns.octets()).collect());
     }
 }
 
@@ -92,17 +107,14 @@ const IPXE_NO_PROXY: [u8; 3] = [0xb0, 1, 1];
 
 /// The file goes into the header, never into option 67: shim reads no option, EDK2
 /// writes a NUL behind one. 60 and 43 always together: 60 alone sends EDK2 to port 4011.
-pub(super) fn add_boot(reply: &mut Reply, request: &Request, context: &Context) {
+pub(super) fn add_boot(reply: &mut Reply, terms: &Terms) {
     let mut pxe = |class: &[u8], vendor: &[u8]| {
         reply.options.push((option::VENDOR_CLASS, class.to_vec()));
         if !vendor.is_empty() {
             reply.options.push((option::VENDOR, vendor.to_vec()));
         }
-        if let Some(uuid) = &request.uuid {
-            reply.options.push((option::UUID, uuid.clone()));
-        }
     };
-    let file = match context.boot {
+    let file = match terms.boot {
         BootReply::Nothing => return,
         BootReply::Pxe(file) => {
             pxe(b"PXEClient", &PXE_DIRECT);
@@ -112,6 +124,7 @@ pub(super) fn add_boot(reply: &mut Reply, request: &Request, context: &Context) 
             pxe(b"HTTPClient", &[]);
             url
         }
+        BootReply::Plain(file) => file,
         BootReply::RaspberryPi => {
             pxe(b"PXEClient", PXE_RASPBERRY);
             ""
@@ -121,16 +134,20 @@ pub(super) fn add_boot(reply: &mut Reply, request: &Request, context: &Context) 
             url
         }
     };
-    reply.siaddr = context.server.subnet.address();
+    reply.siaddr = terms.own;
     reply.file = file.to_owned();
 }
 
 /// 61 where the client sent it (RFC 6842 §3), 82 unchanged and last (RFC 3046 §2.2).
 pub(super) fn echo_identity(reply: &mut Reply, request: &Request) {
-    if let Some(client_id) = &request.client_id {
-        reply.options.push((option::CLIENT_ID, client_id.clone()));
+    for (code, data) in
+        [(option::CLIENT_ID, &request.client_id), (option::RELAY_INFO, &request.relay_info)]
+    {
+        reply.options.extend(data.clone().map(|data| (code, data)));
     }
-    if let Some(relay_info) = &request.relay_info {
-        reply.options.push((option::RELAY_INFO, relay_info.clone()));
-    }
+}
+
+/// 97 byte for byte (RFC 4578 §2.3); GRUB looks for its configuration by it.
+pub(super) fn echo_uuid(reply: &mut Reply, request: &Request) {
+    reply.options.extend(request.uuid.clone().map(|uuid| (option::UUID, uuid)));
 }

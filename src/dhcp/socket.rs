@@ -1,4 +1,5 @@
-//! The two ways out of the box: a UDP socket, and packets to machines without an address.
+//! The ways in and out of the box: a UDP socket, packets to machines without an address, and
+//! ARP to find who has one.
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4, UdpSocket};
@@ -8,12 +9,14 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use super::route::Route;
 use super::{CLIENT_PORT, SERVER_PORT};
+use crate::net::arp::{ArpSocket, Heard};
 use crate::net::packet::{Datagram, PacketSocket};
 
-/// Both sockets of one interface.
+/// The sockets of one interface.
 pub struct DhcpSocket {
     udp: UdpSocket,
     packets: PacketSocket,
+    arp: ArpSocket,
     address: Ipv4Addr,
 }
 
@@ -22,12 +25,14 @@ impl DhcpSocket {
     pub fn new(udp: UdpSocket, interface: &str, address: Ipv4Addr) -> io::Result<DhcpSocket> {
         udp.set_nonblocking(true)?;
         udp.set_broadcast(true)?;
-        Ok(DhcpSocket { udp, packets: PacketSocket::sender(interface)?, address })
+        let packets = PacketSocket::sender(interface)?;
+        Ok(DhcpSocket { udp, packets, arp: ArpSocket::open(interface)?, address })
     }
 
     /// Waits for a packet, at most for `patience`.
     pub fn wait(&self, patience: Duration) -> io::Result<()> {
-        let mut sockets = [PollFd::new(&self.udp, PollFlags::IN)];
+        let mut sockets =
+            [PollFd::new(&self.udp, PollFlags::IN), PollFd::new(&self.arp, PollFlags::IN)];
         let patience = Timespec {
             tv_sec: i64::try_from(patience.as_secs()).unwrap_or(i64::MAX),
             tv_nsec: i64::from(patience.subsec_nanos()),
@@ -38,10 +43,21 @@ impl DhcpSocket {
         }
     }
 
-    /// The next packet that is already there.
-    pub fn receive(&self, buffer: &mut [u8]) -> io::Result<Option<usize>> {
+    /// Asks who is at `address`.
+    pub fn look_for(&self, address: Ipv4Addr) -> io::Result<()> {
+        self.arp.probe(address)
+    }
+
+    /// Who is where, as far as somebody said it since the last call.
+    pub fn heard(&self) -> io::Result<Option<Heard>> {
+        self.arp.heard()
+    }
+
+    /// The next packet that is already there, and who sent it.
+    pub fn receive(&self, buffer: &mut [u8]) -> io::Result<Option<(usize, SocketAddrV4)>> {
         match self.udp.recv_from(buffer) {
-            Ok((length, _)) => Ok(Some(length)),
+            Ok((length, SocketAddr::V4(from))) => Ok(Some((length, from))),
+            Ok((_, SocketAddr::V6(_))) => Ok(None),
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(None),
             Err(error) if error.kind() == io::ErrorKind::Interrupted => Ok(None),
             Err(error) => Err(error),

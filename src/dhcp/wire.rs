@@ -4,112 +4,18 @@
 //! the library, which panics on `hlen` > 16 and takes any magic cookie.
 
 use std::fmt;
-use std::net::Ipv4Addr;
 
 use dhcproto::v4::borrowed::Message as View;
-use dhcproto::v4::{Flags, HType, Message, Opcode, OptionCode};
+use dhcproto::v4::{Flags, HType, Message, Opcode};
 use dhcproto::{Encodable, Encoder};
 
-use super::option;
+use super::option::{self, END, Options, suboption};
+
+pub use super::message::{BROADCAST_FLAG, Kind, Reply, Request};
 use crate::net::Mac;
-
-/// DHCP message type, option 53 (RFC 2132 §9.6).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
-    /// Client looks for servers.
-    Discover,
-    /// Server offers an address.
-    Offer,
-    /// Client asks for an address, or to keep one.
-    Request,
-    /// Client found the address in use.
-    Decline,
-    /// Server grants.
-    Ack,
-    /// Server refuses.
-    Nak,
-    /// Client gives its address back.
-    Release,
-    /// Client has an address and asks for the rest.
-    Inform,
-}
-
-/// What a client said: the header fields and the options that we act on.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Request {
-    /// Option 53.
-    pub kind: Kind,
-    /// Hardware address; only Ethernet gets through the gate.
-    pub mac: Mac,
-    /// Transaction id, copied into the reply.
-    pub xid: u32,
-    /// The flags word; bit 15 asks for a broadcast reply.
-    pub flags: u16,
-    /// The address the client already uses, or 0.0.0.0.
-    pub ciaddr: Ipv4Addr,
-    /// The relay that passed this on, or 0.0.0.0.
-    pub giaddr: Ipv4Addr,
-    /// Option 50: the address the client would like.
-    pub requested: Option<Ipv4Addr>,
-    /// Option 54: the server the client talks to.
-    pub server_id: Option<Ipv4Addr>,
-    /// Option 57: the longest reply the client can take, in bytes of DHCP.
-    pub max_size: usize,
-    /// Option 60: `PXEClient:Arch:00007:UNDI:003000`.
-    pub vendor_class: Vec<u8>,
-    /// Option 61, echoed (RFC 6842).
-    pub client_id: Option<Vec<u8>>,
-    /// Option 77: `iPXE`, with or without a length byte.
-    pub user_class: Vec<u8>,
-    /// Option 82, echoed last (RFC 3046 §2.2).
-    pub relay_info: Option<Vec<u8>>,
-    /// Option 93: the firmware's kind, first value (RFC 4578 §2.1).
-    pub arch: Option<u16>,
-    /// Option 97: the machine's UUID, echoed byte for byte (RFC 4578 §2.3).
-    pub uuid: Option<Vec<u8>>,
-    /// Option 175: what this iPXE can do.
-    pub ipxe: Vec<u8>,
-}
-
-impl Request {
-    /// Bit 15 of `flags`: the client cannot take a unicast reply yet.
-    pub fn wants_broadcast(&self) -> bool {
-        self.flags & BROADCAST_FLAG != 0
-    }
-}
-
-/// What we answer. Options are encoded in the order in which they stand here.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Reply {
-    /// Option 53.
-    pub kind: Kind,
-    /// Copied from the request.
-    pub mac: Mac,
-    /// Copied from the request.
-    pub xid: u32,
-    /// Copied from the request; a relayed NAK sets bit 15.
-    pub flags: u16,
-    /// Copied from the request in an ACK.
-    pub ciaddr: Ipv4Addr,
-    /// The client's address.
-    pub yiaddr: Ipv4Addr,
-    /// Where the boot file is, or 0.0.0.0.
-    pub siaddr: Ipv4Addr,
-    /// Copied from the request.
-    pub giaddr: Ipv4Addr,
-    /// The boot file: a TFTP name or a URL, at most [`LONGEST_FILE`] bytes.
-    pub file: String,
-    /// Options after 53, each at most 255 bytes.
-    pub options: Vec<(u8, Vec<u8>)>,
-    /// The request's option 57.
-    pub max_size: usize,
-}
 
 /// `file` is 128 bytes and ends with a NUL for the firmware that counts on one.
 pub const LONGEST_FILE: usize = 127;
-
-/// Bit 15 of `flags` (RFC 2131 figure 2).
-pub const BROADCAST_FLAG: u16 = 0x8000;
 
 /// Fixed header with the magic cookie.
 const HEADER: usize = 240;
@@ -165,36 +71,32 @@ pub fn parse(packet: &[u8]) -> Result<Request, Malformed> {
     gate(packet)?;
     let view = View::new(packet).map_err(|_| Malformed::Size)?;
     let hardware: [u8; 6] = view.chaddr().try_into().map_err(|_| Malformed::Hardware)?;
-    let mut request = Request {
-        kind: Kind::Discover,
+    let options = options(packet)?;
+    let relay_info = options.owned(option::RELAY_INFO);
+    let of_relay = |tag| option::address(suboption(relay_info.as_deref()?, tag)?);
+    let selected = options.address(option::SUBNET_SELECTION);
+    let boot_item = |vendor| suboption(vendor, option::VENDOR_BOOT_ITEM)?.try_into().ok();
+    Ok(Request {
+        kind: options.get(option::MESSAGE_TYPE).and_then(kind).ok_or(Malformed::MessageType)?,
         mac: Mac::new(hardware).ok_or(Malformed::Hardware)?,
         xid: view.xid(),
         flags: u16::from(view.flags()),
         ciaddr: view.ciaddr(),
         giaddr: view.giaddr(),
-        requested: None,
-        server_id: None,
-        max_size: DEFAULT_MAX_SIZE,
-        vendor_class: Vec::new(),
-        client_id: None,
-        user_class: Vec::new(),
-        relay_info: None,
-        arch: None,
-        uuid: None,
-        ipxe: Vec::new(),
-    };
-    let mut kind = None;
-    for option in view.opts() {
-        if option.code() == OptionCode::MessageType {
-            let once = kind.replace(message_type(option.data())?).is_none();
-            if !once {
-                return Err(Malformed::MessageType);
-            }
-        }
-        request.take(u8::from(option.code()), option.data());
-    }
-    request.kind = kind.ok_or(Malformed::MessageType)?;
-    Ok(request)
+        requested: options.address(option::REQUESTED),
+        server_id: options.address(option::SERVER_ID),
+        max_size: max_size(options.word(option::MAX_SIZE)),
+        vendor_class: options.owned(option::VENDOR_CLASS).unwrap_or_default(),
+        client_id: options.owned(option::CLIENT_ID).filter(|id| fits_one_option(id)),
+        user_class: options.owned(option::USER_CLASS).unwrap_or_default(),
+        link: of_relay(option::RELAY_LINK).or(selected),
+        server_override: of_relay(option::RELAY_SERVER_ID),
+        relay_info,
+        arch: options.word(option::ARCH),
+        uuid: options.owned(option::UUID).filter(|id| fits_one_option(id)),
+        ipxe: options.owned(option::IPXE).unwrap_or_default(),
+        boot_item: options.get(option::VENDOR).and_then(boot_item),
+    })
 }
 
 /// The bytes of a reply: at least 300, never more than the client takes.
@@ -227,60 +129,55 @@ fn gate(packet: &[u8]) -> Result<(), Malformed> {
     if *hops > MOST_HOPS {
         return Err(Malformed::Hops);
     }
-    let mut rest = packet.get(HEADER..).unwrap_or_default();
-    loop {
-        rest = match rest {
-            [] | [END, ..] => return Ok(()),
-            [PAD, after @ ..] => after,
-            [_, length, after @ ..] => {
-                after.get(usize::from(*length)..).ok_or(Malformed::Overrun)?
-            }
-            [_] => return Err(Malformed::Overrun),
-        };
+    Ok(())
+}
+
+/// All options, also those that a client put where a file name would stand (RFC 2131 §4.1).
+fn options(packet: &[u8]) -> Result<Options, Malformed> {
+    const FILE: u8 = 1;
+    const SERVER_NAME: u8 = 2;
+    let mut options = Options::default();
+    let field = packet.get(HEADER..).unwrap_or_default();
+    options.add(field).map_err(|_| Malformed::Overrun)?;
+    let overload = match options.get(option::OVERLOAD) {
+        Some([fields]) => *fields,
+        _ => 0,
+    };
+    for (field, place) in [(FILE, FILE_FIELD), (SERVER_NAME, SERVER_NAME_FIELD)] {
+        if overload & field != 0 {
+            let field = packet.get(place).unwrap_or_default();
+            options.add(field).map_err(|_| Malformed::Overrun)?;
+        }
     }
+    Ok(options)
+}
+
+/// What goes back to a client must not come in parts: ROMs do not join them. A longer
+/// identity is none.
+fn fits_one_option(data: &[u8]) -> bool {
+    data.len() <= LONGEST_PART
+}
+
+fn max_size(option: Option<u16>) -> usize {
+    usize::from(option.unwrap_or(0)).saturating_sub(IP_UDP_HEADERS).max(DEFAULT_MAX_SIZE)
 }
 
 const BOOTREQUEST: u8 = 1;
 const ETHERNET: u8 = 1;
 const MAGIC_COOKIE: [u8; 4] = [99, 130, 83, 99];
-const PAD: u8 = 0;
-const END: u8 = 255;
 
 /// RFC 1542 §4.1.1: more than 16 hops is a loop.
 const MOST_HOPS: u8 = 16;
 
-impl Request {
-    /// Each option leniently: one that makes no sense counts as not sent.
-    fn take(&mut self, code: u8, data: &[u8]) {
-        let address = || <[u8; 4]>::try_from(data).ok().map(Ipv4Addr::from);
-        let word = || data.first_chunk::<2>().map(|bytes| u16::from_be_bytes(*bytes));
-        match code {
-            option::REQUESTED => self.requested = address(),
-            option::SERVER_ID => self.server_id = address(),
-            option::MAX_SIZE => {
-                let size = usize::from(word().unwrap_or(0)).saturating_sub(IP_UDP_HEADERS);
-                self.max_size = size.max(DEFAULT_MAX_SIZE);
-            }
-            option::VENDOR_CLASS => self.vendor_class = data.to_vec(),
-            option::CLIENT_ID => self.client_id = (!data.is_empty()).then(|| data.to_vec()),
-            option::USER_CLASS => self.user_class = data.to_vec(),
-            option::RELAY_INFO => self.relay_info = Some(data.to_vec()),
-            option::ARCH => self.arch = word(),
-            option::UUID => self.uuid = Some(data.to_vec()),
-            option::IPXE => self.ipxe = data.to_vec(),
-            _ => {}
-        }
-    }
-}
-
-fn message_type(data: &[u8]) -> Result<Kind, Malformed> {
+/// One byte; a second message type, joined to the first, makes two.
+fn kind(data: &[u8]) -> Option<Kind> {
     match data {
-        [1] => Ok(Kind::Discover),
-        [3] => Ok(Kind::Request),
-        [4] => Ok(Kind::Decline),
-        [7] => Ok(Kind::Release),
-        [8] => Ok(Kind::Inform),
-        _ => Err(Malformed::MessageType),
+        [1] => Some(Kind::Discover),
+        [3] => Some(Kind::Request),
+        [4] => Some(Kind::Decline),
+        [7] => Some(Kind::Release),
+        [8] => Some(Kind::Inform),
+        _ => None,
     }
 }
 
@@ -315,31 +212,49 @@ fn header(reply: &Reply) -> Vec<u8> {
     // would be resized below and dropped by the client, never sent half.
     let _ = message.encode(&mut Encoder::new(&mut packet));
     packet.resize(HEADER, 0);
-    let file = reply.file.as_bytes();
-    if let Some(field) = packet.get_mut(FILE_FIELD)
-        && file.len() <= LONGEST_FILE
-    {
-        field.iter_mut().zip(file).for_each(|(to, from)| *to = *from);
+    if reply.file.len() <= LONGEST_FILE {
+        put(&mut packet, FILE_FIELD, &reply.file);
+    }
+    // Some BIOS ROMs take the server from here.
+    if !reply.siaddr.is_unspecified() {
+        put(&mut packet, SERVER_NAME_FIELD, &reply.siaddr.to_string());
     }
     packet
 }
 
+/// Where `sname` stands in the header.
+const SERVER_NAME_FIELD: std::ops::Range<usize> = 44..108;
+
 /// Where `file` stands in the header.
 const FILE_FIELD: std::ops::Range<usize> = 108..236;
 
-/// Adds an option whole, or not at all when the client could not take the packet.
+/// Writes text into a header field that was zero; the caller has seen that it fits.
+fn put(packet: &mut [u8], field: std::ops::Range<usize>, text: &str) {
+    if let Some(field) = packet.get_mut(field) {
+        field.iter_mut().zip(text.bytes()).for_each(|(to, from)| *to = from);
+    }
+}
+
+/// An option's length is one byte.
+const LONGEST_PART: usize = 255;
+
+/// Adds an option whole, in parts if it is long (RFC 3396 §6), or not at all when the client
+/// could not take the packet.
 fn append(packet: &mut Vec<u8>, limit: usize, code: u8, data: &[u8]) {
-    let Ok(length) = u8::try_from(data.len()) else {
-        return;
-    };
-    if packet.len() + 2 + data.len() < limit {
-        packet.extend([code, length]);
-        packet.extend(data);
+    let parts = data.chunks(LONGEST_PART);
+    if packet.len() + data.len() + 2 * parts.len() < limit {
+        for part in parts {
+            packet.push(code);
+            packet.extend(u8::try_from(part.len()));
+            packet.extend(part);
+        }
     }
 }
 
 #[cfg(test)]
 pub(crate) mod tests {
+    use std::net::Ipv4Addr;
+
     use super::*;
 
     /// A DISCOVER as SeaBIOS with iPXE sends it, less what we do not read.
@@ -421,6 +336,26 @@ pub(crate) mod tests {
     }
 
     #[test]
+    fn options_may_stand_where_the_file_name_would() {
+        let mut bytes = packet(1, MAC, &[(52, &[3])]);
+        bytes[108..113].copy_from_slice(&[93, 2, 0, 7, END]);
+        bytes[44..49].copy_from_slice(&[60, 2, b'P', b'X', END]);
+        let request = parse(&bytes).unwrap();
+        assert_eq!((request.arch, request.vendor_class.as_slice()), (Some(7), &b"PX"[..]));
+        bytes[109] = 200;
+        assert_eq!(parse(&bytes), Err(Malformed::Overrun));
+    }
+
+    #[test]
+    fn a_relay_says_where_the_client_is_and_who_we_shall_be() {
+        let info = [5, 4, 10, 20, 0, 0, 11, 4, 10, 20, 0, 1];
+        let request = parse(&packet(1, MAC, &[(82, &info), (118, &[10, 9, 9, 0])])).unwrap();
+        assert_eq!(request.link, Some(Ipv4Addr::new(10, 20, 0, 0)), "the relay knows better");
+        assert_eq!(request.server_override, Some(Ipv4Addr::new(10, 20, 0, 1)));
+        assert_eq!(request.relay_info, Some(info.to_vec()));
+    }
+
+    #[test]
     fn a_cut_packet_never_panics() {
         let good = packet(1, MAC, &[(93, &[0, 7]), (97, &[0; 17]), (175, &[0xb0, 1, 1])]);
         for length in 0..good.len() {
@@ -434,9 +369,21 @@ pub(crate) mod tests {
         assert_eq!(bytes.len(), 300);
         assert_eq!(bytes[0], 2);
         assert_eq!(&bytes[16..24], [10, 10, 10, 100, 10, 10, 10, 1]);
+        assert_eq!(&bytes[44..55], b"10.10.10.1\0");
         assert_eq!(&bytes[108..122], b"undionly.kpxe\0");
         assert_eq!(&bytes[236..249], [99, 130, 83, 99, 53, 1, 2, 54, 4, 10, 10, 10, 1]);
         assert_eq!(bytes[249], END);
+    }
+
+    #[test]
+    fn a_long_option_is_sent_in_parts_that_the_reader_joins() {
+        let mut reply = reply();
+        reply.max_size = 1472;
+        reply.options.push((option::RELAY_INFO, vec![7; 300]));
+        let bytes = encode(&reply);
+        let mut options = Options::default();
+        options.add(&bytes[HEADER..]).unwrap();
+        assert_eq!(options.get(option::RELAY_INFO), Some(&[7; 300][..]));
     }
 
     #[test]

@@ -12,9 +12,11 @@ use redb::{Database, ReadableDatabase, ReadableTable, TableDefinition, TableErro
 
 use super::life::Record;
 use crate::dhcp::lease::Binding;
+use crate::dhcp::shape::Shape;
 use crate::net::Mac;
 
 const LEASES: TableDefinition<[u8; 6], &[u8]> = TableDefinition::new("leases");
+const SHAPES: TableDefinition<[u8; 6], &[u8]> = TableDefinition::new("shapes");
 const MACHINES: TableDefinition<[u8; 6], &[u8]> = TableDefinition::new("machines");
 
 /// File name in the state folder.
@@ -28,6 +30,10 @@ const CACHE_BYTES: usize = 1024 * 1024;
 pub enum Change {
     /// A machine has this address.
     Lease(Mac, Binding),
+    /// A machine's address went to another one, or was somebody else's.
+    NoLease(Mac),
+    /// A machine's firmware takes this kind of offer.
+    Shape(Mac, Shape),
     /// A machine is here in its life.
     Machine(Mac, Record),
 }
@@ -59,6 +65,8 @@ pub struct Store {
 pub struct Saved {
     /// Every lease, ended ones too.
     pub leases: Vec<(Mac, Binding)>,
+    /// The kind of offer that each machine's firmware takes.
+    pub shapes: Vec<(Mac, Shape)>,
     /// Every machine that was ever armed.
     pub machines: Vec<(Mac, Record)>,
 }
@@ -86,7 +94,11 @@ impl Store {
         let database =
             redb::Builder::new().set_cache_size(CACHE_BYTES).create(path).map_err(failed)?;
         let store = Store { database, path: path.to_owned() };
-        let saved = Saved { leases: store.table(LEASES)?, machines: store.table(MACHINES)? };
+        let saved = Saved {
+            leases: store.table(LEASES)?,
+            shapes: store.table(SHAPES)?,
+            machines: store.table(MACHINES)?,
+        };
         Ok((store, saved))
     }
 
@@ -106,9 +118,16 @@ impl Store {
         let transaction = self.database.begin_write()?;
         {
             let mut leases = transaction.open_table(LEASES)?;
+            let mut shapes = transaction.open_table(SHAPES)?;
             let mut machines = transaction.open_table(MACHINES)?;
             for change in changes {
                 match change {
+                    Change::NoLease(mac) => {
+                        leases.remove(mac.octets())?;
+                    }
+                    Change::Shape(mac, shape) => {
+                        shapes.insert(mac.octets(), serde_json::to_vec(shape)?.as_slice())?;
+                    }
                     Change::Lease(mac, binding) => {
                         leases.insert(mac.octets(), serde_json::to_vec(binding)?.as_slice())?;
                     }

@@ -15,8 +15,9 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::net::Ipv4Addr;
 
-use crate::dhcp::lease::Reservations;
-use crate::net::{Mac, Subnet};
+use crate::config;
+use crate::dhcp::site::Reservations;
+use crate::net::Mac;
 
 pub use detect::inventory;
 pub use machine::{Install, Machine};
@@ -113,13 +114,18 @@ impl Inventory {
     }
 
     /// Notes the addresses that no machine can have where we give them.
-    pub fn note_addresses_outside(&mut self, subnet: Subnet) {
+    pub fn note_addresses_outside(&mut self, server: &config::Server) {
+        let lendable =
+            |address: Ipv4Addr| server.networks().any(|network| network.subnet.can_lend(address));
+        let networks: Vec<String> =
+            server.networks().map(|network| network.subnet.to_string()).collect();
         let outside = self.machines().filter_map(|(mac, machine)| {
-            let address = machine.address.filter(|address| !subnet.can_lend(*address))?;
+            let address = machine.address.filter(|address| !lendable(*address))?;
             let who = machine.name.clone().unwrap_or_else(|| mac.to_string());
             let message = format!(
-                "{who}: no machine can have ip {address} in the network of {subnet}; it gets one \
-                 from the pool"
+                "{who}: no machine can have ip {address} in the network of {}; it gets one from \
+                 the pool",
+                networks.join(" or ")
             );
             Some(Problem::new("machines.toml", message))
         });
@@ -146,5 +152,9 @@ impl Reservations for Inventory {
     fn holder_of(&self, address: Ipv4Addr) -> Option<Mac> {
         let holds = |(_, machine): &(Mac, &Machine)| machine.address == Some(address);
         self.machines().find(holds).map(|(mac, _)| mac)
+    }
+
+    fn names(&self, mac: Mac) -> bool {
+        self.machines.contains_key(&mac)
     }
 }

@@ -59,6 +59,11 @@ impl Subnet {
         u32::from(address) & u32::from(self.netmask()) == u32::from(self.network())
     }
 
+    /// Whether some address lies in both networks.
+    pub fn overlaps(self, other: Subnet) -> bool {
+        self.contains(other.network()) || other.contains(self.network())
+    }
+
     /// Whether a machine can have `address` here.
     pub fn is_host(self, address: Ipv4Addr) -> bool {
         self.contains(address) && address != self.network() && address != self.broadcast()
@@ -102,7 +107,7 @@ impl Pool {
             return Err(SubnetError("the first address is above the last"));
         }
         if !subnet.is_host(first) || !subnet.is_host(last) {
-            return Err(SubnetError("it is not inside server.address's network"));
+            return Err(SubnetError("it is not inside the network of the address beside it"));
         }
         let pool = Pool { first, last };
         if pool.contains(subnet.address()) {
@@ -129,9 +134,8 @@ impl Pool {
         let too_large = |_| SubnetError("the network is too large for a default pool");
         let first = host(100).map_err(too_large)?;
         let last = host(250).map_err(too_large)?;
-        Pool::new(first, last, subnet).map_err(|_| {
-            SubnetError("no default pool fits beside server.address; name one in server.pool")
-        })
+        Pool::new(first, last, subnet)
+            .map_err(|_| SubnetError("no default pool fits beside the address; name one with pool"))
     }
 
     /// Whether `address` may be given to a machine.

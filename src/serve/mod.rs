@@ -55,7 +55,7 @@ fn start(config: Config, set_address: bool) -> Result<(), String> {
     // Before the first scan: a stick that comes while we start must not be missed.
     let signals = Signals::catch(&runtime).map_err(|error| format!("signals: {error}"))?;
     let interface = interface(&config)?;
-    let address = config.server.subnet.address();
+    let address = config.server.address();
     // An address that comes and goes is nothing to bind to.
     let listen_at = if set_address { Ipv4Addr::UNSPECIFIED } else { address };
     let sockets = sockets::sockets(&config, &interface, listen_at)?;

@@ -92,7 +92,7 @@ impl Host<'_> {
     }
 
     fn become_server(&mut self) -> Duration {
-        let subnet = self.world.config.server.subnet;
+        let subnet = self.world.config.server.local.subnet;
         self.stay = None;
         // The address before the first answer.
         if self.set_address && self.world.role() != Role::Server && !self.put(subnet) {
@@ -100,7 +100,7 @@ impl Host<'_> {
         }
         self.world.set_own_subnet(subnet);
         if self.world.take_role(Role::Server) {
-            let pool = self.world.config.server.pool;
+            let pool = self.world.config.server.local.pool;
             match self.is_auto() {
                 true => log::info!("no other DHCP server answers: giving addresses from {pool}"),
                 false => log::info!("mode = \"server\": giving addresses from {pool}"),

@@ -58,6 +58,9 @@ pub fn content(world: &World, name: &Name, asker: Ipv4Addr, takes: bool) -> Cont
     }
     let client = world.machine_at(asker);
     let taker = client.filter(|_| takes);
+    if let Some(mac) = taker {
+        world.took_boot_offer(mac);
+    }
     match name {
         Name::PxelinuxFor(mac) => Content::Bytes(pxelinux_config(world, Some(*mac), taker)),
         Name::PxelinuxDefault => Content::Bytes(pxelinux_config(world, client, taker)),

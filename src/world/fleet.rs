@@ -3,8 +3,9 @@
 use std::collections::HashMap;
 
 use crate::dhcp::lease::Leases;
+use crate::dhcp::shape::Shapes;
 use crate::fleet::life::Record;
-use crate::fleet::store::Change;
+use crate::fleet::store::{Change, Saved};
 use crate::net::Mac;
 
 /// More machines than any few racks hold; strangers are only remembered with
@@ -18,12 +19,16 @@ pub enum Touched {
     Lease(Mac),
     /// The record that is kept under this card.
     Machine(Mac),
+    /// The kind of offer that a machine's firmware takes beside another DHCP server.
+    Shape(Mac),
 }
 
 /// Who has which address, and who is where in its life.
 pub struct Fleet {
     /// The lease table.
     pub leases: Leases,
+    /// Which kind of offer each machine's firmware takes.
+    pub shapes: Shapes,
     /// Somebody was told that no address is left; said once until there is one again.
     pub pool_is_full: bool,
     records: HashMap<Mac, Record>,
@@ -31,8 +36,20 @@ pub struct Fleet {
 
 impl Fleet {
     /// With what the card remembered.
-    pub fn new(leases: Leases, records: Vec<(Mac, Record)>) -> Fleet {
-        Fleet { leases, pool_is_full: false, records: records.into_iter().collect() }
+    pub fn new(saved: Saved) -> Fleet {
+        let mut leases = Leases::new();
+        // Of two machines that had one address, the one that has it now comes last.
+        let mut bindings = saved.leases;
+        bindings.sort_by_key(|(_, binding)| binding.expires);
+        for (mac, binding) in bindings {
+            leases.bind(mac, binding);
+        }
+        Fleet {
+            leases,
+            shapes: Shapes::new(saved.shapes),
+            pool_is_full: false,
+            records: saved.machines.into_iter().collect(),
+        }
     }
 
     /// The record of the machine with these network cards, and the card it is kept under.
@@ -47,10 +64,14 @@ impl Fleet {
         }
     }
 
-    /// What stands behind `touched` now.
+    /// What stands behind `touched` now; none if nothing is to be written.
     pub fn change(&self, touched: Touched) -> Option<Change> {
         match touched {
-            Touched::Lease(mac) => Some(Change::Lease(mac, self.leases.binding(mac)?)),
+            Touched::Lease(mac) => Some(match self.leases.binding(mac) {
+                Some(binding) => Change::Lease(mac, binding),
+                None => Change::NoLease(mac),
+            }),
+            Touched::Shape(mac) => Some(Change::Shape(mac, self.shapes.learned(mac)?)),
             Touched::Machine(mac) => Some(Change::Machine(mac, self.records.get(&mac)?.clone())),
         }
     }

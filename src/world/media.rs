@@ -42,7 +42,7 @@ fn scan(world: &World) {
     world.change_shelf(|shelf| shelf.scanning = !sticks.is_empty());
     let listings: Vec<Listing> = sticks.iter().map(|stick| list(stick)).collect();
     let outcome = inventory(&listings, profiles()).map(|mut found| {
-        found.note_addresses_outside(world.config.server.subnet);
+        found.note_addresses_outside(&world.config.server);
         Arc::new(found)
     });
     // What the log says of the sticks is true when it says it.

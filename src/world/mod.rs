@@ -4,6 +4,7 @@
 //! except for the fleet's own: what a client relies on is on disk before its answer leaves.
 
 pub mod content;
+mod dhcp;
 mod fleet;
 pub mod media;
 pub mod transfers;
@@ -19,7 +20,7 @@ use crate::boot::Endpoint;
 use crate::boot::plan::{Media, Plan, Situation, plan};
 use crate::config::{Config, Unknown};
 use crate::dhcp::Seconds;
-use crate::dhcp::lease::{Binding, Leases};
+use crate::dhcp::lease::Binding;
 use crate::dhcp::probe::OtherServer;
 use crate::fleet::life::{Event, Phase, Record};
 use crate::fleet::store::{Change, Saved, Store};
@@ -89,11 +90,7 @@ pub struct World {
 impl World {
     /// A world with what the card remembered; `store` is none when nothing can be written.
     pub fn new(config: Config, interface: String, store: Option<(Store, Saved)>) -> World {
-        let mut leases = Leases::new(config.server.pool);
         let (store, saved) = store.map_or((None, Saved::default()), |(s, saved)| (Some(s), saved));
-        for (mac, binding) in saved.leases {
-            leases.bind(mac, binding);
-        }
         let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         World {
             transfers: Transfers::default(),
@@ -104,9 +101,9 @@ impl World {
                 accepted: false,
                 refused: Vec::new(),
             }),
-            fleet: Mutex::new(Fleet::new(leases, saved.machines)),
+            fleet: Mutex::new(Fleet::new(saved)),
             role: Mutex::new(Role::Probing),
-            own_subnet: Mutex::new(config.server.subnet),
+            own_subnet: Mutex::new(config.server.local.subnet),
             displaced: AtomicBool::new(false),
             store,
             commits: Mutex::new(()),
