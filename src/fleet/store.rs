@@ -3,9 +3,11 @@
 //! Several changes are committed together ([`Store::save`]); a commit is on the card when
 //! it returns. A file that cannot be read is set aside and said aloud, never deleted.
 
+use std::collections::HashMap;
 use std::fmt;
 use std::fs;
 use std::io;
+use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 
 use redb::{Database, ReadableDatabase, ReadableTable, TableDefinition, TableError};
@@ -43,7 +45,7 @@ pub enum Change {
 pub struct StoreError {
     path: PathBuf,
     operation: &'static str,
-    source: Box<dyn std::error::Error + Send + Sync>,
+    source: AnyError,
 }
 
 impl fmt::Display for StoreError {
@@ -63,7 +65,7 @@ pub struct Store {
 /// What the file held.
 #[derive(Debug, Default)]
 pub struct Saved {
-    /// Every lease, ended ones too.
+    /// Every lease, ended ones too; no address twice.
     pub leases: Vec<(Mac, Binding)>,
     /// The kind of offer that each machine's firmware takes.
     pub shapes: Vec<(Mac, Shape)>,
@@ -95,7 +97,7 @@ impl Store {
             redb::Builder::new().set_cache_size(CACHE_BYTES).create(path).map_err(failed)?;
         let store = Store { database, path: path.to_owned() };
         let saved = Saved {
-            leases: store.table(LEASES)?,
+            leases: newest_of_each_address(store.table(LEASES)?),
             shapes: store.table(SHAPES)?,
             machines: store.table(MACHINES)?,
         };
@@ -107,14 +109,10 @@ impl Store {
         if changes.is_empty() {
             return Ok(());
         }
-        self.commit(changes).map_err(|source| StoreError {
-            path: self.path.clone(),
-            operation: "written",
-            source,
-        })
+        self.commit(changes).map_err(|source| fault(&self.path, "written", source))
     }
 
-    fn commit(&self, changes: &[Change]) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+    fn commit(&self, changes: &[Change]) -> Result<(), AnyError> {
         let transaction = self.database.begin_write()?;
         {
             let mut leases = transaction.open_table(LEASES)?;
@@ -175,11 +173,17 @@ impl StoreError {
     }
 }
 
-fn fault(
-    path: &Path,
-    operation: &'static str,
-    source: impl Into<Box<dyn std::error::Error + Send + Sync>>,
-) -> StoreError {
+type AnyError = Box<dyn std::error::Error + Send + Sync>;
+
+/// Of two machines with one address the later one has it.
+fn newest_of_each_address(mut rows: Vec<(Mac, Binding)>) -> Vec<(Mac, Binding)> {
+    rows.sort_by_key(|(_, binding)| binding.expires);
+    let holders: HashMap<Ipv4Addr, Mac> = rows.iter().map(|(mac, b)| (b.address, *mac)).collect();
+    rows.retain(|(mac, binding)| holders.get(&binding.address) == Some(mac));
+    rows
+}
+
+fn fault(path: &Path, operation: &'static str, source: impl Into<AnyError>) -> StoreError {
     StoreError { path: path.to_owned(), operation, source: source.into() }
 }
 
@@ -215,6 +219,48 @@ mod tests {
         assert_eq!(saved.leases[0].1.address, Ipv4Addr::new(10, 10, 10, 100));
         assert_eq!(saved.machines[0].1.token, "token");
         fs::remove_dir_all(&folder).unwrap();
+    }
+
+    #[test]
+    fn an_address_that_went_to_another_machine_is_that_ones_after_a_restart() {
+        let folder = folder("moved");
+        let address = Ipv4Addr::new(10, 10, 10, 100);
+        let lease = |last: u8, expires| {
+            let mac = Mac::new([0x52, 0x54, 0, 0, 0, last]).unwrap();
+            Change::Lease(mac, Binding { address, expires })
+        };
+        let (store, _) = Store::open(&folder).unwrap();
+        // The highest MAC gives it back, and the lowest gets it: rows are read by MAC.
+        store.save(&[lease(9, 5)]).unwrap();
+        store.save(&[lease(1, 900)]).unwrap();
+        drop(store);
+        let (_store, saved) = Store::open(&folder).unwrap();
+        assert_eq!(saved.leases.len(), 1, "{:?}", saved.leases);
+        assert_eq!(saved.leases[0].0.octets()[5], 1);
+        fs::remove_dir_all(&folder).unwrap();
+    }
+
+    #[test]
+    fn a_lease_that_is_no_more_leaves_no_row() {
+        let folder = folder("no-lease");
+        let (store, _) = Store::open(&folder).unwrap();
+        store.save(&changes()).unwrap();
+        store.save(&[Change::NoLease(mac()), Change::Shape(mac(), Shape::OnAsking)]).unwrap();
+        drop(store);
+        let (_store, saved) = Store::open(&folder).unwrap();
+        assert!(saved.leases.is_empty());
+        assert_eq!(saved.shapes, [(mac(), Shape::OnAsking)]);
+        fs::remove_dir_all(&folder).unwrap();
+    }
+
+    #[test]
+    fn of_two_rows_with_one_address_the_later_counts() {
+        let address = Ipv4Addr::new(10, 10, 10, 100);
+        let row = |last: u8, expires| {
+            (Mac::new([0x52, 0x54, 0, 0, 0, last]).unwrap(), Binding { address, expires })
+        };
+        let rows = newest_of_each_address(vec![row(1, 900), row(9, 5)]);
+        assert_eq!(rows, [row(1, 900)]);
     }
 
     #[test]

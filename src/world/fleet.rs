@@ -38,10 +38,7 @@ impl Fleet {
     /// With what the card remembered.
     pub fn new(saved: Saved) -> Fleet {
         let mut leases = Leases::new();
-        // Of two machines that had one address, the one that has it now comes last.
-        let mut bindings = saved.leases;
-        bindings.sort_by_key(|(_, binding)| binding.expires);
-        for (mac, binding) in bindings {
+        for (mac, binding) in saved.leases {
             leases.bind(mac, binding);
         }
         Fleet {
