@@ -8,7 +8,9 @@ use std::fmt;
 use std::fs;
 use std::io;
 use std::net::Ipv4Addr;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use redb::{Database, ReadableDatabase, ReadableTable, TableDefinition, TableError};
 
@@ -60,6 +62,8 @@ impl std::error::Error for StoreError {}
 pub struct Store {
     database: Database,
     path: PathBuf,
+    /// A write panicked: the database may wait for ever for its own lock.
+    broken: AtomicBool,
 }
 
 /// What the file held.
@@ -79,23 +83,57 @@ impl Store {
     pub fn open(folder: &Path) -> Result<(Store, Saved), StoreError> {
         let path = folder.join(FILE);
         fs::create_dir_all(folder).map_err(|error| fault(&path, "created", error))?;
+        let aside = path.with_extension("damaged");
+        Store::begin(&path)?;
         match Store::read(&path) {
-            Ok(opened) => Ok(opened),
-            Err(error) if path.exists() && !error.is_lock() => {
-                let aside = path.with_extension("damaged");
+            Err(error) if !error.is_lock() => {
                 log::error!("{error}; it is kept as {} and a new one begins", aside.display());
                 fs::rename(&path, &aside).map_err(|error| fault(&path, "set aside", error))?;
+                Store::begin(&path)?;
                 Store::read(&path)
             }
-            Err(error) => Err(error),
+            outcome => outcome,
         }
     }
 
+    /// Makes an empty file if there is none. It gets its name when it is whole: a power cut
+    /// in the first second must not look like a memory that was lost.
+    fn begin(path: &Path) -> Result<(), StoreError> {
+        if path.exists() {
+            return Ok(());
+        }
+        let unfinished = path.with_extension("new");
+        let failed = |error| fault(path, "created", error);
+        match fs::remove_file(&unfinished) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(failed(error)),
+            _ => {}
+        }
+        let database = Database::create(&unfinished);
+        drop(database.map_err(|error| fault(path, "created", error))?);
+        fs::rename(&unfinished, path).map_err(failed)?;
+        let Some(folder) = path.parent() else {
+            return Ok(());
+        };
+        fs::File::open(folder).and_then(|folder| folder.sync_all()).map_err(failed)
+    }
+
+    /// redb panics on about every fourth damaged file instead of saying so. Nothing of a
+    /// database that panicked is used afterwards, so nothing half-done can be seen.
     fn read(path: &Path) -> Result<(Store, Saved), StoreError> {
+        catch_unwind(AssertUnwindSafe(|| Store::read_checked(path)))
+            .unwrap_or_else(|_| Err(fault(path, "opened", DAMAGED)))
+    }
+
+    /// Without the check of all checksums a page that the card has lost is found when
+    /// something is written to it, or never.
+    fn read_checked(path: &Path) -> Result<(Store, Saved), StoreError> {
         let failed = |error| fault(path, "opened", error);
-        let database =
-            redb::Builder::new().set_cache_size(CACHE_BYTES).create(path).map_err(failed)?;
-        let store = Store { database, path: path.to_owned() };
+        let mut database =
+            redb::Builder::new().set_cache_size(CACHE_BYTES).open(path).map_err(failed)?;
+        if !database.check_integrity().map_err(failed)? {
+            log::warn!("{}: was damaged, and is repaired", path.display());
+        }
+        let store = Store { database, path: path.to_owned(), broken: AtomicBool::new(false) };
         let saved = Saved {
             leases: newest_of_each_address(store.table(LEASES)?),
             shapes: store.table(SHAPES)?,
@@ -109,7 +147,16 @@ impl Store {
         if changes.is_empty() {
             return Ok(());
         }
-        self.commit(changes).map_err(|source| fault(&self.path, "written", source))
+        if self.broken.load(Ordering::Relaxed) {
+            return Err(fault(&self.path, "written", DAMAGED));
+        }
+        // A panic would end the server's thread; an error ends one answer.
+        let commit = || self.commit(changes);
+        let committed = catch_unwind(AssertUnwindSafe(commit)).unwrap_or_else(|_| {
+            self.broken.store(true, Ordering::Relaxed);
+            Err(DAMAGED.into())
+        });
+        committed.map_err(|source| fault(&self.path, "written", source))
     }
 
     fn commit(&self, changes: &[Change]) -> Result<(), AnyError> {
@@ -174,6 +221,9 @@ impl StoreError {
 }
 
 type AnyError = Box<dyn std::error::Error + Send + Sync>;
+
+/// What is known of a file on which redb panicked.
+const DAMAGED: &str = "it is damaged inside";
 
 /// Of two machines with one address the later one has it.
 fn newest_of_each_address(mut rows: Vec<(Mac, Binding)>) -> Vec<(Mac, Binding)> {
