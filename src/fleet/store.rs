@@ -75,6 +75,9 @@ pub struct Saved {
     pub shapes: Vec<(Mac, Shape)>,
     /// Every machine that was ever armed.
     pub machines: Vec<(Mac, Record)>,
+    /// A file was set aside, now or at an earlier start: a machine that is not in
+    /// `machines` may be installed all the same.
+    pub lost: bool,
 }
 
 impl Store {
@@ -85,7 +88,7 @@ impl Store {
         fs::create_dir_all(folder).map_err(|error| fault(&path, "created", error))?;
         let aside = path.with_extension("damaged");
         Store::begin(&path)?;
-        match Store::read(&path) {
+        let (store, saved) = match Store::read(&path) {
             Err(error) if !error.is_lock() => {
                 log::error!("{error}; it is kept as {} and a new one begins", aside.display());
                 fs::rename(&path, &aside).map_err(|error| fault(&path, "set aside", error))?;
@@ -93,7 +96,16 @@ impl Store {
                 Store::read(&path)
             }
             outcome => outcome,
+        }?;
+        let lost = aside.exists();
+        if lost {
+            log::warn!(
+                "what machines did before was lost with {}: only those that are armed from \
+                 now on are installed",
+                aside.display()
+            );
         }
+        Ok((store, Saved { lost, ..saved }))
     }
 
     /// Makes an empty file if there is none. It gets its name when it is whole: a power cut
@@ -138,6 +150,7 @@ impl Store {
             leases: newest_of_each_address(store.table(LEASES)?),
             shapes: store.table(SHAPES)?,
             machines: store.table(MACHINES)?,
+            lost: false,
         };
         Ok((store, saved))
     }

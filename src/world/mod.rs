@@ -81,6 +81,7 @@ pub struct World {
     displaced: AtomicBool,
     store: Option<Store>,
     commits: Mutex<()>,
+    memory_lost: bool,
     safe_mode: AtomicBool,
     suspicion: AtomicBool,
     started: Instant,
@@ -101,6 +102,7 @@ impl World {
                 accepted: false,
                 refused: Vec::new(),
             }),
+            memory_lost: saved.lost,
             fleet: Mutex::new(Fleet::new(saved)),
             role: Mutex::new(Role::Probing),
             own_subnet: Mutex::new(config.server.local.subnet),
@@ -268,12 +270,13 @@ impl World {
         plan(mac, phase, &situation)
     }
 
-    /// Where the machine is in its life; a named machine that was never seen is armed.
-    /// None: this machine cannot be armed.
+    /// Where the machine is in its life; a named machine that was never seen is armed, but
+    /// not where our memory was lost: it may be installed. None: it is not armed.
     pub fn phase(&self, mac: Mac) -> Option<Phase> {
         let cards = self.cards(mac)?;
         let fleet = locked(&self.fleet);
-        Some(fleet.record(&cards).map_or(Phase::Armed, |(_, record)| record.phase))
+        let never_seen = (!self.memory_lost).then_some(Phase::Armed);
+        fleet.record(&cards).map_or(never_seen, |(_, record)| Some(record.phase))
     }
 
     /// How often the machine was given the installer since it was armed.
@@ -303,6 +306,9 @@ impl World {
         // A life that has begun goes on while the stick is out, or a report would be lost
         // and its machine wiped again; none begins, or begins anew.
         if named.is_none() && (is_new || event == Event::Arm) {
+            return None;
+        }
+        if is_new && self.memory_lost && event != Event::Arm {
             return None;
         }
         let (key, before) = match known {
