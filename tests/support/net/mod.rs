@@ -61,6 +61,10 @@ pub fn isolated<F: FnOnce(Lan)>(scenario: F) {
         + &String::from_utf8_lossy(&outcome.stderr);
     assert!(outcome.status.success(), "{name}:\n{told}");
     assert!(told.contains("1 passed"), "{name} did not run:\n{told}");
+    // Figures are of interest without a failure, too.
+    for (_, figures) in told.lines().filter_map(|line| line.split_once("measured: ")) {
+        println!("measured: {figures}");
+    }
 }
 
 /// A folder for files that nobody else sees, and this namespace's interfaces in /sys.

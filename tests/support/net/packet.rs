@@ -136,18 +136,42 @@ impl Ask {
         }
         dhcp.push(255);
         dhcp.resize(dhcp.len().max(300), 0);
-        let udp_length = u16::try_from(8 + dhcp.len()).unwrap();
-        let mut ip = vec![0x45, 0];
-        ip.extend((20 + udp_length).to_be_bytes());
-        ip.extend([0, 0, 0, 0, 64, 17, 0, 0]);
-        ip.extend(self.ciaddr.octets());
-        ip.extend([255; 4]);
-        let sum = checksum(&ip);
-        ip[10..12].copy_from_slice(&sum.to_be_bytes());
-        // UDP without a checksum is allowed, and short.
-        let udp = [&[0, 68, 0, 67][..], &udp_length.to_be_bytes(), &[0, 0]].concat();
-        [&[0xff; 6][..], &self.mac, &IPV4.to_be_bytes(), &ip, &udp, &dhcp].concat()
+        datagram((self.mac, self.ciaddr), ([0xff; 6], Ipv4Addr::BROADCAST), 67, &dhcp)
     }
+
+    /// The transaction, to know its answer by.
+    pub fn xid(&self) -> u32 {
+        self.xid
+    }
+}
+
+/// The Ethernet frame that carries any bytes to a port of the appliance: broadcast from a
+/// machine without an address, or to the card of the appliance from 10.10.10.77.
+pub fn frame(from: [u8; 6], to: [u8; 6], port: u16, payload: &[u8]) -> Vec<u8> {
+    let broadcast = to == [0xff; 6];
+    let source = if broadcast { [0; 4] } else { [10, 10, 10, 77] };
+    let target = if broadcast { [255; 4] } else { [10, 10, 10, 1] };
+    datagram((from, source.into()), (to, target.into()), port, payload)
+}
+
+fn datagram(
+    from: ([u8; 6], Ipv4Addr),
+    to: ([u8; 6], Ipv4Addr),
+    port: u16,
+    payload: &[u8],
+) -> Vec<u8> {
+    let udp_length = u16::try_from(8 + payload.len()).unwrap();
+    let mut ip = vec![0x45, 0];
+    ip.extend((20 + udp_length).to_be_bytes());
+    ip.extend([0, 0, 0, 0, 64, 17, 0, 0]);
+    ip.extend(from.1.octets());
+    ip.extend(to.1.octets());
+    let sum = checksum(&ip);
+    ip[10..12].copy_from_slice(&sum.to_be_bytes());
+    // UDP without a checksum is allowed, and short.
+    let ports = [68_u16.to_be_bytes(), port.to_be_bytes()].concat();
+    let udp = [&ports[..], &udp_length.to_be_bytes(), &[0, 0]].concat();
+    [&to.0[..], &from.0, &IPV4.to_be_bytes(), &ip, &udp, payload].concat()
 }
 
 fn checksum(header: &[u8]) -> u16 {
