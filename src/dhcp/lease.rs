@@ -104,9 +104,9 @@ impl Leases {
 
     /// Whether `mac` may be given `address` now.
     pub fn usable(&self, address: Ipv4Addr, mac: Mac, site: &Site, now: Seconds) -> bool {
-        site.allows(address, mac)
+        self.holder(address, now).is_none_or(|holder| holder == mac)
             && !self.is_declined(address, now)
-            && self.holder(address, now).is_none_or(|holder| holder == mac)
+            && site.allows(address, mac)
     }
 
     /// The same for a machine that was offered `address` and takes it: an offer to somebody

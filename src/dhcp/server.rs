@@ -117,7 +117,8 @@ impl Desk<'_> {
         let Some(address) = probe else {
             return;
         };
-        if !self.waiting.keep(request, address, Instant::now()) {
+        let known = self.world.knows(request.mac);
+        if !self.waiting.keep(request, address, known, Instant::now()) {
             log::debug!("dhcp: {}: too many machines wait; it asks again", request.mac);
         } else if let Err(error) = self.socket.look_for(address) {
             // Without an answer the address counts as free: the client looks for it as well.

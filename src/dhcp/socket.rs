@@ -6,6 +6,7 @@ use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4, UdpSocket};
 use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::net::sockopt;
 
 use super::route::Route;
 use super::{CLIENT_PORT, SERVER_PORT};
@@ -25,6 +26,7 @@ impl DhcpSocket {
     pub fn new(udp: UdpSocket, interface: &str, address: Ipv4Addr) -> io::Result<DhcpSocket> {
         udp.set_nonblocking(true)?;
         udp.set_broadcast(true)?;
+        widen(&udp);
         let packets = PacketSocket::sender(interface)?;
         Ok(DhcpSocket { udp, packets, arp: ArpSocket::open(interface)?, address })
     }
@@ -83,5 +85,17 @@ impl DhcpSocket {
                 self.packets.send(mac.octets(), &packet)
             }
         }
+    }
+}
+
+/// A room's questions of one second, while the card is written. The kernel's own limit
+/// (200 KiB) holds 270 of them; past it a known machine's question is lost among strangers'.
+const QUEUE_BYTES: usize = 1024 * 1024;
+
+/// Past the kernel's limit where we have the right to (on the appliance), else up to it.
+fn widen(udp: &UdpSocket) {
+    if sockopt::set_socket_recv_buffer_size_force(udp, QUEUE_BYTES).is_err() {
+        // It works with a small one, too.
+        let _ = sockopt::set_socket_recv_buffer_size(udp, QUEUE_BYTES);
     }
 }

@@ -18,6 +18,9 @@ pub const LOOK: Duration = Duration::from_millis(200);
 /// A room that is switched on at once. Who finds no place asks again.
 const MOST_WAITING: usize = 512;
 
+/// Places for machines that are known, when strangers have taken all others.
+const MOST_KNOWN: usize = 512;
+
 /// Everybody who waits, one request a machine.
 #[derive(Debug, Default)]
 pub struct Waiting(HashMap<Mac, Place>);
@@ -58,9 +61,16 @@ impl Waiting {
     }
 
     /// Keeps a request until it is known whether `address` is free; false if there is no
-    /// place.
-    pub fn keep(&mut self, request: &Request, address: Ipv4Addr, now: Instant) -> bool {
-        if self.0.len() >= MOST_WAITING {
+    /// place. `known`: strangers must not keep it out.
+    pub fn keep(
+        &mut self,
+        request: &Request,
+        address: Ipv4Addr,
+        known: bool,
+        now: Instant,
+    ) -> bool {
+        let places = if known { MOST_WAITING + MOST_KNOWN } else { MOST_WAITING };
+        if self.0.len() >= places {
             return false;
         }
         let place = Place { request: request.clone(), address, until: now + LOOK, taken_by: None };
@@ -122,7 +132,7 @@ mod tests {
     #[test]
     fn an_address_that_nobody_answers_for_is_free_when_the_time_is_over() {
         let (mut waiting, now) = (Waiting::default(), Instant::now());
-        assert!(waiting.keep(&request(1), ADDRESS, now));
+        assert!(waiting.keep(&request(1), ADDRESS, false, now));
         assert_eq!(waiting.next(), Some(now + LOOK));
         assert_eq!(waiting.due(now + LOOK - Duration::from_millis(1)), []);
         assert_eq!(waiting.due(now + LOOK), [Outcome::Free(request(1))]);
@@ -132,7 +142,7 @@ mod tests {
     #[test]
     fn an_answer_ends_the_wait_at_once_unless_it_is_the_machines_own() {
         let (mut waiting, now) = (Waiting::default(), Instant::now());
-        waiting.keep(&request(1), ADDRESS, now);
+        waiting.keep(&request(1), ADDRESS, false, now);
         waiting.hear(Heard { address: ADDRESS, hardware: request(1).mac.octets() });
         waiting.hear(Heard { address: Ipv4Addr::LOCALHOST, hardware: [2; 6] });
         assert_eq!(waiting.due(now), []);
@@ -145,7 +155,7 @@ mod tests {
     fn the_newest_request_of_a_machine_is_the_one_that_is_answered() {
         let (mut waiting, now) = (Waiting::default(), Instant::now());
         assert!(!waiting.takes(&request(1)));
-        waiting.keep(&request(1), ADDRESS, now);
+        waiting.keep(&request(1), ADDRESS, false, now);
         let newer = Request { xid: 9, ..request(1) };
         assert!(waiting.takes(&newer));
         assert_eq!(waiting.due(now + LOOK), [Outcome::Free(newer)]);
@@ -154,7 +164,9 @@ mod tests {
     #[test]
     fn there_is_room_for_a_room_and_no_more() {
         let (mut waiting, now) = (Waiting::default(), Instant::now());
-        let kept = (0..1000).filter(|n| waiting.keep(&request(*n), ADDRESS, now)).count();
+        let kept = (0..1000).filter(|n| waiting.keep(&request(*n), ADDRESS, false, now)).count();
         assert_eq!(kept, MOST_WAITING);
+        assert!(waiting.keep(&request(2000), ADDRESS, true, now), "a known machine");
+        assert!(!waiting.keep(&request(2001), ADDRESS, false, now));
     }
 }

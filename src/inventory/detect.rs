@@ -33,6 +33,9 @@ pub fn inventory(listings: &[Listing], profiles: &[Profile]) -> Result<Inventory
     for mac in found.cloud_configs.keys() {
         found.machines.entry(*mac).or_insert_with(|| Machine::known_by(*mac));
     }
+    // Backwards: of several cards of one machine the first stands for it.
+    let reserved = found.machines.iter().rev();
+    found.reserved = reserved.filter_map(|(mac, machine)| Some((machine.address?, *mac))).collect();
     found.images.sort_by(|a, b| {
         a.profile.name.cmp(&b.profile.name).then_with(|| b.version.cmp(&a.version))
     });

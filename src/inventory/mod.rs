@@ -11,7 +11,7 @@ pub mod profile;
 pub mod scan;
 pub mod version;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::net::Ipv4Addr;
 
@@ -84,6 +84,8 @@ pub struct Inventory {
     pub images: Vec<Image>,
     /// Every machine that a stick names, under each of its addresses.
     machines: BTreeMap<Mac, Machine>,
+    /// Who has an address by name; asked for each address that is considered for a client.
+    reserved: HashMap<Ipv4Addr, Mac>,
     /// `cloud-configs/<mac>.yml`.
     pub cloud_configs: BTreeMap<Mac, MediaFile>,
     /// `cloud-configs/default.yml`.
@@ -150,8 +152,7 @@ impl Reservations for Inventory {
     }
 
     fn holder_of(&self, address: Ipv4Addr) -> Option<Mac> {
-        let holds = |(_, machine): &(Mac, &Machine)| machine.address == Some(address);
-        self.machines().find(holds).map(|(mac, _)| mac)
+        self.reserved.get(&address).copied()
     }
 
     fn names(&self, mac: Mac) -> bool {

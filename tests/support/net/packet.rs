@@ -266,6 +266,10 @@ impl Port {
             let socket = Socket::new(Domain::PACKET, Type::RAW, Some(protocol)).unwrap();
             // Before it is bound: a download would fill its queue, and answers be lost.
             socket.attach_filter(&ANSWERS).unwrap();
+            // Answers to others come along, thousands of them in a flood.
+            let room = 8 * 1024 * 1024;
+            let force = rustix::net::sockopt::set_socket_recv_buffer_size_force;
+            force(&socket, room).or_else(|_| socket.set_recv_buffer_size(room)).unwrap();
             socket.bind(&link_address(index)).unwrap();
             socket
         });
