@@ -9,13 +9,19 @@ mod net;
 use std::net::Ipv4Addr;
 use std::time::{Duration, Instant};
 
-use net::{Appliance, Ask, Kind, isolated};
+use net::{Appliance, Ask, Kind, Machine, isolated};
 
 const SQUATTER: &str = "52:54:00:00:00:66";
 const MAC: &str = "52:54:00:00:00:41";
 
 /// Two addresses, one of which somebody has taken.
 const TWO: &str = "server.pool = \"10.10.10.100-10.10.10.101\"";
+
+/// What the machine is offered when it wishes for an address.
+fn offered(machine: &Machine, wish: Ipv4Addr) -> Ipv4Addr {
+    let discover = Ask::new(Kind::Discover, machine.mac).option(50, &wish.octets());
+    machine.port.ask(&discover).expect("no OFFER").yiaddr
+}
 
 const fn ip(last: u8) -> Ipv4Addr {
     Ipv4Addr::new(10, 10, 10, last)
@@ -27,11 +33,9 @@ fn an_address_that_somebody_just_took_is_not_offered_and_he_is_named() {
         let [squatter, machine] = [SQUATTER, MAC].map(|mac| lan.machine(mac));
         squatter.use_address(ip(100));
         let server = Appliance::new("server", TWO).starts();
-        let wish = [(50, ip(100).octets().to_vec())];
-        let discover = Ask::new(Kind::Discover, machine.mac).with(&wish);
-        assert_eq!(machine.port.ask(&discover).expect("no OFFER").yiaddr, ip(101));
-        let line = server.log.wait_for("10.10.10.100");
-        assert!(line.contains(SQUATTER) && line.contains("without having it from here"), "{line}");
+        assert_eq!(offered(&machine, ip(100)), ip(101));
+        let line = server.log.wait_for("without having it from here");
+        assert!(line.contains(SQUATTER) && line.contains("10.10.10.100"), "{line}");
     });
 }
 
@@ -57,8 +61,7 @@ fn a_machine_that_still_uses_its_own_address_is_no_stranger_to_it() {
         let machine = lan.machine(MAC);
         machine.use_address(ip(100));
         let _server = Appliance::new("server", TWO).starts();
-        let wish = [(50, ip(100).octets().to_vec())];
-        assert_eq!(machine.leases(&wish).yiaddr, ip(100));
+        assert_eq!(offered(&machine, ip(100)), ip(100));
     });
 }
 
@@ -99,7 +102,6 @@ fn nobody_is_looked_for_where_the_config_says_so() {
         let [squatter, machine] = [SQUATTER, MAC].map(|mac| lan.machine(mac));
         squatter.use_address(ip(100));
         let _server = Appliance::new("server", &format!("{TWO}\nserver.probe = false")).starts();
-        let wish = [(50, ip(100).octets().to_vec())];
-        assert_eq!(machine.leases(&wish).yiaddr, ip(100));
+        assert_eq!(offered(&machine, ip(100)), ip(100));
     });
 }
