@@ -7,12 +7,13 @@ use std::process::{Command, Output, Stdio};
 const LONGEST_RUN: &str = "30";
 
 /// Debian's packages; `tests/packages.txt` lists the same.
-const PACKAGES: [(&str, &str); 15] = [
+const PACKAGES: [(&str, &str); 16] = [
     ("bash", "bash"),
     ("busybox", "busybox"),
     ("curl", "curl"),
     ("dash", "dash"),
     ("dhclient", "isc-dhcp-client"),
+    ("dhcrelay", "isc-dhcp-relay"),
     ("dnsmasq", "dnsmasq-base"),
     ("env", "coreutils"),
     ("ip", "iproute2"),
