@@ -69,18 +69,23 @@ pub const MESSAGES: [Message; 8] = [
 impl Client {
     /// The DHCP packet, as UDP carries it.
     pub fn says(&self, message: Message) -> Vec<u8> {
+        self.says_of(message, ADDRESS)
+    }
+
+    /// The same about another address.
+    pub fn says_of(&self, message: Message, address: [u8; 4]) -> Vec<u8> {
         use Message::*;
         let broadcast = self.broadcast && matches!(message, Discover | Select | InitReboot);
         let mut packet = vec![1, 1, 6, 0];
         packet.extend(XID.to_be_bytes());
         packet.extend([0, 4, if broadcast { 0x80 } else { 0 }, 0]);
         let has_address = matches!(message, Renew | BootServer | Release | Inform);
-        packet.extend(if has_address { ADDRESS } else { [0; 4] });
+        packet.extend(if has_address { address } else { [0; 4] });
         packet.resize(28, 0);
         packet.extend(self.mac);
         packet.resize(236, 0);
         packet.extend([99, 130, 83, 99]);
-        for (code, data) in self.options_of(message) {
+        for (code, data) in self.options_of(message, address) {
             packet.extend([code, u8::try_from(data.len()).unwrap()]);
             packet.extend(data);
         }
@@ -89,7 +94,7 @@ impl Client {
         packet
     }
 
-    fn options_of(&self, message: Message) -> Vec<(u8, Vec<u8>)> {
+    fn options_of(&self, message: Message, address: [u8; 4]) -> Vec<(u8, Vec<u8>)> {
         use Message::*;
         let kind = match message {
             Discover => 1,
@@ -100,7 +105,7 @@ impl Client {
         };
         let mut options = vec![(53, vec![kind])];
         if matches!(message, Select | InitReboot | Decline) {
-            options.push((50, ADDRESS.to_vec()));
+            options.push((50, address.to_vec()));
         }
         if matches!(message, Select | Decline | Release) {
             options.push((54, SERVER.to_vec()));
