@@ -10,6 +10,7 @@ use rustix::net::{AddressFamily, SocketFlags, SocketType, netdevice, socket_with
 use super::Subnet;
 
 /// Operations of Linux `sockios.h`.
+const SIOCADDRT: Opcode = 0x890b;
 const SIOCGIFFLAGS: Opcode = 0x8913;
 const SIOCSIFFLAGS: Opcode = 0x8914;
 const SIOCGIFADDR: Opcode = 0x8915;
@@ -66,6 +67,24 @@ impl Interfaces {
     /// Takes the interface's address away.
     pub fn remove_address(&self, name: &str) -> io::Result<()> {
         self.ioctl::<SIOCSIFADDR>(&mut with_address(name, Ipv4Addr::UNSPECIFIED)?)
+    }
+
+    /// Sends what is for other networks through `gateway`, which the interface's own network
+    /// must hold. An address that is set anew takes the way with it.
+    pub fn add_gateway(&self, gateway: Ipv4Addr) -> io::Result<()> {
+        // SAFETY: `rtentry` is made of integers and a pointer that may be null.
+        let mut route: libc::rtentry = unsafe { std::mem::zeroed() };
+        route.rt_dst = socket_address(Ipv4Addr::UNSPECIFIED);
+        route.rt_genmask = socket_address(Ipv4Addr::UNSPECIFIED);
+        route.rt_gateway = socket_address(gateway);
+        route.rt_flags = libc::RTF_UP | libc::RTF_GATEWAY;
+        // SAFETY: SIOCADDRT takes an `rtentry` and only reads it.
+        let added = unsafe { ioctl::ioctl(&self.0, Updater::<SIOCADDRT, _>::new(&mut route)) };
+        match added {
+            // The way is there already.
+            Err(rustix::io::Errno::EXIST) => Ok(()),
+            added => Ok(added?),
+        }
     }
 
     fn ioctl<const OPERATION: Opcode>(&self, request: &mut libc::ifreq) -> io::Result<()> {
