@@ -9,6 +9,7 @@ pub mod config;
 pub mod control;
 pub mod dhcp;
 pub mod fleet;
+pub mod heartbeat;
 pub mod http;
 pub mod init;
 pub mod inventory;

@@ -70,7 +70,7 @@ const IO: [&str; 15] = [
 
 /// Folders from the ground up: each may use those before it, never one behind it.
 const LAYERS: [&[&str]; 6] = [
-    &["net", "config", "logging", "cli"],
+    &["net", "config", "heartbeat", "logging", "cli"],
     &[
         "dhcp/decide",
         "dhcp/lease",

@@ -84,7 +84,17 @@ pub struct Appliance {
 #[derive(Debug, Clone, Copy)]
 struct Ending {
     how: End,
-    leave_at: Instant,
+    stage: Stage,
+    /// The stage is over by then, whatever happens.
+    until: Instant,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Stage {
+    /// `serve` closes its database; the panel shows that.
+    Servers,
+    /// Everything is on the card; the panel shows that, where there is time.
+    Panel,
 }
 
 impl Appliance {
@@ -110,8 +120,7 @@ impl Appliance {
             let now = Instant::now();
             self.hear(now);
             if let Some(ending) = self.ending {
-                if self.may_leave(ending, now) {
-                    self.leave();
+                if self.has_ended(ending, now) {
                     return ending.how;
                 }
             } else {
@@ -272,6 +281,7 @@ impl Appliance {
         if self.start.late.is_empty() && self.panel.advance(&[], now) {
             info!("panel started, {:.2} s after PID 1", since());
         }
+        self.panel.listen(now);
         let nobody_wants_it = self.start.network.chosen().is_none();
         if self.serve.is_alive() || nobody_wants_it {
             self.start.watchdog.all_is_well(now);
@@ -282,21 +292,43 @@ impl Appliance {
         if self.ending.is_some() {
             return;
         }
-        info!("{how}: stopping serve and panel");
+        info!("{how}: stopping serve");
         self.start.watchdog.pet();
         self.serve.stop(now);
-        self.panel.stop(now);
-        let leave_at = now + power::CHILDREN_STOP + power::CHILDREN_DIE;
-        self.ending = Some(Ending { how, leave_at });
+        self.panel.go_down();
+        let until = now + power::CHILDREN_STOP + power::CHILDREN_DIE;
+        self.ending = Some(Ending { how, stage: Stage::Servers, until });
     }
 
-    fn may_leave(&mut self, ending: Ending, now: Instant) -> bool {
+    fn has_ended(&mut self, ending: Ending, now: Instant) -> bool {
         self.serve.advance(&[], now);
         self.panel.advance(&[], now);
-        now >= ending.leave_at || !self.serve.is_running() && !self.panel.is_running()
+        let over = now >= ending.until;
+        match ending.stage {
+            Stage::Servers if over || !self.serve.is_running() => {
+                self.close_card();
+                let until = now + self.dismiss_panel(ending.how, now);
+                self.ending = Some(Ending { stage: Stage::Panel, until, ..ending });
+                false
+            }
+            Stage::Servers => false,
+            Stage::Panel => over || !self.panel.is_running(),
+        }
     }
 
-    fn leave(&mut self) {
+    /// Nobody reads the LEDs of a box that starts again at once; of one that stays off, the
+    /// panel says that it is safe to unplug, and ends then. Returns how long it may take.
+    fn dismiss_panel(&mut self, how: End, now: Instant) -> Duration {
+        match how {
+            End::Restart => {
+                self.panel.stop(now);
+                power::CHILDREN_DIE
+            }
+            End::PowerOff | End::Halt => power::GOODBYE,
+        }
+    }
+
+    fn close_card(&mut self) {
         self.start.clock.save();
         // The watchdog is still on: a card that hangs here ends in a reset.
         rustix::fs::sync();

@@ -27,11 +27,15 @@ impl fmt::Display for End {
     }
 }
 
-/// `serve` closes its database and the panel shows the end; both take well under a second.
+/// `serve` closes its database, which takes well under a second.
 pub const CHILDREN_STOP: Duration = Duration::from_secs(5);
 
 /// A killed process ends at once unless the kernel holds it; then nothing more helps.
 pub const CHILDREN_DIE: Duration = Duration::from_secs(1);
+
+/// The panel shows "shutting down" at least once as a whole, 3 s, and then "safe to unplug",
+/// 4 s; the rest is for a slow board.
+pub const GOODBYE: Duration = Duration::from_secs(10);
 
 /// Where a restart itself fails, it is tried again this often; the watchdog is the last way.
 const RETRY: Duration = Duration::from_secs(5);

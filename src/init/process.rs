@@ -38,9 +38,9 @@ impl Process {
         Process::new("serve", Rules { heartbeat: true, may_finish: false })
     }
 
-    /// `pxeberry panel`: may find that there are no LEDs here.
+    /// `pxeberry panel`: has to show that it lives, too, or its LEDs would stand still.
     pub fn panel() -> Process {
-        Process::new("panel", Rules { heartbeat: false, may_finish: true })
+        Process::new("panel", Rules { heartbeat: true, may_finish: true })
     }
 
     fn new(name: &'static str, rules: Rules) -> Process {
@@ -122,6 +122,12 @@ impl Process {
         if self.alive {
             self.signal(Signal::HUP);
         }
+    }
+
+    /// Tells the child that the box goes down. It ends when it is done, for good.
+    pub fn go_down(&mut self) {
+        self.child.give_up();
+        self.signal(Signal::USR2);
     }
 
     /// Asks the child to end, for good.

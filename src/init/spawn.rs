@@ -10,7 +10,7 @@ use std::process::{Command, Stdio};
 use rustix::io::fcntl_dupfd_cloexec;
 use rustix::process::Pid;
 
-use crate::logging;
+use crate::{heartbeat, logging};
 
 /// Inherited descriptors start here, as with systemd.
 const FIRST_FD: RawFd = 3;
@@ -89,7 +89,7 @@ fn environment(order: &Order<'_>) -> Vec<(&'static str, String)> {
     ];
     if order.heartbeat.is_some() {
         let number = usize::try_from(FIRST_FD).unwrap_or_default() + names.len();
-        variables.push(("PXEBERRY_HEARTBEAT_FD", number.to_string()));
+        variables.push((heartbeat::FD_VARIABLE, number.to_string()));
     }
     variables
 }
@@ -103,12 +103,14 @@ fn inherit(sources: &[RawFd]) -> io::Result<()> {
         }
     }
     // SAFETY: an empty set is a valid set; PID 1 blocks signals, its children must not.
-    // SIGHUP is ignored until the child handles it, so that an early one does not end it.
+    // SIGHUP and SIGUSR2 are ignored until the child handles them, so that an early one
+    // does not end it.
     unsafe {
         let mut none: libc::sigset_t = std::mem::zeroed();
         libc::sigemptyset(&raw mut none);
         libc::sigprocmask(libc::SIG_SETMASK, &raw const none, std::ptr::null_mut());
         libc::signal(libc::SIGHUP, libc::SIG_IGN);
+        libc::signal(libc::SIGUSR2, libc::SIG_IGN);
     }
     Ok(())
 }

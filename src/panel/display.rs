@@ -53,6 +53,11 @@ impl Display {
         self.flashed = Some(now);
     }
 
+    /// Dark for as long as a flash, over any pattern.
+    pub fn pause(&mut self, now: Duration) {
+        self.flashed = now.checked_sub(FLASH);
+    }
+
     /// The state whose pattern runs.
     pub fn shown(&self) -> State {
         self.shown
@@ -139,6 +144,15 @@ mod tests {
     }
 
     #[test]
+    fn a_pause_is_dark_over_any_pattern() {
+        let mut display = Display::new(State::Ready, ms(0));
+        display.pause(ms(1000));
+        assert_eq!(display.leds(ms(1000), None), Leds::OFF);
+        assert_eq!(display.leds(ms(1199), None), Leds::OFF);
+        assert_eq!(display.leds(ms(1200), None), pattern::levels(State::Ready, ms(1200)));
+    }
+
+    #[test]
     fn holding_the_button_warns_before_it_switches_off() {
         let mut display = Display::new(State::NoLink, ms(0));
         assert_eq!(display.leds(ms(1000), Some(ms(1999))), Leds::OFF);
@@ -166,6 +180,11 @@ mod tests {
             now += pattern::period(display.shown());
             display.leds(now, None);
             assert_eq!(display.shown(), last, "round {round}");
+            for t in (0..pattern::period(last).as_millis()).step_by(20) {
+                let now = now + ms(u64::try_from(t).unwrap());
+                let expected = pattern::levels(last, now - display.since);
+                assert_eq!(display.leds(now, None), expected, "round {round}");
+            }
         }
     }
 }

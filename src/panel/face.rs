@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::button::{Button, Press};
 use super::display::Display;
 use super::health::Health;
-use super::pattern::{Leds, State};
+use super::pattern::{self, Leds, State};
 
 /// The shutting-down pattern is shown at least once as a whole, even if all is closed at once.
 const SHORTEST_SHUTDOWN: Duration = Duration::from_secs(3);
@@ -60,7 +60,7 @@ pub struct Face {
 #[derive(Debug, Clone, Copy)]
 struct Shutdown {
     since: Duration,
-    closed: bool,
+    closed_since: Option<Duration>,
 }
 
 impl Face {
@@ -92,6 +92,17 @@ impl Face {
         self.shutdown.is_some()
     }
 
+    /// The box goes down, whoever asked for that.
+    pub fn go_down(&mut self, now: Duration) {
+        self.shutdown.get_or_insert(Shutdown { since: now, closed_since: None });
+    }
+
+    /// "Safe to unplug" has been shown from its beginning to its end.
+    pub fn has_said_goodbye(&self, now: Duration) -> bool {
+        let since = self.shutdown.and_then(|shutdown| shutdown.closed_since);
+        since.is_some_and(|since| now >= since + pattern::period(State::SafeToUnplug))
+    }
+
     /// PID 1 cannot be asked: show again what holds.
     pub fn power_off_refused(&mut self) {
         self.shutdown = None;
@@ -113,7 +124,9 @@ impl Face {
             return None;
         }
         if effect == Effect::PowerOff {
-            self.shutdown = Some(Shutdown { since: now, closed: false });
+            self.go_down(now);
+            // Else nobody could tell the end of the warning from the first flash.
+            self.display.pause(now);
         }
         Some(effect)
     }
@@ -121,14 +134,15 @@ impl Face {
     fn watch_shutdown(&mut self, disks_closed: bool, now: Duration) {
         let Some(shutdown) = &mut self.shutdown else { return };
         let age = now.saturating_sub(shutdown.since);
-        shutdown.closed = disks_closed && age >= SHORTEST_SHUTDOWN;
-        if !shutdown.closed && age >= LONGEST_SHUTDOWN {
+        let closed = disks_closed && age >= SHORTEST_SHUTDOWN;
+        shutdown.closed_since = closed.then(|| shutdown.closed_since.unwrap_or(now));
+        if !closed && age >= LONGEST_SHUTDOWN {
             self.shutdown = None;
         }
     }
 
     fn shutdown_state(&self) -> Option<State> {
-        let closed = self.shutdown?.closed;
+        let closed = self.shutdown?.closed_since.is_some();
         Some(if closed { State::SafeToUnplug } else { State::ShuttingDown })
     }
 }
@@ -210,12 +224,40 @@ mod tests {
     fn the_shutting_down_pattern_is_seen_even_if_there_is_nothing_to_close() {
         let mut bench = Bench::new();
         bench.run(State::Ready, false, 200);
-        bench.run(State::Ready, true, 5060);
+        assert_eq!(bench.run(State::Ready, true, 5000).leds, Leds::ALL);
+        // A pause, so that the first flash is told from the warning.
+        assert_eq!(bench.run(State::Ready, true, 20).leds, Leds::OFF);
         let began = bench.now;
+        assert_eq!(bench.run(State::Ready, true, 180).leds, Leds::OFF);
+        assert_eq!(bench.run(State::Ready, true, 20).leds, Leds::ALL);
         let closed = Input { disks_closed: true, ..Input::default() };
         while bench.step(closed).shown == State::ShuttingDown {}
-        assert!(bench.now - began >= Duration::from_millis(2900), "{:?}", bench.now - began);
+        assert_eq!(bench.now - began, Duration::from_secs(3));
         assert_eq!(bench.step(closed).shown, State::SafeToUnplug);
+    }
+
+    #[test]
+    fn a_shutdown_that_others_asked_for_is_shown_like_one_of_the_button() {
+        let mut bench = Bench::new();
+        bench.run(State::Ready, false, 200);
+        bench.face.go_down(bench.now);
+        assert_eq!(bench.run(State::Ready, false, 4000).shown, State::ShuttingDown);
+        assert_eq!(bench.done, []);
+    }
+
+    #[test]
+    fn safe_to_unplug_is_shown_as_a_whole_and_then_the_panel_may_end() {
+        let mut bench = Bench::new();
+        bench.face.go_down(Duration::ZERO);
+        bench.run(State::Ready, false, 5000);
+        assert!(!bench.face.has_said_goodbye(bench.now));
+        let closed = Input { disks_closed: true, ..Input::default() };
+        let began = bench.now + Duration::from_millis(20);
+        while !bench.face.has_said_goodbye(bench.now) {
+            let leds = bench.step(closed).leds;
+            assert_eq!(leds, pattern::levels(State::SafeToUnplug, bench.now - began));
+        }
+        assert_eq!(bench.now - began, pattern::period(State::SafeToUnplug));
     }
 
     #[test]

@@ -29,12 +29,13 @@ use std::time::{Duration, Instant};
 pub use pattern::State;
 
 use crate::config::{Config, PanelKind};
+use crate::heartbeat::{self, Heart};
 use board::Board;
 use face::{Effect, Face, Input, Output};
 use link::{Link, Wish};
 use onboard::OwnLed;
 use pattern::Leds;
-use signals::Signals;
+use signals::{Signals, Told};
 
 /// Half of the shortest debounce, and far below what a person sees as a delay.
 const TICK: Duration = Duration::from_millis(20);
@@ -43,7 +44,8 @@ const TICK: Duration = Duration::from_millis(20);
 /// power-on; later, it is the panel that was restarted.
 const JUST_SWITCHED_ON: Duration = Duration::from_secs(30);
 
-/// Runs the panel until SIGTERM; then the LEDs are dark.
+/// Runs the panel until SIGTERM, or until it has shown that the box is safe to unplug; then
+/// the LEDs are dark.
 pub fn run(config: &Config) -> ExitCode {
     let started = Signals::block().and_then(|signals| Ok((signals, Link::start(&config.control)?)));
     let (signals, link) = match started {
@@ -60,20 +62,11 @@ pub fn run(config: &Config) -> ExitCode {
         own_led: own_led(config.panel.kind),
         link,
         last: None,
+        heart: Heart::from_supervisor(),
+        beat_due: Duration::ZERO,
     };
-    let start = Instant::now();
-    let mut due = Duration::ZERO;
-    loop {
-        let now = start.elapsed();
-        panel.tick(now);
-        // After a stall the ticks go on from here; those that were missed are gone.
-        due = (due + TICK).max(now);
-        if signals.wait(due.saturating_sub(start.elapsed())) {
-            break;
-        }
-    }
-    panel.dark(start.elapsed());
-    log::info!("panel: ended by a signal, LEDs dark");
+    let end = panel.run(&signals);
+    log::info!("panel: ended {end}, LEDs dark");
     ExitCode::SUCCESS
 }
 
@@ -83,9 +76,45 @@ struct Panel {
     own_led: Option<OwnLed>,
     link: Link,
     last: Option<(Leds, State)>,
+    heart: Option<Heart>,
+    beat_due: Duration,
 }
 
 impl Panel {
+    /// Says how it ended.
+    fn run(&mut self, signals: &Signals) -> &'static str {
+        let start = Instant::now();
+        let mut due = Duration::ZERO;
+        let end = loop {
+            let now = start.elapsed();
+            self.tick(now);
+            self.beat(now);
+            if self.face.has_said_goodbye(now) {
+                break "after \"safe to unplug\"";
+            }
+            // After a stall the ticks go on from here; those that were missed are gone.
+            due = (due + TICK).max(now);
+            match signals.wait(due.saturating_sub(start.elapsed())) {
+                Some(Told::End) => break "by a signal",
+                Some(Told::GoingDown) => self.face.go_down(start.elapsed()),
+                None => {}
+            }
+        };
+        self.dark(start.elapsed());
+        end
+    }
+
+    /// Pins that hang in the kernel hang the beats too, and PID 1 starts a panel anew.
+    fn beat(&mut self, now: Duration) {
+        if now < self.beat_due {
+            return;
+        }
+        self.beat_due = now.saturating_add(heartbeat::INTERVAL);
+        if let Some(heart) = &mut self.heart {
+            heart.beat();
+        }
+    }
+
     fn tick(&mut self, now: Duration) {
         let input = Input {
             pressed: self.board.button_pressed(),

@@ -6,14 +6,11 @@
 mod role;
 mod sockets;
 
-use std::io::Write;
 use std::net::{Ipv4Addr, TcpListener};
-use std::os::fd::{FromRawFd, RawFd};
 use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::thread;
-use std::time::Duration;
 
 use tokio::runtime::Runtime;
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -21,6 +18,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use crate::config::Config;
 use crate::dhcp::socket::DhcpSocket;
 use crate::fleet::store::Store;
+use crate::heartbeat::{self, Heart};
 use crate::net::iface;
 use crate::world::media::{self, Scanner};
 use crate::world::{SAFE_MODE, World};
@@ -28,9 +26,6 @@ use crate::{control, dhcp, http, tftp};
 
 /// PID 1 makes this file when the state partition cannot be used.
 const STATE_IS_LOST: &str = "/run/pxeberry/state-is-lost";
-
-/// PID 1 hears from us this often; ten missed beats and it starts us anew.
-const HEARTBEAT: Duration = Duration::from_secs(1);
 
 /// Files that are read from sticks at once; more wait.
 const READERS: usize = 16;
@@ -153,20 +148,11 @@ async fn scan_when_told(mut signal: Signal, scanner: Scanner) {
 
 /// Tells PID 1 that this thread still turns.
 async fn beat() {
-    let number: Option<RawFd> =
-        std::env::var("PXEBERRY_HEARTBEAT_FD").ok().and_then(|fd| fd.parse().ok());
-    let Some(number) = number.filter(|fd| *fd > 2) else {
-        return;
-    };
-    // SAFETY: PID 1 opened this descriptor for us alone and told its number; nothing else
-    // in this process uses it.
-    let mut pipe = unsafe { std::fs::File::from_raw_fd(number) };
-    let mut clock = tokio::time::interval(HEARTBEAT);
+    let Some(mut heart) = Heart::from_supervisor() else { return };
+    let mut clock = tokio::time::interval(heartbeat::INTERVAL);
     loop {
         clock.tick().await;
-        if pipe.write_all(b".").is_err() {
-            return;
-        }
+        heart.beat();
     }
 }
 
