@@ -13,6 +13,7 @@ use serde::Deserialize;
 
 use super::client;
 use super::pattern::State;
+use crate::net::iface;
 
 /// Four questions fit into [`super::health::PATIENCE`].
 const POLL: Duration = Duration::from_millis(500);
@@ -107,7 +108,15 @@ fn poll(socket: &Path, to_loop: &SyncSender<State>) {
     }
 }
 
+/// Without an interface PID 1 does not start the servers, so their silence is no fault.
 fn conditions(socket: &Path) -> Result<State, String> {
+    match asked(socket) {
+        Err(_) if iface::wired().is_empty() => Ok(State::NoLink),
+        answer => answer,
+    }
+}
+
+fn asked(socket: &Path) -> Result<State, String> {
     let answer = client::ask(socket, "GET", "/conditions", ANSWER_PATIENCE);
     let answer = answer.map_err(|error| error.to_string())?;
     if answer.status != 200 {
