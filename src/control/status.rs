@@ -1,6 +1,7 @@
 //! What the appliance does and sees, as data for the panel, the command line and the page.
 
 use std::net::Ipv4Addr;
+use std::time::Duration;
 
 use serde::Serialize;
 
@@ -10,6 +11,10 @@ use crate::inventory::Problem;
 use crate::net::{Mac, iface};
 use crate::panel::pattern::{State, table};
 use crate::world::{Role, World};
+
+/// A small stick is read between two questions of the panel, which asks twice a second. A
+/// person who has plugged one in, or pressed the button, is told all the same.
+const SCAN_TOLD: Duration = Duration::from_millis(800);
 
 /// The whole state.
 #[derive(Debug, Serialize)]
@@ -167,11 +172,13 @@ pub fn conditions(world: &World) -> Vec<State> {
     let cards = shelf.inventory.machines().map(|(mac, _)| mac);
     let phases: Vec<Phase> = cards.filter_map(|mac| world.phase(mac)).collect();
     let any = |wanted: &[Phase]| phases.iter().any(|phase| wanted.contains(phase));
+    let scanning = shelf.scan_began.is_some_and(|began| began.elapsed() < SCAN_TOLD);
+    let scanning = scanning || shelf.scanning;
     let at_work = media == Media::Ready && matches!(role, Role::Server | Role::Proxy(_));
     let all = [
         (State::NoLink, !iface::has_link(&world.interface)),
         (State::Booting, role == Role::Probing),
-        (State::Scanning, shelf.scanning || media == Media::Starting),
+        (State::Scanning, scanning || media == Media::Starting),
         (State::ConfigError, config_problem().is_some()),
         (State::StickError, !shelf.refused.is_empty() && !shelf.scanning),
         (State::MachineFailed, any(&[Phase::Failed])),

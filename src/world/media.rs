@@ -7,6 +7,7 @@ use std::fs;
 use std::path::PathBuf;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, OnceLock};
+use std::time::Instant;
 
 use super::World;
 use crate::boot::plan::Media;
@@ -39,7 +40,10 @@ pub fn run(world: &World, requests: &Receiver<()>) {
 
 fn scan(world: &World) {
     let sticks = sticks(world);
-    world.change_shelf(|shelf| shelf.scanning = !sticks.is_empty());
+    world.change_shelf(|shelf| {
+        shelf.scanning = !sticks.is_empty();
+        shelf.scan_began = shelf.scanning.then(Instant::now);
+    });
     let listings: Vec<Listing> = sticks.iter().map(|stick| list(stick)).collect();
     let outcome = inventory(&listings, profiles()).map(|mut found| {
         found.note_addresses_outside(&world.config.server);
@@ -123,4 +127,22 @@ fn tell(found: &Inventory, sticks: usize) {
 /// For `pxeberry check`: the same scan of one folder.
 pub fn check(folder: &std::path::Path) -> Result<Inventory, Vec<Problem>> {
     inventory(&[list(folder)], profiles())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_press_while_a_scan_runs_leads_to_exactly_one_more_scan() {
+        let (scanner, requests) = scanner();
+        scanner.request();
+        // The scan begins.
+        assert!(requests.try_recv().is_ok());
+        for _ in 0..3 {
+            scanner.request();
+        }
+        assert!(requests.try_recv().is_ok());
+        assert!(requests.try_recv().is_err());
+    }
 }

@@ -59,6 +59,8 @@ pub struct Shelf {
     pub sticks: usize,
     /// Whether a scan is running.
     pub scanning: bool,
+    /// When the newest one began.
+    pub scan_began: Option<Instant>,
     /// Whether the content of a stick serves; it does not before the first scan has ended
     /// well.
     pub accepted: bool,
@@ -99,6 +101,7 @@ impl World {
                 inventory: Arc::new(Inventory::default()),
                 sticks: 0,
                 scanning: false,
+                scan_began: None,
                 accepted: false,
                 refused: Vec::new(),
             }),
