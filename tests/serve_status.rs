@@ -9,10 +9,12 @@ mod net;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::process::Command;
+use std::time::{Duration, Instant};
 
 use net::appliance::PROGRAM;
 use net::stick::{NODE_1, NODE_2};
-use net::{Appliance, Firmware, Server, isolated, tools};
+use net::{Appliance, Firmware, PATIENCE, Server, isolated, tools};
+use pxeberry::panel::pattern::table;
 
 #[test]
 fn status_says_in_lines_what_it_does_and_whom_it_knows() {
@@ -51,6 +53,38 @@ fn the_page_shows_the_same_and_nothing_from_a_stick_becomes_markup() {
         let page = String::from_utf8(machine.get("/")).unwrap();
         assert!(page.contains("node-1") && page.contains(NODE_1), "{page}");
         assert!(page.contains("&lt;script&gt;") && !page.contains("<script"), "{page}");
+    });
+}
+
+#[test]
+fn the_page_says_what_the_leds_show_now() {
+    isolated(|lan| {
+        let appliance = Appliance::server();
+        let stick = appliance.sample_stick();
+        let server = appliance.serves();
+        let machine = lan.machine(NODE_1);
+        let shows = |state: &str| {
+            let row = format!("<tr class=now><td>{state}<td>");
+            let end = Instant::now() + PATIENCE;
+            let page = loop {
+                let page = String::from_utf8(machine.get("/")).unwrap();
+                if page.contains(&row) {
+                    break page;
+                }
+                assert!(Instant::now() < end, "{row}: {page}");
+                // That a state has lasted long enough makes no event.
+                std::thread::sleep(Duration::from_millis(50));
+            };
+            let entry = table().iter().find(|entry| entry.state.name() == state).unwrap();
+            let words = format!("<p>LEDs: {}, {}.", entry.leds.names(), entry.pattern);
+            assert!(page.contains(&words), "{words}: {page}");
+        };
+        machine.boots(Firmware::Bios);
+        shows("ready");
+        stick.write("machines.toml", "[[machine]]\nmak = \"52:54:00:00:00:01\"\n");
+        appliance.tell(&["rescan"]).good();
+        server.log.wait_for("content is refused");
+        shows("stick-error");
     });
 }
 

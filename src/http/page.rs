@@ -3,6 +3,7 @@
 use std::fmt::Write;
 
 use crate::control::status::{Status, status};
+use crate::panel::pattern::{Entry, State, table};
 use crate::world::World;
 
 /// The page as it is now.
@@ -20,6 +21,11 @@ fn render(status: &Status) -> String {
         escaped(&status.interface.name),
         escaped(&status.interface.address)
     );
+    let now = shown(status);
+    if let Some(entry) = now {
+        let (leds, pattern, action) = (entry.leds.names(), entry.pattern, entry.action);
+        let _ = write!(page, "<p>LEDs: {leds}, {pattern}. {action} <a href=#leds>All patterns</a>");
+    }
     page.push_str("<h2>Machines</h2><table><tr><th>Machine<th>Address<th>State</tr>");
     for machine in &status.machines {
         let _ = write!(
@@ -43,6 +49,7 @@ fn render(status: &Status) -> String {
         }
         page.push_str("</ul>");
     }
+    page.push_str(&led_table(now));
     let _ = write!(
         page,
         "<p><small>pxeberry {}, holds {} KiB of memory</small>",
@@ -51,15 +58,89 @@ fn render(status: &Status) -> String {
     page
 }
 
+/// What the LEDs show now: the panel asks for the same conditions.
+fn shown(status: &Status) -> Option<&'static Entry> {
+    let state = State::foremost(status.conditions.iter().copied());
+    table().iter().find(|entry| Some(entry.state) == state)
+}
+
+/// The README's table, with the line that holds now marked. It is folded away; who comes by
+/// the link to its name finds it open, and open again each time that the page is renewed.
+fn led_table(now: Option<&Entry>) -> String {
+    let mut html = "<details><summary>What the LEDs say</summary><table id=leds><tr><th>State\
+        <th>LEDs<th>Pattern<th>It means<th>Do</tr>"
+        .to_owned();
+    for entry in table() {
+        let mark = if now == Some(entry) { " class=now" } else { "" };
+        let (state, leds) = (entry.state.name(), entry.leds.names());
+        let Entry { pattern, meaning, action, .. } = entry;
+        let _ = write!(
+            html,
+            "<tr{mark}><td>{state}<td>{leds}<td>{pattern}<td>{meaning}<td>{action}</tr>"
+        );
+    }
+    html + "</table></details>"
+}
+
 const HEAD: &str = "<!doctype html><html lang=en><meta charset=utf-8>\
 <meta name=viewport content=\"width=device-width\"><meta http-equiv=refresh content=5>\
 <title>pxeberry</title><style>\
 :root{color-scheme:light dark}body{font:1rem/1.5 system-ui,sans-serif;max-width:48rem;\
 margin:2rem auto;padding:0 1rem}.state{font-size:1.3rem}table{border-collapse:collapse;width:100%}\
-th,td{text-align:left;padding:.3rem .6rem .3rem 0;border-bottom:1px solid #8884}small{opacity:.7}\
+.now{font-weight:bold}th,td{text-align:left;padding:.3rem .6rem .3rem 0;border-bottom:1px solid #8884}small{opacity:.7}\
 </style>";
 
 /// Names come from the stick.
 fn escaped(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::control::status::{Dhcp, Interface, Sticks};
+
+    fn page_when(conditions: &[State]) -> String {
+        render(&Status {
+            version: "1",
+            headline: "Well.".to_owned(),
+            conditions: conditions.to_vec(),
+            memory_kib: 1,
+            interface: Interface { name: "eth0".to_owned(), link: true, address: String::new() },
+            dhcp: Dhcp { role: "server", reason: String::new() },
+            media: Sticks {
+                state: "ready",
+                images: 0,
+                machines: 0,
+                names: Vec::new(),
+                problems: Vec::new(),
+            },
+            machines: Vec::new(),
+        })
+    }
+
+    #[test]
+    fn the_page_says_in_words_what_the_leds_show() {
+        for entry in table() {
+            // What matters less does not show.
+            let page = page_when(&[State::Ready, entry.state]);
+            let words = format!("<p>LEDs: {}, {}.", entry.leds.names(), entry.pattern);
+            assert!(page.contains(&words), "{words}");
+            let row = format!("<tr class=now><td>{}<td>", entry.state.name());
+            assert!(page.contains(&row), "{row}");
+            assert_eq!(page.matches("class=now").count(), 1, "{row}");
+        }
+    }
+
+    #[test]
+    fn the_page_has_the_readmes_table_of_led_patterns_word_for_word() {
+        let page = page_when(&[]);
+        let (_, html) = page.split_once("<table id=leds>").unwrap();
+        let (html, _) = html.split_once("</table></details>").unwrap();
+        let rows = html.replace("</tr>", "\n").replace("<tr>", "|");
+        let rows = rows.replace("|<th>", "| ").replace("|<td>", "| ");
+        let rows = rows.replace("<th>", " | ").replace("<td>", " | ").replace('\n', " |\n");
+        let readme = crate::panel::table::markdown().replace("|---|---|---|---|---|\n", "");
+        assert_eq!(rows, readme);
+    }
 }
