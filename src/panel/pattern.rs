@@ -147,6 +147,42 @@ mod tests {
         assert_eq!(shown(&[State::ShuttingDown, State::SafeToUnplug]), Some(State::SafeToUnplug));
     }
 
+    /// For each state what is lit, and the milliseconds at which that changes; the last one
+    /// is the period.
+    const CHANGES: [(State, &str, &[u64]); 17] = [
+        (State::SafeToUnplug, "green", &[800, 1100, 1900, 2200, 3000, 4000]),
+        (State::ShuttingDown, "red + amber + green", &[1000, 1300, 1800, 2100, 2300, 3000]),
+        (State::Update, "red + amber + green", &[80, 160, 240, 320, 400, 480, 560, 1000]),
+        (State::NotAnswering, "red", &[100, 200]),
+        (State::Booting, "amber", &[500, 1000]),
+        (State::NoLink, "amber", &[200, 2000]),
+        (State::Scanning, "amber + green", &[200, 400]),
+        (State::ConfigError, "red", &[800, 1100, 1300, 1600, 1800, 2100, 2300, 3500]),
+        (State::StickError, "red", &[800, 1100, 1300, 1600, 1800, 3000]),
+        (State::MachineFailed, "red", &[800, 1100, 1300, 1600, 1800, 2100, 2300, 2600, 2800, 4000]),
+        (State::OtherDhcp, "amber", &[800, 1100, 1900, 3000]),
+        (State::NoAddress, "amber", &[200, 400, 600, 2000]),
+        (State::NoStick, "amber", &[1500, 3000]),
+        (State::Installing, "amber + green", &[1000, 1200, 1400, 1600, 1800, 2000]),
+        (State::Serving, "green", &[1400, 1600, 1800, 2000]),
+        (State::Verifying, "amber + green", &[800, 1100, 1300, 2500]),
+        (State::Ready, "green", &[3700, 4000]),
+    ];
+
+    #[test]
+    fn every_pattern_changes_at_exactly_its_times() {
+        for (index, (state, lit, changes)) in CHANGES.into_iter().enumerate() {
+            assert_eq!(table()[index].state, state);
+            let end = *changes.last().unwrap();
+            assert_eq!(period(state), Duration::from_millis(end), "{state:?}");
+            for t in 0..2 * end {
+                let before = changes.iter().filter(|change| **change <= t % end).count();
+                let expected = if before % 2 == 0 { lit } else { "" };
+                assert_eq!(at(state, t).names(), expected, "{state:?} at {t} ms");
+            }
+        }
+    }
+
     #[test]
     fn ready_is_green_with_one_wink_in_four_seconds() {
         assert_eq!(at(State::Ready, 0), GREEN);
