@@ -7,7 +7,7 @@ use std::process::{Command, Output, Stdio};
 const LONGEST_RUN: &str = "30";
 
 /// Debian's packages; `tests/packages.txt` lists the same.
-const PACKAGES: [(&str, &str); 16] = [
+const PACKAGES: &[(&str, &str)] = &[
     ("bash", "bash"),
     ("busybox", "busybox"),
     ("curl", "curl"),
@@ -22,6 +22,7 @@ const PACKAGES: [(&str, &str); 16] = [
     ("sh", "dash"),
     ("setpriv", "util-linux"),
     ("tftp", "tftp-hpa"),
+    ("tmux", "tmux"),
     ("unshare", "util-linux"),
     ("wget", "wget"),
 ];
