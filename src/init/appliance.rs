@@ -27,6 +27,7 @@ use super::watchdog::Watchdog;
 use super::{modules, mount};
 use crate::config::PanelKind;
 use crate::net::listen::{self, Listener};
+use crate::world::SAFE_MODE;
 
 /// A slow SD card answers within three seconds; somebody who boots from USB waits longer.
 const CARD_WAIT: Duration = Duration::from_secs(10);
@@ -78,7 +79,17 @@ pub struct Appliance {
     listeners: Vec<Listener>,
     serve: Process,
     panel: Process,
+    safe_mode: SafeMode,
     ending: Option<Ending>,
+}
+
+/// The button was held at power-on: `serve`, which the panel tells, leaves a mark for us.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum SafeMode {
+    Off,
+    /// `serve` is ending, to be started with the defaults.
+    Entering,
+    On,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -110,6 +121,7 @@ impl Appliance {
             listeners: Vec::new(),
             serve: Process::serve(),
             panel: Process::panel(),
+            safe_mode: SafeMode::Off,
             ending: None,
         }
     }
@@ -141,6 +153,7 @@ impl Appliance {
             self.start.network.wake(now);
             self.settle_card(now);
         }
+        self.attend_safe_mode(now);
         self.attend_network(now);
         self.attend_children(now);
         self.start.watchdog.advance(now);
@@ -234,6 +247,28 @@ impl Appliance {
             }
             Some(_) => {}
             None => self.go_down(End::Restart, now),
+        }
+    }
+
+    /// LEDs and button stay where the card says that they are.
+    fn attend_safe_mode(&mut self, now: Instant) {
+        match (self.safe_mode, &self.settings) {
+            (SafeMode::Off, Some(current)) if Path::new(SAFE_MODE).exists() => {
+                self.safe_mode = SafeMode::On;
+                if let Some(defaults) = settings::defaults_instead_of(current) {
+                    warn!("safe mode: going on with the default settings");
+                    self.settings = Some(defaults);
+                    self.safe_mode = SafeMode::Entering;
+                    self.serve.stop(now);
+                }
+            }
+            // Its sockets are free now.
+            (SafeMode::Entering, _) if !self.serve.is_running() => {
+                self.safe_mode = SafeMode::On;
+                self.listeners.clear();
+                self.start.network.choose_again();
+            }
+            _ => {}
         }
     }
 

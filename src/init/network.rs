@@ -119,6 +119,11 @@ impl Network {
         self.take(name)
     }
 
+    /// Forgets which interface is in use: another one may be now.
+    pub fn choose_again(&mut self) {
+        *self = Network { interfaces: self.interfaces.take(), ..Network::empty() };
+    }
+
     fn take(&mut self, name: String) -> Option<News> {
         let interfaces = self.interfaces.as_ref()?;
         let index = interfaces.index(&name)?;
@@ -139,7 +144,7 @@ impl Network {
         let index = self.interfaces.as_ref().and_then(|all| all.index(&chosen.name));
         if index != Some(chosen.index) {
             warn!("{}: the interface is gone; plug the adapter in again", chosen.name);
-            *self = Network { interfaces: self.interfaces.take(), ..Network::empty() };
+            self.choose_again();
             return Some(News::Lost);
         }
         let link = iface::has_link(&chosen.name);

@@ -48,6 +48,16 @@ pub fn load(folders: Folders<'_>) -> Option<Settings> {
     Some(Settings { config, file })
 }
 
+/// The defaults, whatever the card says, for safe mode; none where they are in force anyway.
+pub fn defaults_instead_of(current: &Settings) -> Option<Settings> {
+    let (config, text) = defaults().filter(|(config, _)| *config != current.config)?;
+    let file = current.file.clone();
+    if let Err(error) = fs::write(&file, &text) {
+        error!("{}: cannot be written: {error}", file.display());
+    }
+    Some(Settings { config, file })
+}
+
 fn decide(folders: Folders<'_>) -> Option<(Config, Vec<u8>)> {
     let last_good = folders.state.join(LAST_GOOD);
     match from_card(folders.boot) {
@@ -172,6 +182,16 @@ mod tests {
         assert_eq!(card.load().config.mode, Mode::Proxy);
         let problem = fs::read_to_string(card.0.join("run/config-problem")).unwrap();
         assert!(problem.contains("line 1: unknown field `mod`"), "{problem}");
+    }
+
+    #[test]
+    fn in_safe_mode_the_defaults_take_the_place_of_what_the_card_says() {
+        let card = Card::new("safe");
+        card.write("boot/pxeberry.toml", "mode = \"proxy\"\n");
+        let settings = defaults_instead_of(&card.load()).unwrap();
+        assert_eq!(settings.config.mode, Mode::Auto);
+        assert_eq!(config::load(&settings.file).unwrap(), settings.config);
+        assert!(defaults_instead_of(&settings).is_none());
     }
 
     #[test]
