@@ -6,6 +6,7 @@ use std::fmt;
 use std::io;
 
 use super::cdev::Lines;
+use super::model::{Model, different};
 use super::pattern::{Leds, State};
 use super::rpi::Registers;
 use super::terminal::Terminal;
@@ -14,9 +15,6 @@ use crate::config::{Panel, PanelKind};
 /// For tests and for boards that we do not know: the label of the GPIO chip to use, as
 /// `gpiodetect` prints it.
 const CHIP_VARIABLE: &str = "PXEBERRY_GPIO_CHIP";
-
-/// The labels of the header's chip on Pi 0-3, 4 and 5. Its lines are numbered as the pins.
-const HEADER_CHIPS: [&str; 3] = ["pinctrl-bcm2835", "pinctrl-bcm2711", "pinctrl-rp1"];
 
 /// Three LEDs and a button.
 pub trait Board {
@@ -56,12 +54,13 @@ impl fmt::Display for BoardError {
 
 impl std::error::Error for BoardError {}
 
-/// Opens what the config asks for and says in one line what it got and why.
-pub fn open(panel: &Panel) -> Box<dyn Board> {
+/// Opens what the config asks for, on the board that is one of `models`, and says in one line
+/// what it got and why.
+pub fn open(panel: &Panel, models: &[Model]) -> Box<dyn Board> {
     match panel.kind {
         PanelKind::Auto | PanelKind::Gpio => match std::env::var(CHIP_VARIABLE) {
             Ok(label) => gpio_chip(panel, &label),
-            Err(_) => gpio(panel),
+            Err(_) => gpio(panel, models),
         },
         PanelKind::Terminal => terminal(),
         PanelKind::None => {
@@ -71,7 +70,7 @@ pub fn open(panel: &Panel) -> Box<dyn Board> {
     }
 }
 
-fn gpio(panel: &Panel) -> Box<dyn Board> {
+fn gpio(panel: &Panel, models: &[Model]) -> Box<dyn Board> {
     let pins = Pins(panel);
     let why = match Registers::open(panel) {
         Ok(board) => {
@@ -80,7 +79,7 @@ fn gpio(panel: &Panel) -> Box<dyn Board> {
         }
         Err(error) => error,
     };
-    match Lines::open(panel, &HEADER_CHIPS) {
+    match Lines::open(panel, &different(models, |model| &model.gpio_chip)) {
         Ok(board) => {
             let chip = board.name();
             log::info!("panel: {pins}, through the kernel's {chip}, as rppal has {why}");

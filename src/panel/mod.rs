@@ -13,6 +13,7 @@ pub mod display;
 pub mod face;
 pub mod health;
 mod link;
+pub mod model;
 mod onboard;
 pub mod pattern;
 mod power;
@@ -33,12 +34,16 @@ use crate::heartbeat::{self, Heart};
 use board::Board;
 use face::{Effect, Face, Input, Output};
 use link::{Link, Wish};
+use model::Model;
 use onboard::OwnLed;
 use pattern::Leds;
 use signals::{Signals, Told};
 
 /// Half of the shortest debounce, and far below what a person sees as a delay.
 const TICK: Duration = Duration::from_millis(20);
+
+/// Which board this is.
+const MODEL: &str = "/proc/device-tree/model";
 
 /// A button that is down when a box of this age starts its panel has been held since
 /// power-on; later, it is the panel that was restarted.
@@ -56,10 +61,11 @@ pub fn run(config: &Config) -> ExitCode {
         }
     };
     let uptime = uptime();
+    let models = model::candidates(&fs::read_to_string(MODEL).unwrap_or_default());
     let mut panel = Panel {
         face: Face::new(uptime, uptime < JUST_SWITCHED_ON, Duration::ZERO),
-        board: board::open(&config.panel),
-        own_led: own_led(config.panel.kind),
+        board: board::open(&config.panel, &models),
+        own_led: own_led(config.panel.kind, &models),
         link,
         last: None,
         heart: Heart::from_supervisor(),
@@ -163,9 +169,10 @@ impl Panel {
 }
 
 /// A panel that is drawn, or not wanted, is no reason to take the machine's own LED.
-fn own_led(kind: PanelKind) -> Option<OwnLed> {
+fn own_led(kind: PanelKind, models: &[Model]) -> Option<OwnLed> {
     let wanted = matches!(kind, PanelKind::Auto | PanelKind::Gpio);
-    wanted.then(|| OwnLed::new(Path::new(onboard::LEDS)))
+    let names = model::different(models, |model| &model.act_led);
+    wanted.then(|| OwnLed::new(Path::new(onboard::LEDS), &names))
 }
 
 /// The age of the machine; where the kernel does not say, it is old.

@@ -9,8 +9,8 @@ use std::time::Duration;
 /// Where the kernel lists LEDs.
 pub const LEDS: &str = "/sys/class/leds";
 
-/// Activity LED under its newer and its older name; a Pi 400 has only the power LED.
-const NAMES: [&str; 3] = ["ACT", "led0", "PWR"];
+/// How older kernels call the activity LED, whatever the board.
+const OLDER_NAME: &str = "led0";
 
 /// The driver is a module that comes after us; and an LED that failed may come back.
 const LOOK_AGAIN: Duration = Duration::from_secs(5);
@@ -18,7 +18,7 @@ const LOOK_AGAIN: Duration = Duration::from_secs(5);
 /// The LED, once it is there.
 #[derive(Debug)]
 pub struct OwnLed {
-    folder: PathBuf,
+    folders: Vec<PathBuf>,
     led: Option<Led>,
     look_at: Duration,
     lit: Option<bool>,
@@ -31,16 +31,18 @@ struct Led {
 }
 
 impl OwnLed {
-    /// Looks in `folder` from the first [`OwnLed::set`] on.
-    pub fn new(folder: &Path) -> OwnLed {
-        OwnLed { folder: folder.to_owned(), led: None, look_at: Duration::ZERO, lit: None }
+    /// Looks in `folder` for the first of `names` from the first [`OwnLed::set`] on.
+    pub fn new(folder: &Path, names: &[&str]) -> OwnLed {
+        let names = names.iter().copied().chain([OLDER_NAME]);
+        let folders = names.map(|name| folder.join(name)).collect();
+        OwnLed { folders, led: None, look_at: Duration::ZERO, lit: None }
     }
 
     /// Lights it or not; if there is none, looks for one now and then.
     pub fn set(&mut self, lit: bool, now: Duration) {
         if self.led.is_none() && now >= self.look_at {
             self.look_at = now.saturating_add(LOOK_AGAIN);
-            self.led = NAMES.iter().find_map(|name| Led::open(&self.folder.join(name)).ok());
+            self.led = self.folders.iter().find_map(|folder| Led::open(folder).ok());
             self.lit = None;
         }
         if self.lit == Some(lit) {
@@ -105,7 +107,7 @@ mod tests {
         let folder = Folder::new("activity");
         folder.add("PWR");
         folder.add("ACT");
-        let mut led = OwnLed::new(&folder.0);
+        let mut led = OwnLed::new(&folder.0, &["ACT", "PWR"]);
         led.set(true, Duration::ZERO);
         assert_eq!(folder.read("ACT/trigger"), "none");
         assert_eq!(folder.read("ACT/brightness"), "1");
@@ -117,7 +119,7 @@ mod tests {
     #[test]
     fn an_led_whose_driver_comes_late_is_found_and_shows_what_holds_then() {
         let folder = Folder::new("late");
-        let mut led = OwnLed::new(&folder.0);
+        let mut led = OwnLed::new(&folder.0, &["ACT", "PWR"]);
         led.set(true, Duration::ZERO);
         folder.add("ACT");
         led.set(true, Duration::from_secs(4));
