@@ -4,16 +4,17 @@
 //! that would start, and nothing else is used. Each appliance has its own copy of the card.
 
 use std::fs;
-use std::io::Write;
 use std::os::unix::net::{UnixDatagram, UnixStream};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use serde_json::json;
 
+use super::bystander;
 use super::console::{Console, Line};
 use super::failure::{Failure, Result};
 use super::lan::{Lan, Port};
+use super::pins::Pins;
 use super::process::{OtherEnd, Process, character_device};
 use super::qmp::Qmp;
 use super::stick::quoted;
@@ -69,8 +70,9 @@ pub struct Appliance {
     pub console: Console,
     /// Where it is plugged into the LAN.
     pub port: Port,
+    /// Its LEDs and its button.
+    pub pins: Pins,
     qmp: Qmp,
-    _pins: UnixStream,
     sticks: usize,
     _process: Process,
 }
@@ -94,17 +96,42 @@ impl Appliance {
         stick: Option<&Path>,
         emulation: Emulation,
     ) -> Result<Appliance> {
+        let boot = BootFiles::of(card, &workshop.file("boot"))?;
+        Appliance::power_on(workshop, lan, card, &boot, stick, emulation)
+    }
+
+    /// Powers on an appliance with a stick, and with a hand inside that does what is typed on
+    /// the console: see `tests/support/bystander/hands`.
+    pub fn start_with_hands(
+        workshop: &Workshop,
+        lan: &Lan,
+        card: &Card,
+        stick: &Path,
+    ) -> Result<Appliance> {
+        let mut boot = BootFiles::of(card, &workshop.file("boot"))?;
+        let initramfs = bystander::behind(workshop, Some(boot.initramfs.as_ref()), "hands", &[])?;
+        boot.initramfs = initramfs.display().to_string();
+        boot.cmdline = format!("{} {}", boot.cmdline, bystander::START);
+        Appliance::power_on(workshop, lan, card, &boot, Some(stick), Emulation::Quick)
+    }
+
+    fn power_on(
+        workshop: &Workshop,
+        lan: &Lan,
+        card: &Card,
+        boot: &BootFiles,
+        stick: Option<&Path>,
+        emulation: Emulation,
+    ) -> Result<Appliance> {
         let mut command = Command::new("qemu-system-aarch64");
-        board(&mut command, card, &BootFiles::of(card, &workshop.file("boot"))?, emulation);
+        board(&mut command, card, boot, emulation);
         let plug = Plug::new(&mut command, lan, emulation)?;
         if let Some(image) = stick {
             let drive = "raw,node-name=stick0,read-only=on,file.driver=file,file.filename=";
             command.arg("-blockdev").arg(format!("{drive}{}", quoted(image)));
             command.args(["-device", "usb-storage,drive=stick0,id=stick0,removable=on"]);
         }
-        let (mut pins, pins_end) = character_device(&mut command, "qtest")?;
-        command.args(["-qtest", "chardev:qtest", "-qtest-log", "none"]);
-        pins.write_all(RELEASE_BUTTON).map_err(Failure::at("pins"))?;
+        let (pins, pins_end) = Pins::add_to(&mut command)?;
         let (mut qmp, qmp_end) = Qmp::add_to(&mut command)?;
         let complaints = workshop.file("appliance.qemu.log");
         let (process, serial) = Process::start(&mut command, &complaints)?;
@@ -113,7 +140,8 @@ impl Appliance {
         let log = workshop.file("appliance.log");
         let console = Console::new("appliance", serial, &log, process.complaints())?;
         qmp.greet().map_err(|failure| Failure::new(format!("{failure}; {}", console.tail())))?;
-        Ok(Appliance { console, port, qmp, _pins: pins, sticks: 1, _process: process })
+        pins.watch()?;
+        Ok(Appliance { console, port, pins, qmp, sticks: 1, _process: process })
     }
 
     /// Plugs a stick in and returns its name for [`Appliance::pull`]. The first one, there
@@ -140,10 +168,6 @@ impl Appliance {
         self.qmp.execute("device_del", json!({ "id": name }))
     }
 }
-
-/// The emulated Pi has no pull-up resistors: a button that nobody wired would read as held.
-/// This sets GPIO 5 (bit 5 of GPSET0), by QEMU's test interface.
-const RELEASE_BUTTON: &[u8] = b"writel 0x3f20001c 0x20\n";
 
 /// The board with its card.
 fn board(command: &mut Command, card: &Card, boot: &BootFiles, emulation: Emulation) {
@@ -204,15 +228,17 @@ pub fn guest_seconds(line: &Line) -> Result<f64> {
 }
 
 /// What the Pi's firmware would start.
-struct BootFiles {
-    kernel: String,
+pub struct BootFiles {
+    /// The kernel.
+    pub kernel: String,
     initramfs: String,
     dtb: String,
     cmdline: String,
 }
 
 impl BootFiles {
-    fn of(card: &Card, folder: &Path) -> Result<BootFiles> {
+    /// Takes them out of a card.
+    pub fn of(card: &Card, folder: &Path) -> Result<BootFiles> {
         let mut tool = Command::new(repository().join("image/lib/boot-files"));
         let found = run(tool.arg(&card.path).arg("pi-3b").arg(folder))?;
         let value = |key: &str| {

@@ -6,14 +6,17 @@
 //! `image/build` and `tests/support/pc/build` make what it starts.
 
 pub mod appliance;
+pub mod bystander;
 pub mod console;
 pub mod dhcp;
 pub mod failure;
 pub mod lan;
 pub mod ncm;
 pub mod pc;
+pub mod pins;
 pub mod process;
 pub mod qmp;
+pub mod rhythm;
 pub mod stick;
 pub mod usb_nic;
 pub mod workshop;
