@@ -16,6 +16,7 @@ mod first_offer;
 mod hung_processes;
 mod leds_and_button;
 mod no_stick_and_a_broken_config;
+mod simulated_pins;
 mod sizes;
 mod two_machines_at_once_through_ipxe;
 mod work_by_hand_and_a_pulled_stick;
