@@ -83,7 +83,7 @@ pub struct Appliance {
     ending: Option<Ending>,
 }
 
-/// The button was held at power-on: `serve`, which the panel tells, leaves a mark for us.
+/// The button was held at power-on: the panel, or `serve`, leaves a mark for us.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum SafeMode {
     Off,

@@ -131,7 +131,10 @@ impl Panel {
         self.show(output, now);
         match output.effect {
             Some(Effect::Rescan) => self.link.carry(Wish::Rescan),
-            Some(Effect::SafeMode) => self.link.carry(Wish::SafeMode),
+            Some(Effect::SafeMode) => {
+                power::note_safe_mode();
+                self.link.carry(Wish::SafeMode);
+            }
             Some(Effect::PowerOff) => self.power_off(),
             None => {}
         }

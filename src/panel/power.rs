@@ -6,6 +6,8 @@ use std::io;
 
 use rustix::process::{Pid, Signal, getppid, kill_process};
 
+use crate::world::SAFE_MODE;
+
 /// Why nothing is switched off.
 #[derive(Debug)]
 pub enum PowerError {
@@ -33,6 +35,16 @@ pub fn ask_init() -> Result<(), PowerError> {
         return Err(PowerError::NotOurs);
     }
     kill_process(Pid::INIT, Signal::USR2).map_err(|error| PowerError::Signal(error.into()))
+}
+
+/// Leaves the mark by which PID 1 and the servers know of safe mode. The servers are told as
+/// well, but where the settings are wrong there may be none.
+pub fn note_safe_mode() {
+    if getppid() == Some(Pid::INIT)
+        && let Err(error) = fs::write(SAFE_MODE, "")
+    {
+        log::error!("panel: {SAFE_MODE}: {error}");
+    }
 }
 
 /// Whether no file system on a disk or card can be written any more. If the kernel does not

@@ -13,6 +13,7 @@ mod lab;
 
 mod a_machine_installed_through_pxelinux;
 mod first_offer;
+mod held_at_power_on;
 mod hung_processes;
 mod leds_and_button;
 mod no_stick_and_a_broken_config;
