@@ -90,7 +90,7 @@ const LAYERS: [&[&str]; 6] = [
     ],
     &["fleet", "boot", "tftp/tree"],
     &["world"],
-    &["dhcp/answer", "dhcp/server", "tftp/server", "http", "control"],
+    &["dhcp/answer", "dhcp/clerk", "dhcp/server", "tftp/server", "http", "control"],
     &["serve", "init", "panel", "report"],
 ];
 

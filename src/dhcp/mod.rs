@@ -2,10 +2,11 @@
 //!
 //! One packet takes three steps: [`wire`] parses it behind a strict gate, [`decide`] (or
 //! [`proxy`], beside another server) says what to answer and what to remember, [`server`]
-//! does it. All but `answer`, `lodger`, `probe`, `server` and `socket` is pure: time is an
-//! argument, and nothing touches a socket.
+//! does it. All but `answer`, `clerk`, `lodger`, `probe`, `server` and `socket` is pure: time
+//! is an argument, and nothing touches a socket.
 
 pub mod answer;
+pub mod clerk;
 pub mod client;
 pub mod decide;
 pub mod lease;

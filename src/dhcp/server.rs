@@ -1,21 +1,21 @@
-//! The DHCP server's loop: takes what has arrived, decides all of it, writes it down in
-//! one commit, then answers. A room that boots at once costs the card one write.
+//! The DHCP server's loop: takes what has arrived and decides it. What needs nothing on the
+//! card is answered at once; the rest goes to the [`clerk`](super::clerk).
 
 use std::io;
-use std::net::{SocketAddr, SocketAddrV4, UdpSocket};
+use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4, UdpSocket};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::answer::{Answer, answer, at_proxy_port, somebody_is_at};
+use super::clerk::{self, Paper};
 use super::limit::{Admission, Limits};
 use super::proxy::Door;
-use super::route::Route;
 use super::socket::DhcpSocket;
 use super::waiting::{Outcome, Waiting};
-use super::wire::{self, Kind, Reply, Request};
+use super::wire::{self, Kind, Request};
 use crate::world::{Touched, World};
 
-/// Packets decided together. More wait in the socket's buffer.
+/// Packets taken before anything else is looked at. More wait in the socket's buffer.
 const BATCH: usize = 64;
 
 /// Looks up from the socket this often, to see whether the role has changed.
@@ -32,38 +32,37 @@ const LIMIT_LINE_EVERY: Duration = Duration::from_secs(60);
 
 /// Serves until the process ends.
 pub fn run(world: &Arc<World>, socket: &DhcpSocket) {
-    let mut desk = Desk {
-        world,
-        socket,
-        waiting: Waiting::default(),
-        limits: Limits::new(Instant::now()),
-        limit_told: None,
-    };
-    loop {
-        if let Err(error) = desk.round() {
-            log::warn!("dhcp: {error}");
-            std::thread::sleep(ERROR_PAUSE);
+    let (desk, papers) = clerk::desk();
+    std::thread::scope(|scope| {
+        scope.spawn(move || clerk::run(world, socket, &papers));
+        let mut counter = Counter {
+            world,
+            socket,
+            desk,
+            waiting: Waiting::default(),
+            limits: Limits::new(Instant::now()),
+            limit_told: None,
+        };
+        loop {
+            if let Err(error) = counter.round() {
+                log::warn!("dhcp: {error}");
+                std::thread::sleep(ERROR_PAUSE);
+            }
         }
-    }
+    });
 }
 
-/// The server with what it keeps from one round to the next.
-struct Desk<'a> {
+/// Where clients are served, with what is kept from one round to the next.
+struct Counter<'a> {
     world: &'a World,
     socket: &'a DhcpSocket,
+    desk: clerk::Desk,
     waiting: Waiting,
     limits: Limits,
     limit_told: Option<Instant>,
 }
 
-/// What one round leads to.
-#[derive(Default)]
-struct Round {
-    replies: Vec<(Reply, Route)>,
-    touched: Vec<Touched>,
-}
-
-impl Desk<'_> {
+impl Counter<'_> {
     /// Everything that has arrived, at most [`BATCH`] packets, and every wait that is over.
     fn round(&mut self) -> io::Result<()> {
         let now = Instant::now();
@@ -72,14 +71,13 @@ impl Desk<'_> {
             None => PATIENCE,
         };
         self.socket.wait(patience)?;
-        let mut round = Round::default();
         let mut buffer = [0; LONGEST_PACKET];
         for _ in 0..BATCH {
             let Some((length, from)) = self.socket.receive(&mut buffer)? else {
                 break;
             };
             match wire::parse(buffer.get(..length).unwrap_or_default()) {
-                Ok(request) => self.take(&request, from, &mut round),
+                Ok(request) => self.take(&request, from),
                 Err(reason) => log::debug!("dhcp: a packet is ignored: {reason}"),
             }
         }
@@ -90,13 +88,12 @@ impl Desk<'_> {
             self.waiting.hear(heard);
         }
         for outcome in self.waiting.due(Instant::now()) {
-            self.end_wait(outcome, &mut round);
+            self.end_wait(outcome);
         }
-        self.finish(round);
         Ok(())
     }
 
-    fn take(&mut self, request: &Request, from: SocketAddrV4, round: &mut Round) {
+    fn take(&mut self, request: &Request, from: SocketAddrV4) {
         let now = Instant::now();
         let newcomer = request.kind == Kind::Discover && !self.world.knows(request.mac);
         let admission = self.limits.admit(request.mac, newcomer, now);
@@ -108,15 +105,26 @@ impl Desk<'_> {
         } else if self.waiting.takes(request) {
             return;
         }
-        self.decide(request, Door::Server(from), round);
+        self.decide(request, Door::Server(from), Vec::new());
     }
 
-    fn decide(&mut self, request: &Request, door: Door, round: &mut Round) {
-        let Answer { reply, probe } = answer(self.world, request, door, &mut round.touched);
-        round.replies.extend(reply);
-        let Some(address) = probe else {
-            return;
-        };
+    /// `touched`: what has changed already because of this request.
+    fn decide(&mut self, request: &Request, door: Door, mut touched: Vec<Touched>) {
+        let Answer { reply, probe } = answer(self.world, request, door, &mut touched);
+        if touched.is_empty() {
+            if let Some((reply, route)) = reply {
+                clerk::send(self.world, self.socket, &reply, route);
+            }
+        } else if !self.desk.put(Paper { touched, reply }) {
+            let who = self.world.name(request.mac);
+            log::warn!("dhcp: {who} is not answered: the SD card is too slow; it asks again");
+        }
+        if let Some(address) = probe {
+            self.look_for(address, request);
+        }
+    }
+
+    fn look_for(&mut self, address: Ipv4Addr, request: &Request) {
         let known = self.world.knows(request.mac);
         if !self.waiting.keep(request, address, known, Instant::now()) {
             log::debug!("dhcp: {}: too many machines wait; it asks again", request.mac);
@@ -126,29 +134,17 @@ impl Desk<'_> {
         }
     }
 
-    fn end_wait(&mut self, outcome: Outcome, round: &mut Round) {
+    fn end_wait(&mut self, outcome: Outcome) {
+        let mut touched = Vec::new();
         let request = match outcome {
             Outcome::Free(request) => request,
             Outcome::Taken { request, address, by } => {
-                somebody_is_at(self.world, &request, address, by, &mut round.touched);
+                somebody_is_at(self.world, &request, address, by, &mut touched);
                 request
             }
         };
         let from = SocketAddrV4::new(request.ciaddr, super::CLIENT_PORT);
-        self.decide(&request, Door::Server(from), round);
-    }
-
-    fn finish(&self, round: Round) {
-        if !self.world.write_down(&round.touched) {
-            // Nobody relies on an answer that was never given; clients ask again.
-            return;
-        }
-        for (reply, route) in round.replies {
-            if let Err(error) = self.socket.send(&wire::encode(&reply), route) {
-                let who = self.world.name(reply.mac);
-                log::warn!("dhcp: {who}: the answer could not be sent: {error}");
-            }
-        }
+        self.decide(&request, Door::Server(from), touched);
     }
 
     fn tell_limit(&mut self, admission: Admission, request: &Request, now: Instant) {

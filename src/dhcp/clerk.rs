@@ -1,0 +1,74 @@
+//! Answers that must not leave before something is on the card.
+//!
+//! A card can take a tenth of a second for one write. Who is only offered an address does
+//! not wait for that, and all that comes meanwhile is written together: the clerk works on
+//! a thread of its own, one commit for everything that has piled up.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+
+use super::route::Route;
+use super::socket::DhcpSocket;
+use super::wire::{self, Reply};
+use crate::world::{Touched, World};
+
+/// Papers that may lie before the clerk. A room of 200 machines needs 200; when the card
+/// does not write at all, clients ask again.
+const MOST_PAPERS: usize = 1_024;
+
+/// What is to be on the card, and who is told then.
+#[derive(Debug, Default)]
+pub struct Paper {
+    /// What was changed in memory.
+    pub touched: Vec<Touched>,
+    /// The answer that relies on it.
+    pub reply: Option<(Reply, Route)>,
+}
+
+/// The way to the clerk.
+pub struct Desk(SyncSender<Paper>);
+
+impl Desk {
+    /// Hands a paper over; false if it found no place, and nobody will be told.
+    pub fn put(&self, paper: Paper) -> bool {
+        !matches!(self.0.try_send(paper), Err(TrySendError::Full(_)))
+    }
+}
+
+/// A desk, and the papers on it for [`run`].
+pub fn desk() -> (Desk, Receiver<Paper>) {
+    let (sender, receiver) = sync_channel(MOST_PAPERS);
+    (Desk(sender), receiver)
+}
+
+/// Writes down and answers until there is no desk any more.
+pub fn run(world: &World, socket: &DhcpSocket, papers: &Receiver<Paper>) {
+    while let Ok(first) = papers.recv() {
+        let mut batch = vec![first];
+        batch.extend(papers.try_iter().take(MOST_PAPERS));
+        // Without a clerk nobody would get an address any more, and nobody would notice.
+        let worked = catch_unwind(AssertUnwindSafe(|| work(world, socket, &batch)));
+        if worked.is_err() {
+            log::error!("dhcp: {} answers were lost by a fault in this program", batch.len());
+        }
+    }
+}
+
+fn work(world: &World, socket: &DhcpSocket, batch: &[Paper]) {
+    let touched: Vec<Touched> =
+        batch.iter().flat_map(|paper| paper.touched.iter().copied()).collect();
+    if !world.write_down(&touched) {
+        // Nobody relies on an answer that was never given; clients ask again.
+        return;
+    }
+    for (reply, route) in batch.iter().filter_map(|paper| paper.reply.as_ref()) {
+        send(world, socket, reply, *route);
+    }
+}
+
+/// Sends an answer; what goes wrong is a line.
+pub fn send(world: &World, socket: &DhcpSocket, reply: &Reply, route: Route) {
+    if let Err(error) = socket.send(&wire::encode(reply), route) {
+        log::warn!("dhcp: {}: the answer could not be sent: {error}", world.name(reply.mac));
+    }
+}
