@@ -57,6 +57,7 @@ fn no_kill_makes_the_server_forget_what_it_acknowledged() {
                 std::thread::sleep(life / 8);
             } else {
                 server.log.wait_for("giving addresses from");
+                room.no_stranger_gets_one();
                 room.everybody_keeps_its_address();
                 slowest = slowest.max(start.elapsed());
                 room.works_until(Instant::now() + life, &mut random);
@@ -213,6 +214,26 @@ impl Room<'_> {
             assert_eq!(row.address, address, "{:x?}", guest.mac);
             // The clocks of both sides count whole seconds.
             assert!(row.expires + 2 >= ends, "{:x?}: ends too early", guest.mac);
+        }
+    }
+
+    /// Machines that were never here ask for the addresses that somebody has.
+    fn no_stranger_gets_one(&self) {
+        let mut waiting = BTreeMap::new();
+        for guest in &self.guests {
+            let Some((address, _)) = guest.lease else { continue };
+            let mut stranger = guest.mac;
+            stranger[4] = 2;
+            let ask = Ask::new(Kind::Request, stranger);
+            waiting.insert(ask.xid(), address);
+            self.machine.port.send(&ask.option(50, &address.octets()).broadcast(true));
+        }
+        while !waiting.is_empty() {
+            let heard = self.machine.port.hear(LONGEST_START, |_| true);
+            let heard = heard.unwrap_or_else(|| panic!("silence for {waiting:?}"));
+            if let Some(address) = waiting.remove(&heard.xid) {
+                assert_eq!(heard.kind, Some(Kind::Nak), "{address} was given to a stranger");
+            }
         }
     }
 
