@@ -53,7 +53,7 @@ pub fn at_proxy_port(world: &World, request: &Request, from: SocketAddrV4) -> Op
     let endpoint = world.endpoint();
     let boot = boot_reply(request.mac, program(request), &world.config.boot, endpoint);
     let (reply, _) =
-        proxy::answer(request, Door::Proxy(from), &boot, Shape::InOffer, endpoint.address)?;
+        proxy::answer(request, Door::Proxy(from), &boot, Shape::InOffer, world.own_subnet())?;
     log::info!("proxydhcp: {} loads {}", world.name(request.mac), reply.file);
     Some(reply)
 }
@@ -88,7 +88,7 @@ fn as_proxy(
     let endpoint = world.endpoint();
     let boot = boot_reply(request.mac, asking, &world.config.boot, endpoint);
     let shape = shape_for(world, request, asking, &boot);
-    let answer = proxy::answer(request, door, &boot, shape, endpoint.address)?;
+    let answer = proxy::answer(request, door, &boot, shape, world.own_subnet())?;
     let (who, what) = (world.name(request.mac), words(asking));
     match shape {
         Shape::InOffer => log::info!("proxydhcp: {who} boots ({what}): {}", answer.0.file),
@@ -121,7 +121,7 @@ fn shape_for(world: &World, request: &Request, asking: Program, boot: &BootReply
 fn boot_server(world: &World, request: &Request, door: Door) -> Option<(Reply, Route)> {
     let endpoint = world.endpoint();
     let boot = boot_reply(request.mac, program(request), &world.config.boot, endpoint);
-    proxy::answer(request, door, &boot, Shape::InOffer, endpoint.address)
+    proxy::answer(request, door, &boot, Shape::InOffer, world.own_subnet())
 }
 
 fn as_server(

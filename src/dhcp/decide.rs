@@ -113,12 +113,15 @@ pub fn decide(request: &Request, context: &Context) -> Verdict {
     }
 }
 
-/// Where the client is: as its relay says (RFC 3527, 3011), else where the relay is, else on
-/// our own network. A machine behind a relay renews directly, from the address that it has.
+/// Where the client is: as its relay says (RFC 3527, 3011), else where the relay is, which
+/// must be on a network of ours; without a relay on our own network. A machine behind a relay renews directly, from the address that it has.
 fn network_of<'a>(request: &Request, server: &'a config::Server) -> Option<&'a Network> {
     let with = |address| server.networks().find(|network| network.subnet.contains(address));
     if !request.giaddr.is_unspecified() {
-        return with(request.link.unwrap_or(request.giaddr));
+        let relay =
+            with(request.giaddr).filter(|network| network.subnet.is_host(request.giaddr))?;
+        let ourselves = request.giaddr == server.address();
+        return request.link.map_or(Some(relay), with).filter(|_| !ourselves);
     }
     Some(with(request.ciaddr).unwrap_or(&server.local))
 }
@@ -239,11 +242,14 @@ impl Case<'_> {
         self.answer(reply)
     }
 
-    /// Only the address that it has: a late RELEASE must not end a newer lease.
+    /// Only the address that it has, and once: a late RELEASE must not end a newer lease, and
+    /// repeating it must not wear the card.
     fn release(&self) -> Verdict {
-        let mac = self.request.mac;
-        let current = self.context.leases.binding(mac);
-        match current.filter(|binding| binding.address == self.request.ciaddr) {
+        let Context { leases, now, .. } = *self.context;
+        let Request { mac, ciaddr, server_id, .. } = *self.request;
+        let for_us = server_id.is_none_or(|server| self.is_us(server));
+        let current = leases.binding(mac).filter(|binding| binding.expires > now);
+        match current.filter(|binding| binding.address == ciaddr && for_us) {
             Some(_) => self.only(Effect::Release(mac)),
             None => Verdict::default(),
         }

@@ -13,6 +13,7 @@ use super::reply::{BootReply, PXE_DIRECT, PXE_RASPBERRY, blank, echo_identity, e
 use super::route::Route;
 use super::shape::Shape;
 use super::wire::{BROADCAST_FLAG, Kind, Reply, Request};
+use crate::net::Subnet;
 
 /// Where a request arrived, and who sent it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,14 +24,25 @@ pub enum Door {
     Proxy(SocketAddrV4),
 }
 
-/// The answer with its way; none: silence is the right answer.
+/// Where a relay agent can be: on a private network (RFC 1918), or on ours. Else anybody
+/// could have us send to anybody.
+fn is_relays(address: Ipv4Addr, own: Subnet) -> bool {
+    let on_ours = own.can_lend(address);
+    address.is_unspecified() || on_ours || address.is_private() && !own.contains(address)
+}
+
+/// The answer with its way; none: silence is the right answer. `own`: our address.
 pub fn answer(
     request: &Request,
     door: Door,
     boot: &BootReply,
     shape: Shape,
-    own: Ipv4Addr,
+    own: Subnet,
 ) -> Option<(Reply, Route)> {
+    if !is_relays(request.giaddr, own) {
+        return None;
+    }
+    let own = own.address();
     let kind = match (door, request.kind) {
         (_, Kind::Discover) => Kind::Offer,
         (Door::Proxy(_), Kind::Request | Kind::Inform) => Kind::Ack,
@@ -100,7 +112,11 @@ mod tests {
 
     fn ask(kind: u8, door: Door, boot: &BootReply) -> Option<(Reply, Route)> {
         let bytes = packet(kind, [0x52, 0x54, 0, 0, 0, 1], &[(60, b"PXEClient"), (97, &[0; 17])]);
-        answer(&wire::parse(&bytes).unwrap(), door, boot, Shape::InOffer, OWN)
+        answer(&wire::parse(&bytes).unwrap(), door, boot, Shape::InOffer, network())
+    }
+
+    fn network() -> Subnet {
+        Subnet::new(OWN, 24).unwrap()
     }
 
     fn pxe() -> BootReply {
@@ -147,7 +163,7 @@ mod tests {
     fn firmware_that_ignores_the_first_kind_of_offer_is_made_to_ask_on_port_4011() {
         let bytes = packet(1, [0x52, 0x54, 0, 0, 0, 1], &[(60, b"PXEClient")]);
         let request = wire::parse(&bytes).unwrap();
-        let (reply, _) = answer(&request, BROADCASTER, &pxe(), Shape::OnAsking, OWN).unwrap();
+        let (reply, _) = answer(&request, BROADCASTER, &pxe(), Shape::OnAsking, network()).unwrap();
         assert_eq!((reply.siaddr, reply.file.as_str()), (OWN, ""));
         assert_eq!(codes(&reply), [54, 60], "no 43: EDK2 calls that BINL, and asks");
     }
@@ -159,10 +175,26 @@ mod tests {
             let bytes = packet(kind, [0x52, 0x54, 0, 0, 0, 1], &[(60, b"PXEClient"), (43, item)]);
             let request = wire::parse(&bytes).unwrap();
             let door = Door::Server(CLIENT);
-            let (reply, route) = answer(&request, door, &pxe(), Shape::InOffer, OWN).unwrap();
+            let (reply, route) = answer(&request, door, &pxe(), Shape::InOffer, network()).unwrap();
             assert_eq!((reply.kind, route), (Kind::Ack, Route::Unicast(CLIENT)));
             let vendor = &reply.options.iter().find(|(code, _)| *code == 43).unwrap().1;
             assert_eq!(vendor[..], b"\x06\x01\x08\x0a\x04\0PXE\x47\x04\0\0\0\0\xff"[..]);
+        }
+    }
+
+    #[test]
+    fn a_relay_is_answered_where_relays_can_be_and_nowhere_else() {
+        let mut bytes = packet(1, [0x52, 0x54, 0, 0, 0, 1], &[(60, b"PXEClient")]);
+        let mut through = |giaddr: [u8; 4]| {
+            bytes[24..28].copy_from_slice(&giaddr);
+            let request = wire::parse(&bytes).unwrap();
+            answer(&request, BROADCASTER, &pxe(), Shape::InOffer, network()).map(|found| found.1)
+        };
+        let to = Route::Unicast("10.20.0.1:67".parse().unwrap());
+        assert_eq!(through([10, 20, 0, 1]), Some(to));
+        assert!(through([192, 168, 1, 1]).is_some());
+        for giaddr in [[8, 8, 8, 8], [192, 168, 1, 255], OWN.octets(), [127, 0, 0, 1], [255; 4]] {
+            assert_eq!(through(giaddr), None, "{giaddr:?}");
         }
     }
 }

@@ -25,7 +25,9 @@ pub fn route(request: &Request, reply: &Reply) -> Route {
     if reply.kind == Kind::Nak {
         return Route::Broadcast;
     }
-    if !request.ciaddr.is_unspecified() {
+    // Only to the address that the client has from us, or says it has on our network
+    // (INFORM): else anybody could have us send to anybody.
+    if !request.ciaddr.is_unspecified() && [reply.yiaddr, reply.ciaddr].contains(&request.ciaddr) {
         return Route::Unicast(SocketAddrV4::new(request.ciaddr, CLIENT_PORT));
     }
     if request.wants_broadcast() || reply.yiaddr.is_unspecified() {

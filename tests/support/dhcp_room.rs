@@ -92,7 +92,8 @@ impl Room {
 
     /// What the box answers beside another server, to a request that came from `door`.
     pub fn as_proxy(&self, request: &Request, door: Door, shape: Shape) -> Option<Reply> {
-        proxy::answer(request, door, &self.boot(request), shape, self.own()).map(|(reply, _)| reply)
+        let own = self.config.server.local.subnet;
+        proxy::answer(request, door, &self.boot(request), shape, own).map(|(reply, _)| reply)
     }
 
     fn boot(&self, request: &Request) -> BootReply {

@@ -202,8 +202,28 @@ fn a_late_release_of_another_address_ends_no_lease() {
     let before = ends(&world);
     world.ask(7, &[], [10, 10, 10, 121]);
     assert_eq!(ends(&world), before);
-    world.ask(7, &[], [10, 10, 10, 120]);
+    world.ask(7, &[(54, &[10, 10, 10, 2])], [10, 10, 10, 120]);
+    assert_eq!(ends(&world), before, "it speaks to another server");
+    let release = |world: &mut World| {
+        let mut bytes = packet(7, MAC, &[]);
+        bytes[12..16].copy_from_slice(&[10, 10, 10, 120]);
+        world.hear(&bytes).effects.len()
+    };
+    assert_eq!(release(&mut world), 1);
     assert_eq!(ends(&world), world.now);
+    assert_eq!(release(&mut world), 0, "a repetition is written down again");
+}
+
+#[test]
+fn nobody_can_have_us_send_to_an_address_that_is_not_the_clients_own() {
+    let mut world = World::new();
+    let mut discover = packet(1, MAC, &[]);
+    discover[12..16].copy_from_slice(&[10, 10, 10, 77]);
+    let (_, route) = world.hear(&discover).reply.unwrap();
+    assert!(matches!(route, Route::Hardware(..)), "{route:?}");
+    for giaddr in [[10, 10, 10, 1], [10, 10, 10, 255], [10, 10, 10, 0], [8, 8, 8, 8]] {
+        assert_eq!(world.relayed(1, &[], giaddr), Verdict::default(), "{giaddr:?}");
+    }
 }
 
 #[test]
