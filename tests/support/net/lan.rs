@@ -56,6 +56,41 @@ impl Lan {
     }
 }
 
+/// The appliance's own port of a switch that is slow to let frames through.
+pub struct SwitchPort;
+
+/// The appliance's card in it.
+pub const BOX_CARD: &str = "box0";
+
+impl SwitchPort {
+    /// Moves the appliance from the bridge itself to a card in one of its ports. The link is
+    /// up, and nothing passes (802.1D: listening).
+    pub fn blocked(_: &Lan) -> SwitchPort {
+        tools::run("ip", &["address", "flush", "dev", INTERFACE]);
+        // The bridge itself must not answer for an address that is on the card.
+        fs::write(format!("/proc/sys/net/ipv4/conf/{INTERFACE}/arp_ignore"), "8").unwrap();
+        let card = ["link", "add", BOX_CARD, "type", "veth", "peer", "name", "port0"];
+        tools::run("ip", &card);
+        tools::run("ip", &["link", "set", "port0", "master", INTERFACE, "up"]);
+        tools::run("ip", &["address", "add", "10.10.10.1/24", "dev", BOX_CARD]);
+        tools::run("ip", &["link", "set", BOX_CARD, "up"]);
+        tools::run("sh", &["-c", &wait_for(&carrier_of(BOX_CARD), "1")]);
+        tools::run("sh", &["-c", &wait_for("port0/brport/state", "3")]);
+        let port = SwitchPort;
+        port.set_state("1");
+        port
+    }
+
+    /// From now on frames pass.
+    pub fn forwards(&self) {
+        self.set_state("3");
+    }
+
+    fn set_state(&self, state: &str) {
+        tools::run("bridge", &["link", "set", "dev", "port0", "state", state]);
+    }
+}
+
 fn carrier_of(interface: &str) -> String {
     format!("{interface}/carrier")
 }
@@ -90,6 +125,20 @@ impl Machine {
             self.namespace.run("ip", &["address", "flush", "dev", "eth0"]).good();
             let address = format!("{address}/24");
             self.namespace.run("ip", &["address", "add", &address, "dev", "eth0"]).good();
+        }
+    }
+
+    /// Every address that its card really has, with the length of its prefix.
+    pub fn configured(&self) -> String {
+        let shown = self.run("ip", &["-4", "-brief", "address", "show", "eth0"]).good().text();
+        let addresses = shown.split_whitespace().filter(|word| word.contains('/'));
+        addresses.collect::<Vec<_>>().join(" ")
+    }
+
+    /// Takes the cable out and puts it in again.
+    pub fn replugs(&self) {
+        for state in ["down", "up"] {
+            self.run("ip", &["link", "set", "eth0", state]).good();
         }
     }
 

@@ -7,19 +7,24 @@
 #![allow(dead_code, unused_imports, reason = "each scenario uses the part that it needs")]
 
 pub mod appliance;
+pub mod client;
+pub mod client_lan;
 pub mod http;
 pub mod lan;
 pub mod log;
 pub mod namespace;
 pub mod packet;
+pub mod rival;
 pub mod stick;
 pub mod tftp;
 pub mod tools;
+pub mod transcript;
 
 pub use appliance::{Appliance, Server};
 pub use lan::{Lan, Machine};
 pub use packet::{Ask, Firmware, Heard, Kind};
 pub use stick::Stick;
+pub use transcript::Transcript;
 
 use std::process::Command;
 use std::time::Duration;

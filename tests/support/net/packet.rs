@@ -270,7 +270,7 @@ impl Port {
             let room = 8 * 1024 * 1024;
             let force = rustix::net::sockopt::set_socket_recv_buffer_size_force;
             force(&socket, room).or_else(|_| socket.set_recv_buffer_size(room)).unwrap();
-            socket.bind(&link_address(index)).unwrap();
+            socket.bind(&link_address(index, IPV4)).unwrap();
             socket
         });
         Port { socket }
@@ -313,7 +313,8 @@ impl Port {
     }
 }
 
-const fn step(code: u32, if_true: u8, if_false: u8, value: u32) -> SockFilter {
+/// One instruction of a classic BPF program.
+pub(super) const fn step(code: u32, if_true: u8, if_false: u8, value: u32) -> SockFilter {
     SockFilter::new(code as u16, if_true, if_false, value)
 }
 
@@ -334,12 +335,13 @@ fn rustix_index(interface: &str) -> i32 {
     i32::try_from(rustix::net::netdevice::name_to_index(&socket, interface).unwrap()).unwrap()
 }
 
-fn link_address(index: i32) -> SockAddr {
+/// All frames of a protocol on an interface; its number is 0 for all of them.
+pub(super) fn link_address(index: i32, protocol: u16) -> SockAddr {
     let mut storage = SockAddrStorage::zeroed();
     // SAFETY: sockaddr_ll is one of the address structures that the storage is for.
     let address = unsafe { storage.view_as::<libc::sockaddr_ll>() };
     address.sll_family = u16::try_from(libc::AF_PACKET).unwrap();
-    address.sll_protocol = IPV4.to_be();
+    address.sll_protocol = protocol.to_be();
     address.sll_ifindex = index;
     let length = libc::socklen_t::try_from(size_of::<libc::sockaddr_ll>()).unwrap();
     // SAFETY: the first `length` bytes are the structure that was just filled.
