@@ -6,47 +6,31 @@
 #[path = "support/net/mod.rs"]
 mod net;
 
-use std::fs;
 use std::net::{Ipv4Addr, UdpSocket};
 use std::process::Command;
 
-use net::{Appliance, Ask, Firmware, Heard, Kind, Machine, Server, isolated, tools};
+use net::client::udhcpc;
+use net::rival::{RIVAL, RIVAL_TERMS, dnsmasq};
+use net::{Appliance, Ask, Firmware, Heard, Kind, Machine, Server, Transcript, isolated, tools};
 
 /// The address of the box under test on the tests' LAN.
 const SERVER: Ipv4Addr = Ipv4Addr::new(10, 10, 10, 1);
 
-const RIVAL: &str = "52:54:00:00:00:77";
-
-/// Starts dnsmasq on a machine of the LAN, as the router that was there first.
-fn dnsmasq(machine: &Machine) -> Server {
-    tools::need("dnsmasq");
-    machine.use_address("10.10.10.200".parse().unwrap());
-    fs::write("/run/dnsmasq.conf", "").unwrap();
-    let words = [
-        "dnsmasq",
-        "--no-daemon",
-        "--conf-file=/run/dnsmasq.conf",
-        "--port=0",
-        "--no-ping",
-        "--interface=eth0",
-        "--dhcp-authoritative",
-        "--dhcp-leasefile=/run/dnsmasq.leases",
-        "--dhcp-range=10.10.10.210,10.10.10.220",
-    ];
-    let server = Server::spawn(&mut machine.namespace.command(&words));
-    server.log.wait_for("IP range");
-    server
-}
+/// The machine that asks.
+const MACHINE: &str = "52:54:00:00:00:41";
 
 #[test]
 fn alone_on_the_lan_it_gives_addresses() {
     isolated(|lan| {
-        let machine = lan.machine("52:54:00:00:00:41");
+        let machine = lan.machine(MACHINE);
+        let transcript = Transcript::begin();
         let server = Appliance::new("auto", "").starts();
         // Until it knows that it is alone, it says nothing.
+        transcript.wait_for_search();
         machine.port.send(&Ask::new(Kind::Discover, machine.mac));
+        let offer = machine.port.hear(net::PATIENCE, |_| true).expect("no OFFER");
+        assert_eq!(offer.kind, Some(Kind::Offer));
         server.log.wait_for("no other DHCP server answers: giving addresses from");
-        assert_eq!(machine.port.heard().len(), 0, "answered before it knew");
         assert_eq!(machine.leases(&[]).kind, Some(Kind::Ack));
     });
 }
@@ -54,29 +38,33 @@ fn alone_on_the_lan_it_gives_addresses() {
 #[test]
 fn beside_another_server_it_never_answers_and_names_it() {
     isolated(|lan| {
-        let [router, machine] = [RIVAL, "52:54:00:00:00:41"].map(|mac| lan.machine(mac));
-        let rival = dnsmasq(&router);
+        let [router, machine] = [RIVAL, MACHINE].map(|mac| lan.machine(mac));
+        let rival = dnsmasq(&router, &["--no-ping"]);
+        let transcript = Transcript::begin();
         let server = Appliance::new("auto", "").starts();
         let line = server.log.wait_for("another DHCP server is here");
         assert!(line.contains(&format!("10.10.10.200 ({RIVAL})")), "{line}");
         assert!(line.contains("this box gives no addresses"), "{line}");
         // The machine is served by the other one, from DISCOVER to ACK.
-        let request = |kind| Ask::new(kind, machine.mac);
-        let offer = machine.port.ask(&request(Kind::Discover)).expect("no OFFER");
-        let ack = machine.port.ask(
-            &request(Kind::Request)
-                .option(50, &offer.yiaddr.octets())
-                .option(54, &[10, 10, 10, 200]),
-        );
-        let ack = ack.expect("no ACK");
-        rival.log.wait_for("DHCPACK(eth0)");
+        let client = udhcpc(&machine, &["-q"]);
+        client.log.wait_for("event bound 10.10.10.2");
+        let address = transcript.offered(MACHINE, 1);
         // It must not refuse a stranger's old address either.
-        machine.port.send(&request(Kind::Request).option(50, &[10, 10, 10, 130]));
-        let nak = machine.port.hear(net::PATIENCE, |heard| heard.kind == Some(Kind::Nak));
-        let answers = [&[offer, ack, nak.expect("no NAK from dnsmasq")], &machine.port.heard()[..]];
-        for answer in answers.concat() {
-            assert_eq!(answer.frame_from, router.mac, "{answer:?}");
-        }
+        let stranger = Ask::new(Kind::Request, machine.mac).option(50, &[10, 10, 10, 130]);
+        machine.port.send(&stranger);
+        transcript.wait_for(MACHINE, "< NAK", 1);
+        assert_eq!(
+            transcript.of(MACHINE),
+            format!(
+                "> DISCOVER broadcast\n\
+                 < OFFER {address} unicast {RIVAL_TERMS}\n\
+                 > REQUEST broadcast wants={address} server=10.10.10.200\n\
+                 < ACK {address} unicast {RIVAL_TERMS}\n\
+                 > REQUEST broadcast wants=10.10.10.130\n\
+                 < NAK broadcast from 10.10.10.200\n"
+            )
+        );
+        drop(rival);
     });
 }
 
@@ -96,11 +84,14 @@ fn own_addresses() -> String {
 #[test]
 fn the_box_takes_its_address_when_it_knows_that_it_is_alone_and_all_servers_answer_there() {
     isolated(|lan| {
-        let machine = lan.machine("52:54:00:00:00:41");
+        let machine = lan.machine(MACHINE);
         let appliance = Appliance::new("auto", "");
         let stick = appliance.sample_stick();
+        let transcript = Transcript::begin();
         let server = with_own_address(&appliance);
+        transcript.wait_for_search();
         assert!(!own_addresses().contains("10.10.10.1/24"), "{}", own_addresses());
+        machine.port.send(&Ask::new(Kind::Discover, machine.mac));
         server.log.wait_for("giving addresses from");
         assert!(own_addresses().contains("10.10.10.1/24"), "{}", own_addresses());
         machine.boots(Firmware::Bios);
@@ -113,12 +104,13 @@ fn the_box_takes_its_address_when_it_knows_that_it_is_alone_and_all_servers_answ
 #[test]
 fn beside_another_server_it_names_the_boot_file_and_never_an_address() {
     isolated(|lan| {
-        let [router, machine] = [RIVAL, "52:54:00:00:00:41"].map(|mac| lan.machine(mac));
-        let _rival = dnsmasq(&router);
+        let [router, machine] = [RIVAL, MACHINE].map(|mac| lan.machine(mac));
+        let _rival = dnsmasq(&router, &["--no-ping"]);
         let server = Appliance::new("auto", "").starts();
         server.log.wait_for("beside the DHCP server that gives the addresses");
-        let discover = Ask::new(Kind::Discover, machine.mac).with(&Firmware::EfiX64.options());
-        machine.port.send(&discover);
+        let transcript = Transcript::begin();
+        let ask = |kind| Ask::new(kind, machine.mac).with(&Firmware::EfiX64.options());
+        machine.port.send(&ask(Kind::Discover));
         let heard = |heard: &Heard| heard.frame_from != router.mac;
         let ours = machine.port.hear(net::PATIENCE, heard).expect("no proxy OFFER");
         assert_eq!(ours.kind, Some(Kind::Offer));
@@ -129,6 +121,27 @@ fn beside_another_server_it_names_the_boot_file_and_never_an_address() {
         for code in [1, 3, 6, 51, 58, 59] {
             assert_eq!(ours.option(code), None, "option {code}");
         }
+        // The rest of the conversation is between the machine and the other server.
+        let address = transcript.wait_for(MACHINE, "< OFFER 10.10.10.2", 1);
+        let address: Ipv4Addr = address.split(' ').nth(3).unwrap().parse().unwrap();
+        let request = ask(Kind::Request).option(50, &address.octets());
+        machine.port.send(&request.option(54, &[10, 10, 10, 200]));
+        transcript.wait_for(MACHINE, "< ACK", 1);
+        // Both answer the same question; who is first is chance.
+        let told = transcript.of(MACHINE);
+        let mut lines: Vec<&str> = told.lines().collect();
+        lines[1..3].sort_unstable();
+        let its = format!("{address} unicast {RIVAL_TERMS}");
+        assert_eq!(
+            lines,
+            [
+                "> PXE DISCOVER broadcast",
+                &format!("< OFFER {its}"),
+                "< OFFER broadcast from 10.10.10.1 file=snponly.efi",
+                &format!("> PXE REQUEST broadcast wants={address} server=10.10.10.200"),
+                &format!("< ACK {its}"),
+            ]
+        );
     });
 }
 
@@ -136,7 +149,7 @@ fn beside_another_server_it_names_the_boot_file_and_never_an_address() {
 fn an_appliance_takes_its_own_address_from_the_other_server() {
     isolated(|lan| {
         let router = lan.machine(RIVAL);
-        let rival = dnsmasq(&router);
+        let rival = dnsmasq(&router, &["--no-ping"]);
         let server = Server::spawn(Appliance::new("auto", "").command().arg("--set-address"));
         let line = server.log.wait_for("has the address");
         assert!(line.contains("10.10.10.21") || line.contains("10.10.10.220"), "{line}");
@@ -150,7 +163,7 @@ fn a_named_machine_with_an_address_of_the_other_server_is_installed_by_this_one(
     isolated(|lan| {
         let [router, machine, stranger] =
             [RIVAL, net::stick::NODE_1, net::stick::STRANGER].map(|mac| lan.machine(mac));
-        let _rival = dnsmasq(&router);
+        let _rival = dnsmasq(&router, &["--no-ping"]);
         let appliance = Appliance::new("auto", "boot.bios_loader = \"pxelinux\"");
         let stick = appliance.sample_stick();
         let server = appliance.starts();
@@ -195,8 +208,8 @@ fn asks_on_port_4011(machine: &Machine) -> Vec<u8> {
 #[test]
 fn firmware_that_asks_on_port_4011_gets_its_boot_file_there() {
     isolated(|lan| {
-        let [router, machine] = [RIVAL, "52:54:00:00:00:41"].map(|mac| lan.machine(mac));
-        let _rival = dnsmasq(&router);
+        let [router, machine] = [RIVAL, MACHINE].map(|mac| lan.machine(mac));
+        let _rival = dnsmasq(&router, &["--no-ping"]);
         let server = Appliance::new("auto", "").starts();
         server.log.wait_for("beside the DHCP server that gives the addresses");
         machine.use_address("10.10.10.215".parse().unwrap());
@@ -212,36 +225,45 @@ fn firmware_that_asks_on_port_4011_gets_its_boot_file_there() {
 }
 
 #[test]
-fn a_server_that_is_switched_on_later_is_noticed_when_the_first_machine_talks_with_it() {
+fn from_the_moment_that_a_machine_talks_with_another_server_no_address_is_given() {
     isolated(|lan| {
-        let [router, machine] = [RIVAL, "52:54:00:00:00:41"].map(|mac| lan.machine(mac));
+        let [router, machine] = [RIVAL, MACHINE].map(|mac| lan.machine(mac));
+        let transcript = Transcript::begin();
         let server = Appliance::new("auto", "").starts();
-        server.log.wait_for("giving addresses from");
-        let _rival = dnsmasq(&router);
+        transcript.wait_for_search();
         let request = |kind| Ask::new(kind, machine.mac);
         machine.port.send(&request(Kind::Discover));
-        let theirs = |heard: &Heard| heard.frame_from == router.mac;
-        let offer = machine.port.hear(net::PATIENCE, theirs).expect("no OFFER from dnsmasq");
+        server.log.wait_for("giving addresses from");
+        transcript.wait_for(MACHINE, "< OFFER 10.10.10.1", 1);
+        let _rival = dnsmasq(&router, &["--no-ping"]);
+        machine.port.send(&request(Kind::Discover));
+        // Both offer something; the machine takes the other server's.
+        transcript.wait_for(MACHINE, "< OFFER 10.10.10.1", 2);
+        let offer = transcript.wait_for(MACHINE, "< OFFER 10.10.10.2", 1);
+        let address: Ipv4Addr = offer.split(' ').nth(3).unwrap().parse().unwrap();
         machine.port.send(
-            &request(Kind::Request)
-                .option(50, &offer.yiaddr.octets())
-                .option(54, &[10, 10, 10, 200]),
+            &request(Kind::Request).option(50, &address.octets()).option(54, &[10, 10, 10, 200]),
         );
+        let seen = transcript.wait_for(MACHINE, "> REQUEST", 1);
+        // Asked at once: it has not even looked for the other server yet.
+        machine.port.send(&request(Kind::Discover));
         let line = server.log.wait_for("another DHCP server is here");
         assert!(line.contains(&format!("10.10.10.200 ({RIVAL})")), "{line}");
         server.log.wait_for("beside the DHCP server that gives the addresses");
-        machine.port.heard();
         machine.port.send(&request(Kind::Discover));
-        let offer = machine.port.hear(net::PATIENCE, |heard| !heard.yiaddr.is_unspecified());
-        assert_eq!(offer.expect("no OFFER").frame_from, router.mac);
-        assert!(machine.port.heard().iter().all(|heard| heard.frame_from == router.mac));
+        transcript.wait_for(MACHINE, "< OFFER 10.10.10.2", 3);
+        let lines = transcript.lines();
+        let since = lines.iter().position(|line| *line == seen).unwrap();
+        let given = |line: &&String| line.contains("from 10.10.10.1 ");
+        assert_eq!(lines[since..].iter().find(given), None, "{}", lines.join("\n"));
+        assert!(lines[..since].iter().any(|line| given(&line)), "{}", lines.join("\n"));
     });
 }
 
 #[test]
 fn mode_proxy_gives_no_addresses_even_when_it_is_alone() {
     isolated(|lan| {
-        let machine = lan.machine("52:54:00:00:00:41");
+        let machine = lan.machine(MACHINE);
         let server = Appliance::new("proxy", "").starts();
         server.log.wait_for("beside the DHCP server that gives the addresses");
         machine.port.send(&Ask::new(Kind::Discover, machine.mac));

@@ -29,8 +29,7 @@ pub struct Answer {
 pub fn answer(world: &World, request: &Request, door: Door, touched: &mut Vec<Touched>) -> Answer {
     let role = world.role();
     let asking = program(request);
-    let answers = matches!(role, Role::Server | Role::Proxy(_));
-    if answers && request.kind == Kind::Discover && is_firmware(asking) {
+    if knows_what_to_say(world) && request.kind == Kind::Discover && is_firmware(asking) {
         world.note(request.mac, Event::FirmwareStarts, touched);
     }
     match role {
@@ -38,10 +37,15 @@ pub fn answer(world: &World, request: &Request, door: Door, touched: &mut Vec<To
         Role::Server | Role::Proxy(_) if request.boot_item.is_some() => {
             Answer { reply: boot_server(world, request, door), probe: None }
         }
-        Role::Server => as_server(world, request, asking, touched),
+        Role::Server if world.gives_addresses() => as_server(world, request, asking, touched),
         Role::Proxy(_) => Answer { reply: as_proxy(world, request, asking, door), probe: None },
-        Role::Probing | Role::Silent(_) => Answer::default(),
+        Role::Probing | Role::Server | Role::Silent(_) => Answer::default(),
     }
+}
+
+/// Whether a machine is answered now, if it is one of those that we answer.
+pub fn knows_what_to_say(world: &World) -> bool {
+    world.gives_addresses() || matches!(world.role(), Role::Proxy(_))
 }
 
 /// Answers what came to port 4011, from `from`.

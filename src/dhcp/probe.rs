@@ -1,6 +1,6 @@
 //! Is there another DHCP server? Asked before the first address is given, and ever after.
 //!
-//! One DISCOVER from a made-up but constant client, and never a REQUEST: at most one
+//! DISCOVERs from a made-up but constant client, and never a REQUEST: at most one
 //! address of the other server is held for the minute that its offer lasts.
 
 use std::fmt;
@@ -9,15 +9,9 @@ use std::net::Ipv4Addr;
 use std::time::{Duration, Instant};
 
 use super::client::{Question, Verdict, answer, ask};
+use super::silence::{Step, Timetable};
 use crate::net::packet::{BROADCAST, PacketSocket};
 use crate::net::{Mac, iface};
-
-/// How long a server may take. dnsmasq, which is in most routers, pings an address for
-/// three seconds before it offers it.
-pub const PATIENCE: Duration = Duration::from_secs(4);
-
-/// A DISCOVER can be lost: asked this often within [`PATIENCE`].
-const TRIES: u32 = 2;
 
 /// Another server on this LAN.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,32 +29,71 @@ impl fmt::Display for OtherServer {
     }
 }
 
-/// Asks once and waits. An offer from `own`, our own address, does not count.
-pub fn search(
-    interface: &str,
-    own: Ipv4Addr,
-    transaction: u32,
-    patience: Duration,
-) -> io::Result<Option<OtherServer>> {
+/// What a search has found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Found {
+    /// Who answered first; none if nobody did.
+    pub other: Option<OtherServer>,
+    /// Whether the port passed frames when it was asked. If not, "nobody" means nothing.
+    pub passes: bool,
+}
+
+/// Asks, and waits. An offer from `own`, our own address, does not count. `passes`: the port
+/// is known to pass frames.
+pub fn search(interface: &str, own: Ipv4Addr, transaction: u32, passes: bool) -> io::Result<Found> {
     let socket = PacketSocket::receiver(interface)?;
-    let client = made_up_client(iface::mac(interface));
+    let card = iface::mac(interface);
+    let client = made_up_client(card);
     let started = Instant::now();
-    for attempt in 1..=TRIES {
-        if let Some(packet) = ask(Question::Discover, client, transaction) {
-            socket.send(BROADCAST, &packet)?;
-        }
-        let until = started + patience * attempt / TRIES;
-        while let Some(left) = until.checked_duration_since(Instant::now()) {
-            if let Some((packet, hardware)) = socket.receive(left)?
-                && let Some(found) = answer(&packet, client, transaction)
-                && found.verdict == Verdict::Offer
-                && found.server != own
-            {
-                return Ok(Some(OtherServer { address: found.server, hardware }));
+    let mut timetable = Timetable::new(passes);
+    loop {
+        let left = match timetable.step(started.elapsed()) {
+            Step::Ask => {
+                if let Some(packet) = ask(Question::Discover, client, transaction) {
+                    socket.send(BROADCAST, &packet)?;
+                }
+                continue;
             }
+            Step::Listen(left) => left,
+            Step::End => return Ok(Found { other: None, passes: timetable.passes() }),
+        };
+        let Some((packet, hardware)) = socket.receive(left)? else {
+            continue;
+        };
+        if let Some(found) = answer(&packet, client, transaction)
+            && found.verdict == Verdict::Offer
+            && found.server != own
+        {
+            let other = Some(OtherServer { address: found.server, hardware });
+            return Ok(Found { other, passes: true });
+        }
+        if is_somebody_else(hardware, card) {
+            timetable.somebody_is_heard(started.elapsed());
         }
     }
-    Ok(None)
+}
+
+/// For packets of other machines, which prove that the port passes frames.
+pub struct Ear {
+    socket: PacketSocket,
+    card: Option<Mac>,
+}
+
+impl Ear {
+    /// From now on, packets wait in it.
+    pub fn open(interface: &str) -> io::Result<Ear> {
+        Ok(Ear { socket: PacketSocket::receiver(interface)?, card: iface::mac(interface) })
+    }
+
+    /// Whether somebody is heard; waits at most for `patience`.
+    pub fn hears_somebody(&self, patience: Duration) -> io::Result<bool> {
+        let heard = self.socket.receive(patience)?;
+        Ok(heard.is_some_and(|(_, hardware)| is_somebody_else(hardware, self.card)))
+    }
+}
+
+fn is_somebody_else(hardware: [u8; 6], card: Option<Mac>) -> bool {
+    card.map(Mac::octets) != Some(hardware)
 }
 
 /// Locally administered, constant for this card: a switch with port security sees one

@@ -6,8 +6,9 @@ use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4, UdpSocket};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::answer::{Answer, answer, at_proxy_port, somebody_is_at};
+use super::answer::{Answer, answer, at_proxy_port, knows_what_to_say, somebody_is_at};
 use super::clerk::{self, Paper};
+use super::early::Early;
 use super::limit::{Admission, Limits};
 use super::proxy::Door;
 use super::socket::DhcpSocket;
@@ -20,6 +21,9 @@ const BATCH: usize = 64;
 
 /// Looks up from the socket this often, to see whether the role has changed.
 const PATIENCE: Duration = Duration::from_secs(1);
+
+/// The same while machines wait for the end of a search.
+const SHORT_PATIENCE: Duration = Duration::from_millis(50);
 
 /// After an error of the socket itself (interface down): do not spin.
 const ERROR_PAUSE: Duration = Duration::from_millis(500);
@@ -39,6 +43,7 @@ pub fn run(world: &Arc<World>, socket: &DhcpSocket) {
             world,
             socket,
             desk,
+            early: Early::default(),
             waiting: Waiting::default(),
             limits: Limits::new(Instant::now()),
             limit_told: None,
@@ -57,6 +62,7 @@ struct Counter<'a> {
     world: &'a World,
     socket: &'a DhcpSocket,
     desk: clerk::Desk,
+    early: Early,
     waiting: Waiting,
     limits: Limits,
     limit_told: Option<Instant>,
@@ -66,11 +72,14 @@ impl Counter<'_> {
     /// Everything that has arrived, at most [`BATCH`] packets, and every wait that is over.
     fn round(&mut self) -> io::Result<()> {
         let now = Instant::now();
-        let patience = match self.waiting.next() {
-            Some(next) => next.saturating_duration_since(now).min(PATIENCE),
-            None => PATIENCE,
-        };
-        self.socket.wait(patience)?;
+        let patience = if self.early.is_empty() { PATIENCE } else { SHORT_PATIENCE };
+        let next = self.waiting.next().map(|next| next.saturating_duration_since(now));
+        self.socket.wait(next.map_or(patience, |next| next.min(patience)))?;
+        if knows_what_to_say(self.world) {
+            for (request, from) in self.early.take(Instant::now()) {
+                self.serve(&request, from);
+            }
+        }
         let mut buffer = [0; LONGEST_PACKET];
         for _ in 0..BATCH {
             let Some((length, from)) = self.socket.receive(&mut buffer)? else {
@@ -100,6 +109,14 @@ impl Counter<'_> {
         if admission != Admission::Welcome {
             return self.tell_limit(admission, request, now);
         }
+        if request.kind == Kind::Discover && !knows_what_to_say(self.world) {
+            self.early.keep(request.clone(), from, now);
+        } else {
+            self.serve(request, from);
+        }
+    }
+
+    fn serve(&mut self, request: &Request, from: SocketAddrV4) {
         if request.kind != Kind::Discover {
             self.waiting.forget(request.mac);
         } else if self.waiting.takes(request) {

@@ -2,7 +2,9 @@
 //!
 //! A DHCP server that nobody asked for is the worst that this product could do: with any
 //! doubt it gives no address. Where another server does, it takes one of its addresses and
-//! works beside it as a proxy.
+//! works beside it as a proxy. When "nobody answers" can be believed: [`silence`].
+//!
+//! [`silence`]: crate::dhcp::silence
 
 use std::io;
 use std::sync::Arc;
@@ -11,7 +13,8 @@ use std::time::{Duration, Instant};
 
 use crate::config::Mode;
 use crate::dhcp::lodger::{Stay, check_in, stay_on};
-use crate::dhcp::probe::{OtherServer, PATIENCE, search};
+use crate::dhcp::probe::{Ear, OtherServer, search};
+use crate::dhcp::silence::passes_by_now;
 use crate::net::link::Interfaces;
 use crate::net::{Subnet, iface};
 use crate::world::{Role, World};
@@ -23,8 +26,8 @@ const EVERY: Duration = Duration::from_secs(5 * 60);
 /// After something failed: the next try.
 const AGAIN: Duration = Duration::from_secs(10);
 
-/// A switch with spanning tree passes nothing for its first 30 to 50 s: who seems alone so
-/// soon after the link came looks again every [`AGAIN`].
+/// The other server may be behind a switch that passes nothing yet, or slower to start: who
+/// seems alone so soon after the link came looks again every [`AGAIN`].
 const YOUNG_LINK: Duration = Duration::from_secs(2 * 60);
 
 /// A server that has answered before counts as gone after this many silences.
@@ -39,7 +42,8 @@ const LINK_CHECK: Duration = Duration::from_millis(250);
 /// Decides, and keeps deciding until the process ends. `set_address`: the interface's
 /// address is ours to set and remove; else a workstation's own one is used.
 pub fn run(world: &Arc<World>, set_address: bool) {
-    let mut host = Host { world, set_address, stay: None, silences: 0, link_since: Instant::now() };
+    let link_since = Instant::now();
+    let mut host = Host { world, set_address, stay: None, silences: 0, link_since, passes: false };
     match world.config.mode {
         Mode::Server => {
             host.become_server();
@@ -66,6 +70,8 @@ struct Host<'a> {
     silences: u32,
     /// Since when there is a link, as far as we saw.
     link_since: Instant,
+    /// Whether our port is known to pass frames since then.
+    passes: bool,
 }
 
 impl Host<'_> {
@@ -99,11 +105,16 @@ impl Host<'_> {
             return AGAIN;
         }
         self.world.set_own_subnet(subnet);
+        let held_back = self.is_auto() && !self.passes;
+        self.world.hold_back(held_back);
         if self.world.take_role(Role::Server) {
             let pool = self.world.config.server.local.pool;
             match self.is_auto() {
                 true => log::info!("no other DHCP server answers: giving addresses from {pool}"),
                 false => log::info!("mode = \"server\": giving addresses from {pool}"),
+            }
+            if held_back {
+                log::info!("nobody is heard yet: looks once more when the first machine asks");
             }
         }
         if self.link_since.elapsed() < YOUNG_LINK { AGAIN } else { EVERY }
@@ -161,9 +172,12 @@ impl Host<'_> {
         Some((stay.subnet, half))
     }
 
-    fn look_for_others(&self) -> io::Result<Option<OtherServer>> {
+    fn look_for_others(&mut self) -> io::Result<Option<OtherServer>> {
         let own = self.world.own_subnet().address();
-        search(&self.world.interface, own, transaction()?, PATIENCE)
+        let passes = self.passes || passes_by_now(self.link_since.elapsed());
+        let found = search(&self.world.interface, own, transaction()?, passes)?;
+        self.passes = found.passes;
+        Ok(found.other)
     }
 
     fn put(&self, subnet: Subnet) -> bool {
@@ -198,17 +212,28 @@ impl Host<'_> {
             thread::sleep(LINK_CHECK);
         }
         self.link_since = Instant::now();
+        self.passes = false;
     }
 
     /// Waits until it is time to look again: no longer than the link lasts, and sooner when a
-    /// machine talks with another server.
-    fn wait_with_link(&self, pause: Duration) {
+    /// machine talks with another server, or is the first one that is heard at all.
+    fn wait_with_link(&mut self, pause: Duration) {
+        let name = &self.world.interface;
+        let waits_for_somebody = self.world.role() == Role::Server && !self.passes;
+        let ear = waits_for_somebody.then(|| Ear::open(name).ok()).flatten();
         let started = Instant::now();
-        while started.elapsed() < pause && iface::has_link(&self.world.interface) {
+        while started.elapsed() < pause && iface::has_link(name) {
             if started.elapsed() >= SUSPICION_PAUSE && self.world.takes_suspicion() {
                 return;
             }
-            thread::sleep(LINK_CHECK);
+            match ear.as_ref().map(|ear| ear.hears_somebody(LINK_CHECK)) {
+                Some(Ok(true)) => {
+                    self.passes = true;
+                    return;
+                }
+                Some(Ok(false)) => {}
+                Some(Err(_)) | None => thread::sleep(LINK_CHECK),
+            }
         }
     }
 }

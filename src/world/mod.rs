@@ -18,7 +18,7 @@ use tokio::sync::watch;
 
 use crate::boot::Endpoint;
 use crate::boot::plan::{Media, Plan, Situation, plan};
-use crate::config::{Config, Unknown};
+use crate::config::{Config, Mode, Unknown};
 use crate::dhcp::Seconds;
 use crate::dhcp::lease::Binding;
 use crate::dhcp::probe::OtherServer;
@@ -80,6 +80,7 @@ pub struct World {
     fleet: Mutex<Fleet>,
     role: Mutex<Role>,
     own_subnet: Mutex<Subnet>,
+    held_back: AtomicBool,
     displaced: AtomicBool,
     store: Option<Store>,
     commits: Mutex<()>,
@@ -109,6 +110,7 @@ impl World {
             fleet: Mutex::new(Fleet::new(saved)),
             role: Mutex::new(Role::Probing),
             own_subnet: Mutex::new(config.server.local.subnet),
+            held_back: AtomicBool::new(false),
             displaced: AtomicBool::new(false),
             store,
             commits: Mutex::new(()),
@@ -132,14 +134,22 @@ impl World {
         self.store.is_some() && !self.safe_mode.load(Ordering::Relaxed)
     }
 
-    /// A machine talks with a DHCP server that is not us.
+    /// A machine talks with a DHCP server that is not us: from now on no address is given,
+    /// until a search has found nobody.
     pub fn suspect_another_server(&self) {
-        self.suspicion.store(true, Ordering::Relaxed);
+        if self.config.mode == Mode::Auto {
+            self.suspicion.store(true, Ordering::Relaxed);
+        }
     }
 
-    /// Whether one did since this was last asked.
+    /// Whether one did since this was last asked. Then addresses are held back.
     pub fn takes_suspicion(&self) -> bool {
-        self.suspicion.swap(false, Ordering::Relaxed)
+        let suspected = self.suspicion.load(Ordering::Relaxed);
+        if suspected {
+            self.hold_back(true);
+            self.suspicion.store(false, Ordering::Relaxed);
+        }
+        suspected
     }
 
     /// Nothing is installed until the next start: the button was held at power-on.
@@ -198,6 +208,18 @@ impl World {
             _ => {}
         }
         std::mem::discriminant(&before) != std::mem::discriminant(&role)
+    }
+
+    /// Whether a server gives its addresses now. It does not while it cannot know whether it
+    /// is alone.
+    pub fn gives_addresses(&self) -> bool {
+        let doubts = [&self.suspicion, &self.held_back];
+        self.role() == Role::Server && !doubts.iter().any(|doubt| doubt.load(Ordering::Relaxed))
+    }
+
+    /// A server's addresses are not given, or are given again.
+    pub fn hold_back(&self, held_back: bool) {
+        self.held_back.store(held_back, Ordering::Relaxed);
     }
 
     /// Whether another server turned up while we were giving addresses.
