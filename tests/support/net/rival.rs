@@ -1,6 +1,7 @@
 //! dnsmasq as the other DHCP server of the LAN.
 
 use std::fs;
+use std::net::Ipv4Addr;
 
 use super::appliance::Server;
 use super::lan::Machine;
@@ -9,6 +10,9 @@ use super::tools;
 /// Its network card.
 pub const RIVAL: &str = "52:54:00:00:00:77";
 
+/// Its address.
+pub const ROUTER: Ipv4Addr = Ipv4Addr::new(10, 10, 10, 200);
+
 /// What it adds to every address that it gives.
 pub const RIVAL_TERMS: &str = "from 10.10.10.200 lease=1.0h router=10.10.10.200";
 
@@ -16,7 +20,7 @@ pub const RIVAL_TERMS: &str = "from 10.10.10.200 lease=1.0h router=10.10.10.200"
 /// seconds before it offers it (`--no-ping`: it does not).
 pub fn dnsmasq(machine: &Machine, more: &[&str]) -> Server {
     tools::need("dnsmasq");
-    machine.use_address("10.10.10.200".parse().unwrap());
+    machine.use_address(ROUTER);
     fs::write("/run/dnsmasq.conf", "").unwrap();
     let words = [
         "dnsmasq",
