@@ -34,6 +34,21 @@ impl Lan {
         text.trim().to_owned()
     }
 
+    /// A cable for an emulated computer: a tap device that its emulator opens.
+    #[track_caller]
+    pub fn tap(&self) -> String {
+        const DEVICE: &str = "/dev/net/tun";
+        // Debian lets everybody open it, containers often nobody but root.
+        let opened = fs::File::options().read(true).write(true).open(DEVICE);
+        assert!(opened.is_ok(), "emulated computers need {DEVICE}: {opened:?}");
+        let number = self.machines.get() + 1;
+        self.machines.set(number);
+        let tap = format!("tap{number}");
+        tools::run("ip", &["tuntap", "add", "dev", &tap, "mode", "tap"]);
+        tools::run("ip", &["link", "set", &tap, "master", INTERFACE, "up"]);
+        tap
+    }
+
     /// A computer with a network card `eth0` of this hardware address, and no IP address.
     pub fn machine(&self, mac: &str) -> Machine {
         let number = self.machines.get() + 1;

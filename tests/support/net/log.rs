@@ -2,13 +2,16 @@
 
 use std::io::{BufRead, BufReader, Read};
 use std::sync::{Arc, Condvar, Mutex};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::PATIENCE;
 
 /// Lines so far, and whether the program has closed its output.
-#[derive(Clone, Default)]
-pub struct Log(Arc<(Mutex<State>, Condvar)>);
+#[derive(Clone)]
+pub struct Log {
+    shared: Arc<(Mutex<State>, Condvar)>,
+    patience: Duration,
+}
 
 #[derive(Default)]
 struct State {
@@ -19,7 +22,7 @@ struct State {
 impl Log {
     /// Collects from `source` until it ends.
     pub fn collect(source: impl Read + Send + 'static) -> Log {
-        let log = Log::default();
+        let log = Log { shared: Arc::default(), patience: PATIENCE };
         let writer = log.clone();
         std::thread::spawn(move || {
             for line in BufReader::new(source).lines() {
@@ -31,14 +34,20 @@ impl Log {
         log
     }
 
+    /// The same, for a program that takes longer.
+    pub fn patient(mut self, patience: Duration) -> Log {
+        self.patience = patience;
+        self
+    }
+
     fn change(&self, change: impl FnOnce(&mut State)) {
-        change(&mut self.0.0.lock().unwrap());
-        self.0.1.notify_all();
+        change(&mut self.shared.0.lock().unwrap());
+        self.shared.1.notify_all();
     }
 
     /// Every line so far.
     pub fn lines(&self) -> Vec<String> {
-        self.0.0.lock().unwrap().lines.clone()
+        self.shared.0.lock().unwrap().lines.clone()
     }
 
     /// Waits for a line that holds `text`, among those that are there too.
@@ -71,14 +80,17 @@ impl Log {
     }
 
     fn wait<T>(&self, look: impl Fn(&State) -> Option<T>) -> Option<T> {
-        let end = Instant::now() + PATIENCE;
-        let mut state = self.0.0.lock().unwrap();
+        let end = Instant::now() + self.patience;
+        let mut state = self.shared.0.lock().unwrap();
         loop {
             if let Some(found) = look(&state) {
                 return Some(found);
             }
+            if state.closed {
+                return None;
+            }
             let left = end.checked_duration_since(Instant::now())?;
-            state = self.0.1.wait_timeout(state, left).unwrap().0;
+            state = self.shared.1.wait_timeout(state, left).unwrap().0;
         }
     }
 }

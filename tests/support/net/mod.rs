@@ -9,6 +9,7 @@
 pub mod appliance;
 pub mod client;
 pub mod client_lan;
+pub mod firmware;
 pub mod http;
 pub mod lan;
 pub mod log;

@@ -260,7 +260,7 @@ pub struct Port {
 impl Port {
     /// The card `interface` of a namespace.
     pub fn open(namespace: &Namespace, interface: &str) -> Port {
-        let index = namespace.inside(|| rustix_index(interface));
+        let index = namespace.inside(|| interface_number(interface));
         let socket = namespace.inside(|| {
             let protocol = Protocol::from(i32::from(IPV4.to_be()));
             let socket = Socket::new(Domain::PACKET, Type::RAW, Some(protocol)).unwrap();
@@ -330,7 +330,7 @@ const ANSWERS: [SockFilter; 7] = [
 ];
 
 /// Interface number; /sys shows those of the test's own namespace only.
-fn rustix_index(interface: &str) -> i32 {
+pub(super) fn interface_number(interface: &str) -> i32 {
     let socket = Socket::new(Domain::IPV4, Type::DGRAM, None).unwrap();
     i32::try_from(rustix::net::netdevice::name_to_index(&socket, interface).unwrap()).unwrap()
 }

@@ -23,6 +23,8 @@ const PACKAGES: &[(&str, &str)] = &[
     ("mount", "mount"),
     ("networkctl", "systemd"),
     ("nsenter", "util-linux"),
+    ("qemu-system-aarch64", "qemu-system-arm"),
+    ("qemu-system-x86_64", "qemu-system-x86"),
     ("sh", "dash"),
     ("setpriv", "util-linux"),
     ("tftp", "tftp-hpa"),
@@ -66,7 +68,7 @@ pub fn need(program: &str) {
     assert!(there, "{program} is missing; `apt-get install {package}` brings it");
 }
 
-/// Fails with one line if a loader of Debian's is missing.
+/// Fails with one line if a loader or firmware of Debian's is missing.
 #[track_caller]
 pub fn need_loader(path: &str, package: &str) {
     assert!(Path::new(path).exists(), "{path} is missing; `apt-get install {package}` brings it");

@@ -1,0 +1,197 @@
+//! Real firmware on the LAN: QEMU in software emulation, with its network card on the bridge.
+//!
+//! Nothing here knows what the firmware should do. It is powered on, its serial console is
+//! read, and everything that it says on the wire is kept.
+
+mod console;
+mod disk;
+mod talk;
+
+pub use talk::Talk;
+
+use std::net::Ipv4Addr;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use super::lan::{self, Lan};
+use super::log::Log;
+use super::stick::STRANGER;
+use super::tools;
+use console::Plain;
+use talk::Wiretap;
+
+/// Firmware takes 10 to 20 seconds to its script; this is for a machine with much else to do.
+const PATIENCE: Duration = Duration::from_secs(180);
+
+/// Where DHCP sends the iPXE of [`STRANGER`].
+pub const STRANGERS_SCRIPT: &str = "http://10.10.10.1:8080/boot/52-54-00-00-00-99.ipxe";
+
+/// What a stranger's iPXE says when it has read its script.
+pub const TOLD_TO_BOOT_ITS_DISK: &str =
+    "pxeberry: booting your own disk (the stick does not name this machine)";
+
+/// What the disk of every computer here says on the serial console when it runs.
+pub const DISK_RUNS: &str = "the disk runs";
+
+/// A computer's main board, with its firmware.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Board {
+    /// SeaBIOS; the network boots by QEMU's iPXE, in the card's option ROM.
+    Bios,
+    /// EDK2 for x64 (OVMF), with its own PXE and HTTP boot: the card has no ROM.
+    EfiX64,
+    /// EDK2 for 64-bit ARM (AAVMF), the same.
+    EfiArm64,
+}
+
+impl Board {
+    fn emulator(self) -> (&'static str, &'static [&'static str]) {
+        match self {
+            // Without a screen, SeaBIOS and iPXE write to the serial port.
+            Board::Bios => {
+                ("qemu-system-x86_64", &["-M", "pc,graphics=off", "-cpu", "qemu64", "-m", "64"])
+            }
+            Board::EfiX64 => ("qemu-system-x86_64", &["-M", "q35", "-cpu", "qemu64", "-m", "128"]),
+            Board::EfiArm64 => {
+                ("qemu-system-aarch64", &["-M", "virt", "-cpu", "cortex-a57", "-m", "128"])
+            }
+        }
+    }
+
+    /// EDK2's file and its package. As plain ROM it keeps its variables in memory, so every
+    /// start is the first one.
+    fn edk2(self) -> Option<(&'static str, &'static str)> {
+        match self {
+            Board::Bios => None,
+            Board::EfiX64 => Some(("/usr/share/ovmf/OVMF.fd", "ovmf")),
+            Board::EfiArm64 => {
+                Some(("/usr/share/qemu-efi-aarch64/QEMU_EFI.fd", "qemu-efi-aarch64"))
+            }
+        }
+    }
+}
+
+/// A computer that is switched off.
+pub struct Parts {
+    board: Board,
+    mac: String,
+    only_http: bool,
+}
+
+impl Parts {
+    /// With a network card and a disk, in this boot order.
+    pub fn new(board: Board, mac: &str) -> Parts {
+        Parts { board, mac: mac.to_owned(), only_http: false }
+    }
+
+    /// Its setup allows HTTP boot, and no PXE.
+    pub fn only_http(mut self) -> Parts {
+        self.only_http = true;
+        self
+    }
+
+    /// Power on.
+    #[track_caller]
+    pub fn starts(self, lan: &Lan) -> Pc {
+        let tap = lan.tap();
+        let wire = Wiretap::open(&tap, lan::octets(&self.mac));
+        let mut child = self
+            .command(&tap)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let serial = Plain::new(child.stdout.take().unwrap());
+        let complaints = Log::collect(child.stderr.take().unwrap());
+        Pc { child, console: Log::collect(serial).patient(PATIENCE), complaints, wire }
+    }
+
+    fn command(&self, tap: &str) -> Command {
+        let (program, board) = self.board.emulator();
+        tools::need(program);
+        let mut command = Command::new(program);
+        command
+            .args(["-accel", "tcg", "-nodefaults", "-no-user-config", "-display", "none"])
+            .args(["-serial", "stdio", "-monitor", "none"])
+            .args(board)
+            .arg("-netdev")
+            .arg(format!("tap,id=lan,ifname={tap},script=no,downscript=no"));
+        let card = format!("virtio-net-pci,netdev=lan,mac={},bootindex=0", self.mac);
+        match self.board.edk2() {
+            None => command.args(["-device", &card]),
+            Some((file, package)) => {
+                tools::need_loader(file, package);
+                command
+                    .args(["-bios", file, "-device", &format!("{card},romfile=")])
+                    // Newer EDK2 has no network without a source of random numbers.
+                    .args(["-device", "virtio-rng-pci"])
+            }
+        };
+        if self.only_http {
+            for version in [4, 6] {
+                let switch = format!("name=opt/org.tianocore/IPv{version}PXESupport,string=n");
+                command.args(["-fw_cfg", &switch]);
+            }
+        }
+        command
+            .arg("-drive")
+            .arg(format!("if=none,id=disk,format=raw,{}", disk::make(self.board)))
+            .args(["-device", "virtio-blk-pci,drive=disk,bootindex=1"]);
+        command
+    }
+}
+
+/// A running computer. Switched off when dropped; if the test fails, it shows its console
+/// and what was said on its cable.
+pub struct Pc {
+    child: Child,
+    /// Its serial console.
+    pub console: Log,
+    complaints: Log,
+    wire: Wiretap,
+}
+
+impl Pc {
+    /// All that was said on its cable so far.
+    pub fn talk(&self) -> Talk {
+        self.wire.talk()
+    }
+}
+
+impl Drop for Pc {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        if std::thread::panicking() {
+            eprintln!("--- the console said:\n{}", self.console.lines().join("\n"));
+            eprintln!("--- the emulator said:\n{}", self.complaints.lines().join("\n"));
+            eprintln!("--- on the cable was said:\n{}---", self.talk());
+        }
+    }
+}
+
+/// What EDK2 and then our iPXE ask, from power on to the script of [`STRANGER`], while
+/// `server` gives the addresses. EDK2 opens its file twice: at first only to see its length.
+pub fn questions_of_uefi(arch: u8, loader: &str, server: Ipv4Addr) -> Vec<String> {
+    vec![
+        format!("DISCOVER by firmware {arch}"),
+        format!("REQUEST to {server} by firmware {arch}"),
+        format!("TFTP {loader}"),
+        format!("TFTP {loader}"),
+        "TFTP autoexec.ipxe".to_owned(),
+        format!("DISCOVER by iPXE {arch}"),
+        format!("REQUEST to {server} by iPXE {arch}"),
+        "GET /boot/52-54-00-00-00-99.ipxe".to_owned(),
+    ]
+}
+
+/// The line of pxeberry.toml that serves the loaders of the card image, which are newer than
+/// those of Debian 12; that has none for ARM at all.
+#[track_caller]
+pub fn loaders_of_the_image() -> String {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/image/root/usr/lib/ipxe");
+    assert!(folder.exists(), "{} is missing: run image/build", folder.display());
+    format!("boot.loaders = {folder:?}")
+}
