@@ -8,12 +8,15 @@ use std::time::{Duration, Instant};
 
 use pxeberry::panel::pattern::{Leds, State};
 
+use super::alone;
 use super::lab::console::Console;
 use super::lab::process::Process;
 use super::lab::rhythm::{self, Found, Run};
 use super::lab::workshop::{image_file, run};
 use super::lab::{Card, Failure, Result, Workshop, appliance, bystander};
-use super::{STAGE, alone};
+
+/// No pattern stands still for five seconds; the machine needs two to start.
+const CHANGE: Duration = Duration::from_secs(60);
 
 /// The panel counts five seconds.
 const HOLD: Duration = Duration::from_millis(5500);
@@ -106,7 +109,7 @@ impl Machine {
                 return Ok(());
             }
             let told = rhythm::told(open);
-            let change = self.console.wait_for("leds ", STAGE).map_err(|failure| {
+            let change = self.console.wait_for("leds ", CHANGE).map_err(|failure| {
                 Failure::new(format!("{failure}the LEDs since what was seen last: {told}"))
             })?;
             self.runs.push(self.run(&change.text)?);
