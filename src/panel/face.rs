@@ -256,6 +256,7 @@ mod tests {
         while !bench.face.has_said_goodbye(bench.now) {
             let leds = bench.step(closed).leds;
             assert_eq!(leds, pattern::levels(State::SafeToUnplug, bench.now - began));
+            assert!(bench.now - began <= pattern::period(State::SafeToUnplug));
         }
         assert_eq!(bench.now - began, pattern::period(State::SafeToUnplug));
     }
