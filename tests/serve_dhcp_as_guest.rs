@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use net::client::udhcpc;
 use net::lan::INTERFACE;
-use net::rival::{RIVAL, RIVAL_TERMS, dnsmasq};
+use net::rival::{RIVAL, RIVAL_TERMS, dnsmasq, dnsmasq_with_range};
 use net::{Appliance, Lan, Machine, Server, Transcript, isolated, tools};
 
 /// Starts the server as PID 1 of the appliance does: the interface has no address yet.
@@ -103,5 +103,71 @@ fn a_guest_that_is_moved_to_a_lan_without_a_server_becomes_the_server() {
                  < ACK {address} unicast from 10.10.10.1 lease=12.0h\n"
             )
         );
+    });
+}
+
+/// The soonest that the box asks to keep its address: ten seconds.
+const SOON: &str = "--dhcp-option-force=option:T1,10";
+
+/// What the box asks at half of its lease, or sooner if it is told to.
+fn asks_to_stay(address: &str) -> String {
+    format!("> REQUEST broadcast has={address}")
+}
+
+#[test]
+fn a_guest_asks_for_more_time_when_it_is_told_to_and_keeps_its_address() {
+    isolated(|lan| {
+        let machine = lan.machine(RIVAL);
+        let _router = dnsmasq(&machine, &["--no-ping", SOON]);
+        let transcript = Transcript::begin();
+        let server = guest();
+        server.log.wait_for(GUEST);
+        let own = lan.hardware();
+        let address = transcript.offered(&own, 1);
+        transcript.wait_for(&own, &asks_to_stay(&address), 1);
+        transcript.wait_for(&own, &format!("< ACK {address}"), 2);
+        assert_eq!(own_addresses(), format!("{address}/24"));
+        assert_eq!(server.log.count("has the address"), 1, "it was set anew");
+    });
+}
+
+#[test]
+fn a_guest_whose_address_is_taken_back_leaves_it_and_takes_another() {
+    isolated(|lan| {
+        let machine = lan.machine(RIVAL);
+        let router = dnsmasq(&machine, &["--no-ping", SOON]);
+        let transcript = Transcript::begin();
+        let server = guest();
+        server.log.wait_for(GUEST);
+        let own = lan.hardware();
+        let address = transcript.offered(&own, 1);
+        // The router was given other addresses to give.
+        drop(router);
+        std::fs::remove_file("/run/dnsmasq.leases").unwrap();
+        let other = "--dhcp-range=10.10.10.60,10.10.10.69";
+        let _router = dnsmasq_with_range(&machine, other, &["--no-ping", SOON]);
+        server.log.wait_for("was taken back by the other DHCP server");
+        server.log.wait_for("has the address 10.10.10.6");
+        let line = transcript.wait_for(&own, "< OFFER 10.10.10.6", 1);
+        assert!(own_addresses().starts_with("10.10.10.6"), "{line}");
+        assert_ne!(own_addresses(), format!("{address}/24"));
+    });
+}
+
+#[test]
+fn the_address_of_the_box_is_not_taken_from_who_has_it_and_he_is_named() {
+    isolated(|lan| {
+        let squatter = lan.machine("52:54:00:00:00:66");
+        tools::run("ip", &["address", "flush", "dev", INTERFACE]);
+        squatter.use_address(net::lan::SERVER);
+        let appliance = Appliance::new("server", "");
+        let server = Server::spawn(appliance.command().arg("--set-address"));
+        let line = server.log.wait_for("has 10.10.10.1; no addresses are given");
+        assert!(line.contains("52:54:00:00:00:66") && line.contains("server.address"), "{line}");
+        assert_eq!(own_addresses(), "");
+        let machine = lan.machine(MACHINE);
+        machine.port.send(&net::Ask::new(net::Kind::Discover, machine.mac));
+        assert!(machine.port.hear(Duration::from_millis(500), |_| true).is_none());
+        assert_eq!(server.log.count("giving addresses"), 0);
     });
 }

@@ -74,7 +74,7 @@ fn relay(router: &Machine, more: &[&str]) -> Server {
     relay
 }
 
-/// On the appliance the way there is `server.router`; here the test lays it.
+/// The appliance lays it itself; on a workstation its owner does.
 fn lay_the_way_back() {
     tools::run("ip", &["route", "add", "10.20.0.0/24", "via", "10.10.10.254"]);
 }
@@ -100,6 +100,19 @@ fn a_machine_behind_a_relay_gets_an_address_and_its_boot_data_and_loads_it() {
         let url = "http://10.10.10.1:8080/boot/52-54-00-00-00-41.ipxe";
         let script = elsewhere.machine.run("curl", &["-sS", url]).good().text();
         assert!(script.starts_with("#!ipxe") && script.contains("your own disk"), "{script}");
+    });
+}
+
+#[test]
+fn an_appliance_finds_the_way_to_the_relay_through_the_router_of_its_own_network() {
+    isolated(|lan| {
+        tools::run("ip", &["address", "flush", "dev", net::lan::INTERFACE]);
+        let more = format!("server.router = \"{GATEWAY}\"\n{RELAYED}");
+        let appliance = Appliance::new("server", &more);
+        let server = Server::spawn(appliance.command().arg("--set-address"));
+        server.log.wait_for("giving addresses from");
+        let elsewhere = Elsewhere::new(&lan, &[]);
+        assert!(elsewhere.leases().yiaddr.to_string().starts_with("10.20.0."));
     });
 }
 

@@ -5,9 +5,8 @@
 
 use std::net::Ipv4Addr;
 
-use dhcproto::v4::borrowed::Message as View;
-
 use super::option;
+use super::wire;
 use super::{CLIENT_PORT, SERVER_PORT, Seconds};
 use crate::net::Subnet;
 use crate::net::packet::Datagram;
@@ -34,8 +33,12 @@ pub struct Answer {
     pub address: Ipv4Addr,
     /// Option 1.
     pub netmask: Option<Ipv4Addr>,
+    /// Option 3, the first one.
+    pub router: Option<Ipv4Addr>,
     /// Option 51.
     pub lease: Option<Seconds>,
+    /// Option 58: when to ask for more time.
+    pub renewal: Option<Seconds>,
 }
 
 /// What a server says to a client.
@@ -98,39 +101,28 @@ pub fn answer(packet: &[u8], client: [u8; 6], transaction: u32) -> Option<Answer
     if datagram.from.1 != SERVER_PORT || datagram.to.1 != CLIENT_PORT {
         return None;
     }
-    // The library's accessors are safe to call with these two checks before them.
-    let reply = datagram.payload;
-    let is_reply = reply.first() == Some(&2) && reply.get(2) == Some(&6);
-    let view = View::new(reply).ok().filter(|_| is_reply)?;
-    if view.xid() != transaction || view.chaddr() != client {
+    let reply = wire::parse_reply(datagram.payload)?;
+    if reply.xid != transaction || reply.client != client {
         return None;
     }
-    let mut verdict = None;
-    let mut found = Answer {
-        verdict: Verdict::Offer,
-        server: datagram.from.0,
-        address: view.yiaddr(),
-        netmask: None,
-        lease: None,
+    let options = &reply.options;
+    let seconds = |code| options.address(code).map(|bytes| u64::from(u32::from(bytes)));
+    let verdict = match options.get(option::MESSAGE_TYPE) {
+        Some([2]) => Verdict::Offer,
+        Some([5]) => Verdict::Ack,
+        Some([6]) => Verdict::Nak,
+        _ => return None,
     };
-    for part in view.opts() {
-        let word = <[u8; 4]>::try_from(part.data()).ok();
-        match u8::from(part.code()) {
-            option::MESSAGE_TYPE => {
-                verdict = match part.data() {
-                    [2] => Some(Verdict::Offer),
-                    [5] => Some(Verdict::Ack),
-                    [6] => Some(Verdict::Nak),
-                    _ => None,
-                }
-            }
-            option::SERVER_ID => found.server = word.map_or(found.server, Ipv4Addr::from),
-            option::SUBNET_MASK => found.netmask = word.map(Ipv4Addr::from),
-            option::LEASE => found.lease = word.map(|word| u64::from(u32::from_be_bytes(word))),
-            _ => {}
-        }
-    }
-    Some(Answer { verdict: verdict?, ..found })
+    let first_router = options.get(option::ROUTER).and_then(|data| data.first_chunk::<4>());
+    Some(Answer {
+        verdict,
+        server: options.address(option::SERVER_ID).unwrap_or(datagram.from.0),
+        address: reply.yiaddr,
+        netmask: options.address(option::SUBNET_MASK),
+        router: first_router.copied().map(Ipv4Addr::from),
+        lease: seconds(option::LEASE),
+        renewal: seconds(option::RENEW),
+    })
 }
 
 #[cfg(test)]
@@ -168,6 +160,18 @@ pub(super) mod tests {
         assert_eq!(answer(&reply(7, 1, 2), CLIENT, 7), None, "a question");
         assert_eq!(answer(&reply(7, 2, 2), [2; 6], 7), None, "another client");
         assert_eq!(answer(&reply(7, 2, 1), CLIENT, 7), None, "not a server's message");
+    }
+
+    #[test]
+    fn a_server_that_writes_nonsense_behind_its_options_is_a_server_all_the_same() {
+        let mut packet = reply(7, 2, 2);
+        let end = packet.len() - 1;
+        packet[20 + 8 + 240 + 21] = 0;
+        packet[end - 1] = 200;
+        packet[end] = 200;
+        let datagram = Datagram::parse(&packet).unwrap();
+        assert!(wire::parse_reply(datagram.payload).is_some());
+        assert_eq!(answer(&packet, CLIENT, 7).unwrap().verdict, Verdict::Offer);
     }
 
     #[test]

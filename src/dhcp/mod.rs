@@ -24,6 +24,7 @@ pub mod shape;
 pub mod silence;
 pub mod site;
 pub mod socket;
+pub mod stay;
 pub mod waiting;
 pub mod wire;
 

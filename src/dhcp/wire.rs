@@ -4,6 +4,7 @@
 //! the library, which panics on `hlen` > 16 and takes any magic cookie.
 
 use std::fmt;
+use std::net::Ipv4Addr;
 
 use dhcproto::v4::borrowed::Message as View;
 use dhcproto::v4::{Flags, HType, Message, Opcode};
@@ -99,6 +100,38 @@ pub fn parse(packet: &[u8]) -> Result<Request, Malformed> {
     })
 }
 
+/// A server's message, as far as a client looks at it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FromServer {
+    /// The client's transaction.
+    pub xid: u32,
+    /// The client that it is for.
+    pub client: [u8; 6],
+    /// The address that is offered or granted.
+    pub yiaddr: Ipv4Addr,
+    /// All options that make sense.
+    pub options: Options,
+}
+
+/// Parses a packet from a server. Leniently: one that writes nonsense behind its last option
+/// gives addresses all the same, and must not be taken for nobody.
+pub fn parse_reply(packet: &[u8]) -> Option<FromServer> {
+    let [BOOTREPLY, ETHERNET, 6, ..] = packet else {
+        return None;
+    };
+    if !(HEADER..=LONGEST_PACKET).contains(&packet.len())
+        || packet.get(COOKIE) != Some(&MAGIC_COOKIE)
+    {
+        return None;
+    }
+    let view = View::new(packet).ok()?;
+    let mut options = Options::default();
+    // What stands before an overrun counts.
+    let _ = options.add(packet.get(HEADER..)?);
+    let client = view.chaddr().try_into().ok()?;
+    Some(FromServer { xid: view.xid(), client, yiaddr: view.yiaddr(), options })
+}
+
 /// The bytes of a reply: at least 300, never more than the client takes.
 pub fn encode(reply: &Reply) -> Vec<u8> {
     let mut packet = header(reply);
@@ -163,6 +196,7 @@ fn max_size(option: Option<u16>) -> usize {
 }
 
 const BOOTREQUEST: u8 = 1;
+const BOOTREPLY: u8 = 2;
 const ETHERNET: u8 = 1;
 const MAGIC_COOKIE: [u8; 4] = [99, 130, 83, 99];
 
@@ -253,8 +287,6 @@ fn append(packet: &mut Vec<u8>, limit: usize, code: u8, data: &[u8]) {
 
 #[cfg(test)]
 pub(crate) mod tests {
-    use std::net::Ipv4Addr;
-
     use super::*;
 
     /// A DISCOVER as SeaBIOS with iPXE sends it, less what we do not read.

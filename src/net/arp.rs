@@ -4,6 +4,7 @@
 use std::io;
 use std::net::Ipv4Addr;
 use std::os::fd::{AsFd, BorrowedFd};
+use std::time::{Duration, Instant};
 
 use super::packet::{BROADCAST, PacketSocket};
 use super::{Mac, iface};
@@ -26,6 +27,21 @@ impl ArpSocket {
     /// Asks who has `address`.
     pub fn probe(&self, address: Ipv4Addr) -> io::Result<()> {
         self.socket.send(BROADCAST, &probe(self.own, address))
+    }
+
+    /// The card that `address` is at; none if nobody answers within `patience`.
+    pub fn who_is_at(&self, address: Ipv4Addr, patience: Duration) -> io::Result<Option<[u8; 6]>> {
+        self.probe(address)?;
+        let until = Instant::now() + patience;
+        while let Some(left) = until.checked_duration_since(Instant::now()) {
+            let heard = self.socket.receive(left)?.and_then(|(packet, _)| sender(&packet));
+            if let Some(heard) = heard.filter(|heard| heard.address == address)
+                && heard.hardware != self.own
+            {
+                return Ok(Some(heard.hardware));
+            }
+        }
+        Ok(None)
     }
 
     /// Who said something since the last call: an address, and the card that it is at. None:

@@ -11,6 +11,7 @@ use super::Subnet;
 
 /// Operations of Linux `sockios.h`.
 const SIOCADDRT: Opcode = 0x890b;
+const SIOCDELRT: Opcode = 0x890c;
 const SIOCGIFFLAGS: Opcode = 0x8913;
 const SIOCSIFFLAGS: Opcode = 0x8914;
 const SIOCGIFADDR: Opcode = 0x8915;
@@ -70,21 +71,16 @@ impl Interfaces {
     }
 
     /// Sends what is for other networks through `gateway`, which the interface's own network
-    /// must hold. An address that is set anew takes the way with it.
-    pub fn add_gateway(&self, gateway: Ipv4Addr) -> io::Result<()> {
-        // SAFETY: `rtentry` is made of integers and a pointer that may be null.
-        let mut route: libc::rtentry = unsafe { std::mem::zeroed() };
-        route.rt_dst = socket_address(Ipv4Addr::UNSPECIFIED);
-        route.rt_genmask = socket_address(Ipv4Addr::UNSPECIFIED);
-        route.rt_gateway = socket_address(gateway);
-        route.rt_flags = libc::RTF_UP | libc::RTF_GATEWAY;
-        // SAFETY: SIOCADDRT takes an `rtentry` and only reads it.
-        let added = unsafe { ioctl::ioctl(&self.0, Updater::<SIOCADDRT, _>::new(&mut route)) };
-        match added {
-            // The way is there already.
-            Err(rustix::io::Errno::EXIST) => Ok(()),
-            added => Ok(added?),
-        }
+    /// must hold, and through no other any more.
+    pub fn set_gateway(&self, gateway: Option<Ipv4Addr>) -> io::Result<()> {
+        // There may be none; then there is nothing to remove.
+        let _ = self.route::<SIOCDELRT>(&mut default_route(None));
+        gateway.map_or(Ok(()), |gateway| self.route::<SIOCADDRT>(&mut default_route(Some(gateway))))
+    }
+
+    fn route<const OPERATION: Opcode>(&self, route: &mut libc::rtentry) -> io::Result<()> {
+        // SAFETY: both operations take an `rtentry` and only read it.
+        Ok(unsafe { ioctl::ioctl(&self.0, Updater::<OPERATION, _>::new(route)) }?)
     }
 
     fn ioctl<const OPERATION: Opcode>(&self, request: &mut libc::ifreq) -> io::Result<()> {
@@ -92,6 +88,20 @@ impl Interfaces {
         let result = unsafe { ioctl::ioctl(&self.0, Updater::<OPERATION, _>::new(request)) };
         Ok(result?)
     }
+}
+
+/// The way to everywhere, through a gateway or whichever there is.
+fn default_route(gateway: Option<Ipv4Addr>) -> libc::rtentry {
+    // SAFETY: `rtentry` is made of integers and a pointer that may be null.
+    let mut route: libc::rtentry = unsafe { std::mem::zeroed() };
+    route.rt_dst = socket_address(Ipv4Addr::UNSPECIFIED);
+    route.rt_genmask = socket_address(Ipv4Addr::UNSPECIFIED);
+    route.rt_gateway = socket_address(gateway.unwrap_or(Ipv4Addr::UNSPECIFIED));
+    route.rt_flags = libc::RTF_UP;
+    if gateway.is_some() {
+        route.rt_flags |= libc::RTF_GATEWAY;
+    }
+    route
 }
 
 fn with_address(name: &str, address: Ipv4Addr) -> io::Result<libc::ifreq> {

@@ -3,6 +3,7 @@
 //! Everything that can be refused is opened first; then each server runs on a thread of its
 //! own, and HTTP with the signals on a tokio runtime. There is one way out: SIGTERM.
 
+mod card;
 mod role;
 mod sockets;
 

@@ -11,17 +11,12 @@ use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use super::card::{Card, EVERY, transaction};
 use crate::config::Mode;
-use crate::dhcp::lodger::{Stay, check_in, stay_on};
 use crate::dhcp::probe::{Ear, OtherServer, search};
 use crate::dhcp::silence::passes_by_now;
-use crate::net::link::Interfaces;
-use crate::net::{Subnet, iface};
+use crate::net::iface;
 use crate::world::{Role, World};
-
-/// Another server that is switched on, or the last one that is switched off, is seen
-/// within this time.
-const EVERY: Duration = Duration::from_secs(5 * 60);
 
 /// After something failed: the next try.
 const AGAIN: Duration = Duration::from_secs(10);
@@ -43,7 +38,8 @@ const LINK_CHECK: Duration = Duration::from_millis(250);
 /// address is ours to set and remove; else a workstation's own one is used.
 pub fn run(world: &Arc<World>, set_address: bool) {
     let link_since = Instant::now();
-    let mut host = Host { world, set_address, stay: None, silences: 0, link_since, passes: false };
+    let card = Card::new(world, set_address);
+    let mut host = Host { world, card, silences: 0, link_since, passes: false };
     match world.config.mode {
         Mode::Server => {
             host.become_server();
@@ -63,9 +59,7 @@ pub fn run(world: &Arc<World>, set_address: bool) {
 /// The appliance as a host of its LAN.
 struct Host<'a> {
     world: &'a World,
-    set_address: bool,
-    /// The address that another server gave us, and when to ask for more time.
-    stay: Option<(Stay, Instant)>,
+    card: Card<'a>,
     /// How often in a row nobody answered who had answered before.
     silences: u32,
     /// Since when there is a link, as far as we saw.
@@ -99,9 +93,8 @@ impl Host<'_> {
 
     fn become_server(&mut self) -> Duration {
         let subnet = self.world.config.server.local.subnet;
-        self.stay = None;
         // The address before the first answer.
-        if self.set_address && self.world.role() != Role::Server && !self.put(subnet) {
+        if self.world.role() != Role::Server && !self.card.takes_own_address() {
             return AGAIN;
         }
         self.world.set_own_subnet(subnet);
@@ -130,7 +123,7 @@ impl Host<'_> {
         {
             log::warn!("another DHCP server is here: {other}; this box gives no addresses");
         }
-        let Some((subnet, pause)) = self.own_address() else {
+        let Some((subnet, pause)) = self.card.guest_address() else {
             self.world.take_role(Role::Silent(other));
             log::warn!("{}: no address from the other DHCP server yet", self.world.interface);
             return AGAIN;
@@ -142,56 +135,12 @@ impl Host<'_> {
         pause.min(EVERY)
     }
 
-    /// Our address where another server gives them, and how long it is good for.
-    fn own_address(&mut self) -> Option<(Subnet, Duration)> {
-        if !self.set_address {
-            let interfaces = Interfaces::open().ok()?;
-            return Some((interfaces.address(&self.world.interface)?, EVERY));
-        }
-        if let Some((stay, renew_at)) = self.stay
-            && let Some(left) = renew_at.checked_duration_since(Instant::now())
-        {
-            return Some((stay.subnet, left));
-        }
-        let interface = &self.world.interface;
-        let former = self.stay.take();
-        let asked = match former {
-            Some((stay, _)) => transaction().and_then(|id| stay_on(interface, stay, id)),
-            None => Ok(None),
-        };
-        let granted = match asked {
-            Ok(Some(stay)) => Ok(Some(stay)),
-            _ => transaction().and_then(|id| check_in(interface, id)),
-        };
-        let stay = granted.map_err(|error| log::warn!("{interface}: {error}")).ok().flatten()?;
-        if former.map(|(former, _)| former.subnet) != Some(stay.subnet) && !self.put(stay.subnet) {
-            return None;
-        }
-        let half = stay.lease / 2;
-        self.stay = Some((stay, Instant::now() + half));
-        Some((stay.subnet, half))
-    }
-
     fn look_for_others(&mut self) -> io::Result<Option<OtherServer>> {
         let own = self.world.own_subnet().address();
         let passes = self.passes || passes_by_now(self.link_since.elapsed());
         let found = search(&self.world.interface, own, transaction()?, passes)?;
         self.passes = found.passes;
         Ok(found.other)
-    }
-
-    fn put(&self, subnet: Subnet) -> bool {
-        let name = &self.world.interface;
-        match Interfaces::open().and_then(|interfaces| interfaces.set_address(name, subnet)) {
-            Ok(()) => {
-                log::info!("{name}: has the address {subnet}");
-                true
-            }
-            Err(error) => {
-                log::error!("{name}: cannot be given {subnet}: {error}");
-                false
-            }
-        }
     }
 
     /// A LAN that we were alone on may have another server when we are back: without a
@@ -203,11 +152,7 @@ impl Host<'_> {
         }
         log::warn!("{name}: no link; plug a cable into the LAN");
         self.world.take_role(Role::Probing);
-        self.stay = None;
-        if self.set_address {
-            // There may be none; then there is nothing to remove.
-            let _ = Interfaces::open().and_then(|interfaces| interfaces.remove_address(name));
-        }
+        self.card.leaves();
         while !iface::has_link(name) {
             thread::sleep(LINK_CHECK);
         }
@@ -236,10 +181,4 @@ impl Host<'_> {
             }
         }
     }
-}
-
-fn transaction() -> io::Result<u32> {
-    let mut bytes = [0; 4];
-    getrandom::fill(&mut bytes).map_err(|error| io::Error::other(error.to_string()))?;
-    Ok(u32::from_be_bytes(bytes))
 }

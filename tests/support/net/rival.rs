@@ -19,6 +19,11 @@ pub const RIVAL_TERMS: &str = "from 10.10.10.200 lease=1.0h router=10.10.10.200"
 /// Starts it on a machine of the LAN, as in most routers: it pings an address for three
 /// seconds before it offers it (`--no-ping`: it does not).
 pub fn dnsmasq(machine: &Machine, more: &[&str]) -> Server {
+    dnsmasq_with_range(machine, "--dhcp-range=10.10.10.210,10.10.10.220", more)
+}
+
+/// The same with other addresses to give.
+pub fn dnsmasq_with_range(machine: &Machine, range: &str, more: &[&str]) -> Server {
     tools::need("dnsmasq");
     machine.use_address(ROUTER);
     fs::write("/run/dnsmasq.conf", "").unwrap();
@@ -30,7 +35,7 @@ pub fn dnsmasq(machine: &Machine, more: &[&str]) -> Server {
         "--interface=eth0",
         "--dhcp-authoritative",
         "--dhcp-leasefile=/run/dnsmasq.leases",
-        "--dhcp-range=10.10.10.210,10.10.10.220",
+        range,
     ];
     let words = [&words[..], more].concat();
     let server = Server::spawn(&mut machine.namespace.command(&words));
