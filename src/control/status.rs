@@ -6,6 +6,7 @@ use std::time::Duration;
 use serde::Serialize;
 
 use crate::boot::plan::Media;
+use crate::dhcp::shape::Talk;
 use crate::fleet::life::Phase;
 use crate::inventory::Problem;
 use crate::net::{Mac, iface};
@@ -35,7 +36,23 @@ pub struct Status {
     pub media: Sticks,
     /// Every machine that a stick names.
     pub machines: Vec<MachineStatus>,
+    /// How firmware takes its boot file beside another DHCP server, latest first.
+    pub boots: Vec<Boot>,
 }
+
+/// What was seen of a machine's firmware beside another DHCP server.
+#[derive(Debug, Serialize)]
+pub struct Boot {
+    /// Its card.
+    pub mac: Mac,
+    /// For people.
+    pub name: Option<String>,
+    /// What it does, and what was done about that.
+    pub seen: &'static str,
+}
+
+/// The page is for looking, not for records.
+const MOST_BOOTS: usize = 32;
 
 /// Where we serve.
 #[derive(Debug, Serialize)]
@@ -125,7 +142,19 @@ pub fn status(world: &World) -> Status {
             problems,
         },
         machines,
+        boots: boots(world),
     }
+}
+
+fn boots(world: &World) -> Vec<Boot> {
+    let talks = world.with_fleet(|fleet| fleet.shapes.talks());
+    let inventory = world.shelf().inventory;
+    let boot = |(mac, talk): (Mac, Talk)| Boot {
+        mac,
+        name: inventory.machine(mac).and_then(|machine| machine.name.clone()),
+        seen: talk.words(),
+    };
+    talks.into_iter().take(MOST_BOOTS).map(boot).collect()
 }
 
 fn machine(world: &World, mac: Mac) -> MachineStatus {

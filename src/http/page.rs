@@ -37,7 +37,9 @@ fn render(status: &Status) -> String {
             machine.state,
         );
     }
-    page.push_str("</table><h2>Images</h2><ul>");
+    page.push_str("</table>");
+    page.push_str(&boots(status));
+    page.push_str("<h2>Images</h2><ul>");
     for image in &status.media.names {
         let _ = write!(page, "<li>{}</li>", escaped(image));
     }
@@ -56,6 +58,19 @@ fn render(status: &Status) -> String {
         status.version, status.memory_kib
     );
     page
+}
+
+/// What firmware does with our offers beside another DHCP server; nothing where we are alone.
+fn boots(status: &Status) -> String {
+    let mut html = String::new();
+    for boot in &status.boots {
+        let name = escaped(boot.name.as_deref().unwrap_or(""));
+        let _ = write!(html, "<li>{name} <small>{}</small> {}</li>", boot.mac, boot.seen);
+    }
+    match html.as_str() {
+        "" => html,
+        _ => format!("<h2>Network boots beside the other DHCP server</h2><ul>{html}</ul>"),
+    }
 }
 
 /// What the LEDs show now: the panel asks for the same conditions.
@@ -116,6 +131,7 @@ mod tests {
                 problems: Vec::new(),
             },
             machines: Vec::new(),
+            boots: Vec::new(),
         })
     }
 
