@@ -22,9 +22,9 @@ use pxeberry::fleet::store::Store;
 /// Machines in the room.
 const GUESTS: u8 = 50;
 
-/// A few more addresses than machines, so that addresses change hands. Nobody is looked for:
+/// A few addresses less than machines, so that addresses change hands. Nobody is looked for:
 /// the card that plays all machines would be found at every address.
-const POOL: &str = "server.pool = \"10.10.10.100-10.10.10.151\"\nserver.probe = false";
+const POOL: &str = "server.pool = \"10.10.10.100-10.10.10.147\"\nserver.probe = false";
 
 const SERVER: [u8; 4] = [10, 10, 10, 1];
 

@@ -78,9 +78,9 @@ impl Leases {
     }
 
     /// The address to offer: reserved, else the machine's own, else what it asks for, else
-    /// a free one that only depends on its MAC, else the one whose offer to a stranger is
-    /// the oldest: who makes up MACs and takes no offer keeps nobody out. None: the pool is
-    /// full. A reserved address that somebody still has from before comes free when that one
+    /// one that was nobody's and only depends on its MAC, else one whose machine has gone,
+    /// else the one whose offer to a stranger is the oldest: who makes up MACs and takes no
+    /// offer keeps nobody out. None: the pool is full. A reserved address that somebody still has from before comes free when that one
     /// wants to renew it.
     pub fn choose(
         &self,
@@ -98,8 +98,13 @@ impl Leases {
         let first_choices = [site.reserved_for(mac), own, offered, requested];
         let start = preferred_index(mac);
         let in_pool = (0..site.pool.size()).map(|step| site.pool.nth(start.wrapping_add(step)));
-        let mut free = first_choices.into_iter().flatten().chain(in_pool);
-        free.find(usable).or_else(|| self.oldest_offer_to_a_stranger(mac, site, now))
+        let mut nobodys = in_pool.clone().filter(|address| !self.owners.contains_key(address));
+        let mut first_choices = first_choices.into_iter().flatten();
+        first_choices
+            .find(usable)
+            .or_else(|| nobodys.find(usable))
+            .or_else(|| in_pool.clone().find(usable))
+            .or_else(|| self.oldest_offer_to_a_stranger(mac, site, now))
     }
 
     /// Whether `mac` may be given `address` now.
@@ -325,6 +330,17 @@ mod tests {
         assert_eq!(leases.bind(mac(2), until(100, 99)), [mac(1)], "what is kept of it must go");
         assert_eq!(leases.binding(mac(1)), None);
         assert_eq!(leases.holder(ip(100), 50), Some(mac(2)));
+    }
+
+    #[test]
+    fn a_newcomer_gets_the_address_of_a_machine_that_has_gone_only_when_there_is_no_other() {
+        let (mut leases, site) = (Leases::new(), site(TWO, &Nobody));
+        let first = leases.choose(mac(2), None, &site, 0).unwrap();
+        leases.bind(mac(1), Binding { address: first, expires: 10 });
+        let other = leases.choose(mac(2), None, &site, 11).unwrap();
+        assert_ne!(other, first);
+        leases.bind(mac(3), Binding { address: other, expires: 99 });
+        assert_eq!(leases.choose(mac(2), None, &site, 11), Some(first));
     }
 
     #[test]
