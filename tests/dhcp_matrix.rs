@@ -214,7 +214,9 @@ fn words(verdict: &Verdict) -> String {
     };
     for effect in &verdict.effects {
         words += &match effect {
-            Effect::Offer(_, address, until) => format!("; keeps {address} for {} s", until - NOW),
+            Effect::Offer(_, address, until) | Effect::SilentOffer(_, address, until) => {
+                format!("; keeps {address} for {} s", until - NOW)
+            }
             Effect::Withdraw(_) => "; offer withdrawn".to_owned(),
             Effect::Bind(_, binding) => format!("; bound for {} s", binding.expires - NOW),
             Effect::Release(_) => "; released".to_owned(),

@@ -156,7 +156,7 @@ fn as_server(
         for effect in &verdict.effects {
             match *effect {
                 // A newcomer gets one; a machine that has its own proves nothing.
-                Effect::Offer(mac, ..) => {
+                Effect::Offer(mac, ..) | Effect::SilentOffer(mac, ..) => {
                     fleet.pool_is_full &= fleet.leases.binding(mac).is_some();
                 }
                 Effect::PoolIsFull(_) => {

@@ -37,6 +37,8 @@ pub struct Context<'a> {
 pub enum Effect {
     /// Keep this address for this machine for a short time.
     Offer(Mac, Ipv4Addr, Seconds),
+    /// The same for a machine that uses it without requesting it.
+    SilentOffer(Mac, Ipv4Addr, Seconds),
     /// The machine does not want what it was offered: it has taken another server's offer.
     Withdraw(Mac),
     /// The machine has this address now.
@@ -54,6 +56,7 @@ impl Effect {
     pub fn apply(self, leases: &mut Leases, now: Seconds) -> Vec<Mac> {
         match self {
             Effect::Offer(mac, address, until) => leases.offer(mac, address, until),
+            Effect::SilentOffer(mac, address, until) => leases.offer_silently(mac, address, until),
             Effect::Withdraw(mac) => leases.withdraw(mac),
             Effect::Bind(mac, binding) => {
                 let forgotten = leases.bind(mac, binding);
@@ -150,11 +153,10 @@ impl Case<'_> {
         let Some(address) = leases.choose(mac, self.request.requested, &self.site, now) else {
             return self.only(Effect::PoolIsFull(mac));
         };
-        let hold = match self.context.boot {
-            BootReply::RaspberryPi => SILENT_OFFER_HOLD,
-            _ => OFFER_HOLD,
-        };
-        let effects = vec![Effect::Offer(mac, address, now + hold)];
+        let effects = vec![match self.context.boot {
+            BootReply::RaspberryPi => Effect::SilentOffer(mac, address, now + SILENT_OFFER_HOLD),
+            _ => Effect::Offer(mac, address, now + OFFER_HOLD),
+        }];
         // ARP reaches our own network only.
         let is_local = self.terms.network == &self.context.server.local;
         if self.context.server.probe && is_local && !leases.is_at(mac, address, now) {

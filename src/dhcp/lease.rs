@@ -41,12 +41,21 @@ pub struct Binding {
     pub expires: Seconds,
 }
 
+/// An address that was offered and not yet taken.
+#[derive(Debug, Clone, Copy)]
+struct Offer {
+    address: Ipv4Addr,
+    expires: Seconds,
+    /// The client may use it without a word.
+    silent: bool,
+}
+
 /// The lease table, of all networks: a machine is in one of them.
 #[derive(Debug, Clone, Default)]
 pub struct Leases {
     bindings: HashMap<Mac, Binding>,
     owners: HashMap<Ipv4Addr, Mac>,
-    offers: HashMap<Mac, Binding>,
+    offers: HashMap<Mac, Offer>,
     /// Who was offered an address, and which offer ends first.
     offered: HashMap<Ipv4Addr, Mac>,
     ends: BTreeSet<(Seconds, Mac)>,
@@ -117,7 +126,11 @@ impl Leases {
     /// The same for a machine that was offered `address` and takes it: an offer to somebody
     /// else, who has not taken it, does not count against it.
     pub fn takeable(&self, address: Ipv4Addr, mac: Mac, site: &Site, now: Seconds) -> bool {
+        let offered = self.offered.get(&address).filter(|other| **other != mac);
+        let offer = offered.and_then(|other| self.offers.get(other));
+        let in_use = offer.is_some_and(|offer| offer.silent && offer.expires > now);
         self.has_room(mac, now)
+            && !in_use
             && site.allows(address, mac)
             && !self.is_declined(address, now)
             && self.owner(address, now).is_none_or(|owner| owner == mac)
@@ -125,13 +138,23 @@ impl Leases {
 
     /// Whether `mac` has `address` by a lease, or was just offered it.
     pub fn is_at(&self, mac: Mac, address: Ipv4Addr, now: Seconds) -> bool {
-        let live = |binding: &&Binding| binding.address == address && binding.expires > now;
-        self.bindings.get(&mac).filter(live).is_some()
-            || self.offers.get(&mac).is_some_and(|offer| live(&offer))
+        let live = |at: Ipv4Addr, expires: Seconds| at == address && expires > now;
+        self.bindings.get(&mac).is_some_and(|binding| live(binding.address, binding.expires))
+            || self.offers.get(&mac).is_some_and(|offer| live(offer.address, offer.expires))
     }
 
     /// Remembers an offer for a short time.
     pub fn offer(&mut self, mac: Mac, address: Ipv4Addr, until: Seconds) {
+        self.keep(mac, Offer { address, expires: until, silent: false });
+    }
+
+    /// The same for a client that uses what it is offered without requesting it.
+    pub fn offer_silently(&mut self, mac: Mac, address: Ipv4Addr, until: Seconds) {
+        self.keep(mac, Offer { address, expires: until, silent: true });
+    }
+
+    fn keep(&mut self, mac: Mac, offer: Offer) {
+        let Offer { address, expires: until, .. } = offer;
         self.withdraw(mac);
         if let Some(former) = self.offered.get(&address).copied() {
             self.withdraw(former);
@@ -141,7 +164,7 @@ impl Leases {
         {
             self.withdraw(oldest);
         }
-        self.offers.insert(mac, Binding { address, expires: until });
+        self.offers.insert(mac, offer);
         self.offered.insert(address, mac);
         self.ends.insert((until, mac));
     }
@@ -215,12 +238,19 @@ impl Leases {
     }
 
     fn oldest_offer_to_a_stranger(&self, mac: Mac, site: &Site, now: Seconds) -> Option<Ipv4Addr> {
+        let named = site.reservations.names(mac);
         let strangers = self.ends.iter().filter(|(_, holder)| {
             !self.bindings.contains_key(holder) && !site.reservations.names(*holder)
         });
+        // What may be in use without a word goes to a named machine only.
+        let offers = strangers.filter_map(|(_, holder)| self.offers.get(holder));
         let mut addresses =
-            strangers.filter_map(|(_, holder)| Some(self.offers.get(holder)?.address));
-        addresses.find(|address| self.takeable(*address, mac, site, now))
+            offers.filter(|offer| named || !offer.silent).map(|offer| offer.address);
+        addresses.find(|address| {
+            site.allows(*address, mac)
+                && !self.is_declined(*address, now)
+                && self.owner(*address, now).is_none()
+        })
     }
 
     /// Forgets who has gone longest ago. Nobody who is there ([`Leases::has_room`] was asked
@@ -310,6 +340,17 @@ mod tests {
         assert!(leases.takeable(ip(100), mac(1), &site, 0));
         leases.bind(mac(3), until(100, 90));
         assert!(!leases.takeable(ip(100), mac(1), &site, 0));
+    }
+
+    #[test]
+    fn what_a_client_may_use_without_a_word_goes_to_a_named_machine_only() {
+        let named = One(mac(1), ip(20));
+        let (mut leases, site) = (Leases::new(), site(ONE, &named));
+        leases.offer_silently(mac(2), ip(100), SILENT_OFFER_HOLD);
+        assert_eq!(leases.choose(mac(3), None, &site, 0), None);
+        assert!(!leases.takeable(ip(100), mac(3), &site, 0));
+        leases.decline(mac(9), ip(20), 10);
+        assert_eq!(leases.choose(mac(1), None, &site, 0), Some(ip(100)));
     }
 
     #[test]

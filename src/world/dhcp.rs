@@ -1,10 +1,74 @@
-//! What the DHCP servers ask of the world, and tell it.
+//! What we are to the LAN, and what the DHCP servers ask and tell.
 
-use super::{Touched, World};
+use std::sync::atomic::Ordering;
+
+use super::{Role, Touched, World, locked};
+use crate::config::Mode;
 use crate::dhcp::shape::Talk;
-use crate::net::Mac;
+use crate::net::{Mac, Subnet};
 
 impl World {
+    /// What we are to the LAN now.
+    pub fn role(&self) -> Role {
+        *locked(&self.role)
+    }
+
+    /// Takes a role; true if it is another one than before.
+    pub fn take_role(&self, role: Role) -> bool {
+        let before = std::mem::replace(&mut *locked(&self.role), role);
+        match role {
+            Role::Server => self.displaced.store(false, Ordering::Relaxed),
+            _ if before == Role::Server => self.displaced.store(true, Ordering::Relaxed),
+            _ => {}
+        }
+        std::mem::discriminant(&before) != std::mem::discriminant(&role)
+    }
+
+    /// Whether a server gives its addresses now. It does not while it cannot know whether it
+    /// is alone.
+    pub fn gives_addresses(&self) -> bool {
+        let doubts = [&self.suspicion, &self.held_back];
+        self.role() == Role::Server && !doubts.iter().any(|doubt| doubt.load(Ordering::Relaxed))
+    }
+
+    /// A server's addresses are not given, or are given again.
+    pub fn hold_back(&self, held_back: bool) {
+        self.held_back.store(held_back, Ordering::Relaxed);
+    }
+
+    /// Whether another server turned up while we were giving addresses.
+    pub fn was_displaced(&self) -> bool {
+        self.displaced.load(Ordering::Relaxed) && !matches!(self.role(), Role::Probing)
+    }
+
+    /// Our own address in its network.
+    pub fn own_subnet(&self) -> Subnet {
+        *locked(&self.own_subnet)
+    }
+
+    /// We have another address now.
+    pub fn set_own_subnet(&self, subnet: Subnet) {
+        *locked(&self.own_subnet) = subnet;
+    }
+
+    /// A machine talks with a DHCP server that is not us: from now on no address is given,
+    /// until a search has found nobody.
+    pub fn suspect_another_server(&self) {
+        if self.config.mode == Mode::Auto {
+            self.suspicion.store(true, Ordering::Relaxed);
+        }
+    }
+
+    /// Whether one did since this was last asked. Then addresses are held back.
+    pub fn takes_suspicion(&self) -> bool {
+        let suspected = self.suspicion.load(Ordering::Relaxed);
+        if suspected {
+            self.hold_back(true);
+            self.suspicion.store(false, Ordering::Relaxed);
+        }
+        suspected
+    }
+
     /// Whether the machine is served whatever strangers do: the stick names it, or it has an
     /// address from us.
     pub fn knows(&self, mac: Mac) -> bool {

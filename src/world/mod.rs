@@ -18,7 +18,7 @@ use tokio::sync::watch;
 
 use crate::boot::Endpoint;
 use crate::boot::plan::{Media, Plan, Situation, plan};
-use crate::config::{Config, Mode, Unknown};
+use crate::config::{Config, Unknown};
 use crate::dhcp::Seconds;
 use crate::dhcp::lease::Binding;
 use crate::dhcp::probe::OtherServer;
@@ -134,24 +134,6 @@ impl World {
         self.store.is_some() && !self.safe_mode.load(Ordering::Relaxed)
     }
 
-    /// A machine talks with a DHCP server that is not us: from now on no address is given,
-    /// until a search has found nobody.
-    pub fn suspect_another_server(&self) {
-        if self.config.mode == Mode::Auto {
-            self.suspicion.store(true, Ordering::Relaxed);
-        }
-    }
-
-    /// Whether one did since this was last asked. Then addresses are held back.
-    pub fn takes_suspicion(&self) -> bool {
-        let suspected = self.suspicion.load(Ordering::Relaxed);
-        if suspected {
-            self.hold_back(true);
-            self.suspicion.store(false, Ordering::Relaxed);
-        }
-        suspected
-    }
-
     /// Nothing is installed until the next start: the button was held at power-on.
     pub fn enter_safe_mode(&self) {
         if !self.safe_mode.swap(true, Ordering::Relaxed) {
@@ -192,49 +174,6 @@ impl World {
         } else {
             Media::None
         }
-    }
-
-    /// What we are to the LAN now.
-    pub fn role(&self) -> Role {
-        *locked(&self.role)
-    }
-
-    /// Takes a role; true if it is another one than before.
-    pub fn take_role(&self, role: Role) -> bool {
-        let before = std::mem::replace(&mut *locked(&self.role), role);
-        match role {
-            Role::Server => self.displaced.store(false, Ordering::Relaxed),
-            _ if before == Role::Server => self.displaced.store(true, Ordering::Relaxed),
-            _ => {}
-        }
-        std::mem::discriminant(&before) != std::mem::discriminant(&role)
-    }
-
-    /// Whether a server gives its addresses now. It does not while it cannot know whether it
-    /// is alone.
-    pub fn gives_addresses(&self) -> bool {
-        let doubts = [&self.suspicion, &self.held_back];
-        self.role() == Role::Server && !doubts.iter().any(|doubt| doubt.load(Ordering::Relaxed))
-    }
-
-    /// A server's addresses are not given, or are given again.
-    pub fn hold_back(&self, held_back: bool) {
-        self.held_back.store(held_back, Ordering::Relaxed);
-    }
-
-    /// Whether another server turned up while we were giving addresses.
-    pub fn was_displaced(&self) -> bool {
-        self.displaced.load(Ordering::Relaxed) && !matches!(self.role(), Role::Probing)
-    }
-
-    /// Our own address in its network.
-    pub fn own_subnet(&self) -> Subnet {
-        *locked(&self.own_subnet)
-    }
-
-    /// We have another address now.
-    pub fn set_own_subnet(&self, subnet: Subnet) {
-        *locked(&self.own_subnet) = subnet;
     }
 
     /// Where machines reach us.
