@@ -8,6 +8,7 @@ mod role;
 mod sockets;
 
 use std::net::{Ipv4Addr, TcpListener};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -30,6 +31,9 @@ const STATE_IS_LOST: &str = "/run/pxeberry/state-is-lost";
 
 /// Files that are read from sticks at once; more wait.
 const READERS: usize = 16;
+
+/// Exit code of a server that found a fault in itself (EX_SOFTWARE of sysexits.h).
+const FAULT: i32 = 70;
 
 /// Serves until SIGTERM. `set_address`: the interface's address is ours to set and remove.
 pub fn run(config: Config, set_address: bool) -> ExitCode {
@@ -107,7 +111,14 @@ fn in_background(
     work: impl FnOnce(&Arc<World>) + Send + 'static,
 ) -> Result<(), String> {
     let world = Arc::clone(world);
-    let spawned = thread::Builder::new().name(name.to_owned()).spawn(move || work(&world));
+    let guarded = move || {
+        if catch_unwind(AssertUnwindSafe(|| work(&world))).is_err() {
+            // Half a server looks like a whole one. PID 1 keeps the sockets and starts it anew.
+            log::error!("{name}: stopped by a fault in this program; all servers start anew");
+            std::process::exit(FAULT);
+        }
+    };
+    let spawned = thread::Builder::new().name(name.to_owned()).spawn(guarded);
     spawned.map(drop).map_err(|error| format!("no thread for {name}: {error}"))
 }
 
