@@ -19,6 +19,13 @@ use crate::world::{Touched, World};
 /// Packets taken before anything else is looked at. More wait in the socket's buffer.
 const BATCH: usize = 64;
 
+/// So many full batches one after the other, and the queue is not empty: more comes than can
+/// be answered. A room of 500 machines that starts at once is less.
+const OVERLOAD: u32 = 8;
+
+/// More than the kernel keeps for a socket that nobody reads.
+const STALE: usize = 1_024;
+
 /// Looks up from the socket this often, to see whether the role has changed.
 const PATIENCE: Duration = Duration::from_secs(1);
 
@@ -47,6 +54,7 @@ pub fn run(world: &Arc<World>, socket: &DhcpSocket) {
             waiting: Waiting::default(),
             limits: Limits::new(Instant::now()),
             limit_told: None,
+            full_batches: 0,
         };
         loop {
             if let Err(error) = counter.round() {
@@ -66,6 +74,7 @@ struct Counter<'a> {
     waiting: Waiting,
     limits: Limits,
     limit_told: Option<Instant>,
+    full_batches: u32,
 }
 
 impl Counter<'_> {
@@ -74,15 +83,18 @@ impl Counter<'_> {
         let now = Instant::now();
         let patience = if self.early.is_empty() { PATIENCE } else { SHORT_PATIENCE };
         let next = self.waiting.next().map(|next| next.saturating_duration_since(now));
-        self.socket.wait(next.map_or(patience, |next| next.min(patience)))?;
+        let patience = next.map_or(patience, |next| next.min(patience));
+        self.socket.wait(patience, next.is_some())?;
         if knows_what_to_say(self.world) {
             for (request, from) in self.early.take(Instant::now()) {
                 self.serve(&request, from);
             }
         }
+        self.full_batches = self.full_batches.saturating_add(1);
         let mut buffer = [0; LONGEST_PACKET];
         for _ in 0..BATCH {
             let Some((length, from)) = self.socket.receive(&mut buffer)? else {
+                self.full_batches = 0;
                 break;
             };
             match wire::parse(buffer.get(..length).unwrap_or_default()) {
@@ -90,11 +102,8 @@ impl Counter<'_> {
                 Err(reason) => log::debug!("dhcp: a packet is ignored: {reason}"),
             }
         }
-        for _ in 0..BATCH {
-            let Some(heard) = self.socket.heard()? else {
-                break;
-            };
-            self.waiting.hear(heard);
+        if self.waiting.next().is_some() {
+            self.socket.listen(BATCH, |heard| self.waiting.hear(heard))?;
         }
         for outcome in self.waiting.due(Instant::now()) {
             self.end_wait(outcome);
@@ -105,7 +114,11 @@ impl Counter<'_> {
     fn take(&mut self, request: &Request, from: SocketAddrV4) {
         let now = Instant::now();
         let newcomer = request.kind == Kind::Discover && !self.world.knows(request.mac);
-        let admission = self.limits.admit(request.mac, newcomer, now);
+        let admission = match self.limits.admit(request.mac, newcomer, now) {
+            // Strangers wait until the queue is empty: known machines stand in it, too.
+            Admission::Welcome if newcomer && self.full_batches > OVERLOAD => Admission::TooMany,
+            admission => admission,
+        };
         if admission != Admission::Welcome {
             return self.tell_limit(admission, request, now);
         }
@@ -142,6 +155,10 @@ impl Counter<'_> {
     }
 
     fn look_for(&mut self, address: Ipv4Addr, request: &Request) {
+        if self.waiting.next().is_none() {
+            // What was said while nobody listened may be long untrue.
+            let _ = self.socket.listen(STALE, |_| {});
+        }
         let known = self.world.knows(request.mac);
         if !self.waiting.keep(request, address, known, Instant::now()) {
             log::debug!("dhcp: {}: too many machines wait; it asks again", request.mac);

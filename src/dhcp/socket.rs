@@ -31,15 +31,17 @@ impl DhcpSocket {
         Ok(DhcpSocket { udp, packets, arp: ArpSocket::open(interface)?, address })
     }
 
-    /// Waits for a packet, at most for `patience`.
-    pub fn wait(&self, patience: Duration) -> io::Result<()> {
+    /// Waits for a packet, at most for `patience`; `arp`: or for somebody to say where he is.
+    pub fn wait(&self, patience: Duration, arp: bool) -> io::Result<()> {
         let mut sockets =
             [PollFd::new(&self.udp, PollFlags::IN), PollFd::new(&self.arp, PollFlags::IN)];
+        let [udp, _] = &mut sockets;
+        let sockets = if arp { &mut sockets[..] } else { std::slice::from_mut(udp) };
         let patience = Timespec {
             tv_sec: i64::try_from(patience.as_secs()).unwrap_or(i64::MAX),
             tv_nsec: i64::from(patience.subsec_nanos()),
         };
-        match poll(&mut sockets, Some(&patience)) {
+        match poll(sockets, Some(&patience)) {
             Ok(_) | Err(rustix::io::Errno::INTR) => Ok(()),
             Err(error) => Err(error.into()),
         }
@@ -50,9 +52,9 @@ impl DhcpSocket {
         self.arp.probe(address)
     }
 
-    /// Who is where, as far as somebody said it since the last call.
-    pub fn heard(&self) -> io::Result<Option<Heard>> {
-        self.arp.heard()
+    /// Tells who is where, as far as somebody said it since the last call.
+    pub fn listen(&self, most: usize, tell: impl FnMut(Heard)) -> io::Result<()> {
+        self.arp.listen(most, tell)
     }
 
     /// The next packet that is already there, and who sent it.

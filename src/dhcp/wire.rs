@@ -74,8 +74,11 @@ pub fn parse(packet: &[u8]) -> Result<Request, Malformed> {
     let hardware: [u8; 6] = view.chaddr().try_into().map_err(|_| Malformed::Hardware)?;
     let options = options(packet)?;
     let relay_info = options.owned(option::RELAY_INFO);
-    let of_relay = |tag| option::address(suboption(relay_info.as_deref()?, tag)?);
-    let selected = options.address(option::SUBNET_SELECTION);
+    // Only a relay may speak of where the client is and who we are.
+    let relayed = !view.giaddr().is_unspecified();
+    let said = relay_info.as_deref().filter(|_| relayed);
+    let of_relay = |tag| option::address(suboption(said?, tag)?);
+    let selected = options.address(option::SUBNET_SELECTION).filter(|_| relayed);
     let boot_item = |vendor| suboption(vendor, option::VENDOR_BOOT_ITEM)?.try_into().ok();
     Ok(Request {
         kind: options.get(option::MESSAGE_TYPE).and_then(kind).ok_or(Malformed::MessageType)?,

@@ -44,15 +44,17 @@ impl ArpSocket {
         Ok(None)
     }
 
-    /// Who said something since the last call: an address, and the card that it is at. None:
-    /// nothing is waiting to be read.
-    pub fn heard(&self) -> io::Result<Option<Heard>> {
-        while let Some((packet, _)) = self.socket.receive_now()? {
+    /// Tells of everybody who said something since the last call, at most `most` of them.
+    pub fn listen(&self, most: usize, mut tell: impl FnMut(Heard)) -> io::Result<()> {
+        for _ in 0..most {
+            let Some((packet, _)) = self.socket.receive_now()? else {
+                break;
+            };
             if let Some(heard) = sender(&packet).filter(|heard| heard.hardware != self.own) {
-                return Ok(Some(heard));
+                tell(heard);
             }
         }
-        Ok(None)
+        Ok(())
     }
 }
 

@@ -132,6 +132,9 @@ impl<'a> Answer<'a> {
 
 /// The address that the client shall take for its server's: a relay may say (RFC 5107).
 fn server_id(request: &[u8], server: [u8; 4]) -> [u8; 4] {
+    if request[24..28] == [0; 4] {
+        return server;
+    }
     let mut relay = &joined(&all_options(request).unwrap_or_default(), 82)[..];
     while let [code, length, rest @ ..] = relay {
         let Some((data, after)) = rest.split_at_checked(usize::from(*length)) else { break };

@@ -92,7 +92,11 @@ fn options_may_stand_where_the_file_name_would() {
 #[test]
 fn a_relay_says_where_the_client_is_and_who_we_shall_be() {
     let info = [5, 4, 10, 20, 0, 0, 11, 4, 10, 20, 0, 1];
-    let request = parse(&packet(1, MAC, &[(82, &info), (118, &[10, 9, 9, 0])])).unwrap();
+    let mut bytes = packet(1, MAC, &[(82, &info), (118, &[10, 9, 9, 0])]);
+    let request = parse(&bytes).unwrap();
+    assert_eq!((request.link, request.server_override), (None, None), "no relay said it");
+    bytes[24..28].copy_from_slice(&[10, 20, 0, 1]);
+    let request = parse(&bytes).unwrap();
     assert_eq!(request.link, Some(Ipv4Addr::new(10, 20, 0, 0)), "the relay knows better");
     assert_eq!(request.server_override, Some(Ipv4Addr::new(10, 20, 0, 1)));
     assert_eq!(request.relay_info, Some(info.to_vec()));

@@ -120,6 +120,11 @@ impl Ask {
         self
     }
 
+    /// Whether this is the answer to it.
+    pub fn is_answered_by(&self, heard: &Heard) -> bool {
+        heard.xid == self.xid && heard.chaddr == self.mac
+    }
+
     /// The whole Ethernet frame, broadcast from 0.0.0.0:68.
     pub fn frame(&self) -> Vec<u8> {
         let mut dhcp = vec![1, 1, 6, 0];
@@ -279,7 +284,7 @@ impl Port {
     /// Sends a request and returns the answer to it; none if none comes.
     pub fn ask(&self, ask: &Ask) -> Option<Heard> {
         self.send(ask);
-        self.hear(PATIENCE, |heard| heard.xid == ask.xid && heard.chaddr == ask.mac)
+        self.hear(PATIENCE, |heard| ask.is_answered_by(heard))
     }
 
     /// Sends a request.
