@@ -16,6 +16,9 @@ use crate::world::{Touched, World};
 /// does not write at all, clients ask again.
 const MOST_PAPERS: usize = 1_024;
 
+/// Rows that wait for a card that does not write: one for each lease that is remembered.
+const MOST_OWED: usize = 16_384;
+
 /// What is to be on the card, and who is told then.
 #[derive(Debug, Default)]
 pub struct Paper {
@@ -41,26 +44,32 @@ pub fn desk() -> (Desk, Receiver<Paper>) {
     (Desk(sender), receiver)
 }
 
-/// Writes down and answers until there is no desk any more.
+/// Writes down and answers, in the order of the papers, until there is no desk any more.
 pub fn run(world: &World, socket: &DhcpSocket, papers: &Receiver<Paper>) {
+    let mut owed = Vec::new();
     while let Ok(first) = papers.recv() {
         let mut batch = vec![first];
         batch.extend(papers.try_iter().take(MOST_PAPERS));
         // Without a clerk nobody would get an address any more, and nobody would notice.
-        let worked = catch_unwind(AssertUnwindSafe(|| work(world, socket, &batch)));
+        let worked = catch_unwind(AssertUnwindSafe(|| work(world, socket, &batch, &mut owed)));
         if worked.is_err() {
             log::error!("dhcp: {} answers were lost by a fault in this program", batch.len());
         }
     }
 }
 
-fn work(world: &World, socket: &DhcpSocket, batch: &[Paper]) {
-    let touched: Vec<Touched> =
-        batch.iter().flat_map(|paper| paper.touched.iter().copied()).collect();
-    if !world.write_down(&touched) {
-        // Nobody relies on an answer that was never given; clients ask again.
+/// `owed`: what could not be written before. A client that asks again is promised the same,
+/// so nobody is answered before it is on the card.
+fn work(world: &World, socket: &DhcpSocket, batch: &[Paper], owed: &mut Vec<Touched>) {
+    owed.extend(batch.iter().flat_map(|paper| paper.touched.iter().copied()));
+    owed.sort_unstable();
+    owed.dedup();
+    if !world.write_down(owed) {
+        // Past this nothing of the card is known; a restart reads what is there.
+        owed.truncate(MOST_OWED);
         return;
     }
+    owed.clear();
     for (reply, route) in batch.iter().filter_map(|paper| paper.reply.as_ref()) {
         send(world, socket, reply, *route);
     }

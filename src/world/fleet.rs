@@ -13,7 +13,7 @@ use crate::net::Mac;
 const MOST_RECORDS: usize = 16_384;
 
 /// Something that must be written down.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Touched {
     /// A machine's lease.
     Lease(Mac),
