@@ -15,6 +15,7 @@ pub mod lan;
 pub mod log;
 pub mod namespace;
 pub mod packet;
+pub mod recorder;
 pub mod rival;
 pub mod stick;
 pub mod tftp;

@@ -19,6 +19,7 @@ use socket2::{Domain, SockFilter, Socket, Type};
 use super::PATIENCE;
 use super::lan::INTERFACE;
 use super::packet::{link_address, step};
+use super::recorder::Recorder;
 
 /// Hears all ports of the appliance's bridge, without a part in anything.
 pub struct Transcript {
@@ -31,6 +32,7 @@ struct Heard {
     lines: Vec<String>,
     /// Interfaces by number: whether frames that come in there are to be taken.
     ports: HashMap<i32, bool>,
+    recorder: Recorder,
 }
 
 /// Where a frame was seen.
@@ -123,6 +125,10 @@ impl Transcript {
         let mut heard = self.heard.borrow_mut();
         if heard.is_first_sight(&place) {
             heard.lines.extend(line(&frame));
+            let packet = Packet::of(&frame).filter(|packet| !place.leaves && packet.dhcp[0] == 1);
+            if let Some(packet) = packet {
+                heard.recorder.hears(packet.port(), packet.dhcp);
+            }
         }
         true
     }
@@ -157,13 +163,10 @@ fn interface_name(index: i32) -> Option<String> {
 
 /// The line for a frame; none if it holds no whole DHCP packet.
 fn line(frame: &[u8]) -> Option<String> {
-    let ip = frame.get(14..)?;
-    let header = usize::from(ip.first()? & 15) * 4;
-    let udp = ip.get(header..)?;
-    let dhcp = udp.get(8..).filter(|dhcp| dhcp.len() >= 240)?;
-    let packet = Packet { ip, udp, dhcp };
-    let client = dhcp[28..34].iter().map(|octet| format!("{octet:02x}")).collect::<Vec<_>>();
-    let words = if dhcp[0] == 1 { packet.request() } else { packet.reply() };
+    let packet = Packet::of(frame)?;
+    let client = packet.dhcp[28..34].iter().map(|octet| format!("{octet:02x}"));
+    let client = client.collect::<Vec<_>>();
+    let words = if packet.dhcp[0] == 1 { packet.request() } else { packet.reply() };
     Some(format!("{} {}", client.join(":"), words))
 }
 
@@ -174,9 +177,22 @@ struct Packet<'a> {
 }
 
 impl Packet<'_> {
+    fn of(frame: &[u8]) -> Option<Packet<'_>> {
+        let ip = frame.get(14..)?;
+        let header = usize::from(ip.first()? & 15) * 4;
+        let udp = ip.get(header..)?;
+        let dhcp = udp.get(8..).filter(|dhcp| dhcp.len() >= 240)?;
+        Some(Packet { ip, udp, dhcp })
+    }
+
+    /// The port that it goes to.
+    fn port(&self) -> u16 {
+        u16::from_be_bytes([self.udp[2], self.udp[3]])
+    }
+
     fn request(&self) -> String {
         let mut words = format!("> {}{} {}", self.machine(), self.kind(), self.way());
-        if self.udp[2..4] == 4011_u16.to_be_bytes() {
+        if self.port() == 4011 {
             words += " port=4011";
         }
         let relay = self.address(24);

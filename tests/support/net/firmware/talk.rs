@@ -8,6 +8,7 @@ use std::net::Ipv4Addr;
 use socket2::{Domain, SockFilter, Socket, Type};
 
 use super::super::packet::{Kind, interface_number, link_address, step};
+use super::super::recorder::Recorder;
 
 /// Frames in both directions.
 const EVERYTHING: u16 = libc::ETH_P_ALL as u16;
@@ -17,6 +18,7 @@ pub struct Wiretap {
     socket: Socket,
     mac: [u8; 6],
     said: std::cell::RefCell<Vec<Said>>,
+    recorder: std::cell::RefCell<Recorder>,
 }
 
 /// One message.
@@ -37,7 +39,7 @@ impl Wiretap {
         socket.attach_filter(&MESSAGES).unwrap();
         socket.set_nonblocking(true).unwrap();
         socket.bind(&link_address(interface_number(interface), EVERYTHING)).unwrap();
-        Wiretap { socket, mac, said: Vec::new().into() }
+        Wiretap { socket, mac, said: Vec::new().into(), recorder: Recorder::default().into() }
     }
 
     /// All that was said so far. What is said twice in one conversation stands here once:
@@ -48,7 +50,11 @@ impl Wiretap {
         loop {
             match (&self.socket).read(&mut frame) {
                 Ok(length) => {
-                    let one = said_in(&frame[..length], self.mac);
+                    let frame = &frame[..length];
+                    if let Some((port, dhcp)) = dhcp_in(frame, self.mac) {
+                        self.recorder.borrow_mut().hears(port, dhcp);
+                    }
+                    let one = said_in(frame, self.mac);
                     if let Some(one) = one.filter(|one| !said.contains(one)) {
                         said.push(one);
                     }
@@ -97,6 +103,15 @@ impl fmt::Display for Talk {
         }
         Ok(())
     }
+}
+
+/// The DHCP packet that the computer sends in an IPv4 frame, and the port that it goes to.
+fn dhcp_in(frame: &[u8], mac: [u8; 6]) -> Option<(u16, &[u8])> {
+    let ip = frame.get(14..)?;
+    let segment = ip.get(usize::from(ip.first()? & 15) * 4..)?;
+    let port = number(segment, 2).filter(|port| matches!(port, 67 | 4011))?;
+    let dhcp = segment.get(8..).filter(|dhcp| dhcp.len() > 240 && dhcp[28..34] == mac)?;
+    (frame[6..12] == mac && ip[9] == 17).then_some((port, dhcp))
 }
 
 /// The message in an IPv4 frame, if it is the computer's or for it.
