@@ -13,10 +13,15 @@ use net::firmware::{
 use net::lan::SERVER;
 use net::rival::{RIVAL, ROUTER, dnsmasq};
 use net::stick::STRANGER;
-use net::{Appliance, Lan, isolated};
+use net::{Appliance, Ask, Firmware, Kind, Lan, isolated};
 
 /// A stranger's computer, from power on until its console says `last`.
 fn boots(lan: &Lan, board: Board, settings: &str, last: &str) -> Pc {
+    boots_after(lan, board, settings, last, || {})
+}
+
+/// The same, and something happens before power on.
+fn boots_after(lan: &Lan, board: Board, settings: &str, last: &str, before: impl Fn()) -> Pc {
     let router = lan.machine(RIVAL);
     let _rival = dnsmasq(&router, &["--no-ping"]);
     let appliance = Appliance::new("proxy", &format!("{}\n{settings}", loaders_of_the_image()));
@@ -24,6 +29,7 @@ fn boots(lan: &Lan, board: Board, settings: &str, last: &str) -> Pc {
     let server = appliance.starts();
     server.log.wait_for(" read: ");
     server.log.wait_for("beside the DHCP server that gives the addresses");
+    before();
     let pc = Parts::new(board, STRANGER).starts(lan);
     pc.console.wait_for(last);
     pc
@@ -90,4 +96,32 @@ fn uefi(lan: &Lan, board: Board, arch: u8, loader: &str) {
     let pc = boots(lan, board, "", TOLD_TO_BOOT_ITS_DISK);
     assert_eq!(pc.talk().asked(), questions_of_uefi(arch, loader, ROUTER));
     assert_told(&pc, &[loader, STRANGERS_SCRIPT]);
+}
+
+#[test]
+fn uefi_on_x64_that_is_offered_no_file_asks_for_it_on_port_4011() {
+    isolated(|lan| uefi_on_asking(&lan, Board::EfiX64, (7, "snponly.efi"), Firmware::EfiX64));
+}
+
+#[test]
+fn uefi_on_arm64_that_is_offered_no_file_asks_for_it_on_port_4011() {
+    let arm64 = Board::EfiArm64;
+    isolated(|lan| uefi_on_asking(&lan, arm64, (11, "ipxe-arm64.efi"), Firmware::EfiArm64));
+}
+
+/// The machine ignored an offer before, so that it is offered its file in the other way.
+fn uefi_on_asking(lan: &Lan, board: Board, (arch, loader): (u8, &str), crafted: Firmware) {
+    let ignores_an_offer = || {
+        let machine = lan.machine(STRANGER);
+        let discover = Ask::new(Kind::Discover, machine.mac).with(&crafted.options());
+        machine.port.send(&discover.broadcast(true));
+        machine.port.hear(net::PATIENCE, |heard| heard.ip_from == SERVER).expect("no offer");
+    };
+    let pc = boots_after(lan, board, "", TOLD_TO_BOOT_ITS_DISK, ignores_an_offer);
+    let mut questions = questions_of_uefi(arch, loader, ROUTER);
+    questions.insert(2, format!("REQUEST by firmware {arch} on port 4011"));
+    assert_eq!(pc.talk().asked(), questions);
+    let file = format!("ACK 0.0.0.0 {loader} on port 4011");
+    let script = format!("OFFER 0.0.0.0 {STRANGERS_SCRIPT}");
+    assert_eq!(pc.talk().told_by(SERVER), ["OFFER 0.0.0.0", &file, &script]);
 }
