@@ -32,7 +32,8 @@ pub fn config(plan: &Plan) -> String {
 }
 
 /// chain.c32 is what MAAS and Foreman use; `LOCALBOOT 0` hangs on some machines. Without
-/// the module (an incomplete loader folder) LOCALBOOT still works on most.
+/// the module (an incomplete loader folder) LOCALBOOT still works on most. U-Boot knows no
+/// COM32: it passes the label by and goes on to its next device.
 fn local_boot(reason: &str) -> String {
     format!(
         "# pxeberry: boots from disk, because {reason}\n\

@@ -12,7 +12,7 @@ pub fn make(board: Board) -> String {
             return "file=/run/disk".to_owned();
         }
         Board::EfiX64 => ("BOOTX64.EFI", 0x8664, &X64),
-        Board::EfiArm64 => ("BOOTAA64.EFI", 0xaa64, &ARM64),
+        Board::EfiArm64 | Board::UBoot => ("BOOTAA64.EFI", 0xaa64, &ARM64),
     };
     fs::create_dir_all("/run/disk/EFI/BOOT").unwrap();
     fs::write(format!("/run/disk/EFI/BOOT/{name}"), application(machine, code)).unwrap();

@@ -9,6 +9,7 @@ mod talk;
 
 pub use talk::Talk;
 
+use std::io::Write as _;
 use std::net::Ipv4Addr;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -43,6 +44,8 @@ pub enum Board {
     EfiX64,
     /// EDK2 for 64-bit ARM (AAVMF), the same.
     EfiArm64,
+    /// U-Boot on 64-bit ARM, which tries its disk before the network.
+    UBoot,
 }
 
 impl Board {
@@ -53,21 +56,22 @@ impl Board {
                 ("qemu-system-x86_64", &["-M", "pc,graphics=off", "-cpu", "qemu64", "-m", "64"])
             }
             Board::EfiX64 => ("qemu-system-x86_64", &["-M", "q35", "-cpu", "qemu64", "-m", "128"]),
-            Board::EfiArm64 => {
+            Board::EfiArm64 | Board::UBoot => {
                 ("qemu-system-aarch64", &["-M", "virt", "-cpu", "cortex-a57", "-m", "128"])
             }
         }
     }
 
-    /// EDK2's file and its package. As plain ROM it keeps its variables in memory, so every
-    /// start is the first one.
-    fn edk2(self) -> Option<(&'static str, &'static str)> {
+    /// The file that is not QEMU's own, and its package. As plain ROM it keeps its variables
+    /// in memory, so every start is the first one.
+    fn rom(self) -> Option<(&'static str, &'static str)> {
         match self {
             Board::Bios => None,
             Board::EfiX64 => Some(("/usr/share/ovmf/OVMF.fd", "ovmf")),
             Board::EfiArm64 => {
                 Some(("/usr/share/qemu-efi-aarch64/QEMU_EFI.fd", "qemu-efi-aarch64"))
             }
+            Board::UBoot => Some(("/usr/lib/u-boot/qemu_arm64/u-boot.bin", "u-boot-qemu")),
         }
     }
 }
@@ -77,17 +81,26 @@ pub struct Parts {
     board: Board,
     mac: String,
     only_http: bool,
+    typed: Option<String>,
 }
 
 impl Parts {
     /// With a network card and a disk, in this boot order.
     pub fn new(board: Board, mac: &str) -> Parts {
-        Parts { board, mac: mac.to_owned(), only_http: false }
+        Parts { board, mac: mac.to_owned(), only_http: false, typed: None }
     }
 
     /// Its setup allows HTTP boot, and no PXE.
     pub fn only_http(mut self) -> Parts {
         self.only_http = true;
+        self
+    }
+
+    /// Somebody stops U-Boot at its serial console and gives it one line. It reads nothing
+    /// more in time: while it waits for the network, it throws away what is typed.
+    pub fn told(mut self, line: &str) -> Parts {
+        // The first key stops it; the blanks are there to be lost with it.
+        self.typed = Some(format!("\r    {line}\r"));
         self
     }
 
@@ -98,11 +111,13 @@ impl Parts {
         let wire = Wiretap::open(&tap, lan::octets(&self.mac));
         let mut child = self
             .command(&tap)
-            .stdin(Stdio::null())
+            .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()
             .unwrap();
+        let mut keyboard = child.stdin.take().unwrap();
+        keyboard.write_all(self.typed.unwrap_or_default().as_bytes()).unwrap();
         let serial = Plain::new(child.stdout.take().unwrap());
         let complaints = Log::collect(child.stderr.take().unwrap());
         Pc { child, console: Log::collect(serial).patient(PATIENCE), complaints, wire }
@@ -119,7 +134,7 @@ impl Parts {
             .arg("-netdev")
             .arg(format!("tap,id=lan,ifname={tap},script=no,downscript=no"));
         let card = format!("virtio-net-pci,netdev=lan,mac={},bootindex=0", self.mac);
-        match self.board.edk2() {
+        match self.board.rom() {
             None => command.args(["-device", &card]),
             Some((file, package)) => {
                 tools::need_loader(file, package);
