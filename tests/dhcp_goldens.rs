@@ -1,12 +1,14 @@
 //! The whole conversation with every kind of client, packet by packet, as text: what the
-//! client says is made by the table of what its firmware or system sends, what we say is the
-//! server's own bytes, read again by other code.
+//! client says is made by the table of what its firmware or system sends, or was recorded of
+//! a real one; what we say is the server's own bytes, read again by other code.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests fail so")]
 #![allow(clippy::indexing_slicing, clippy::cast_possible_truncation, reason = "tests fail so")]
 
 #[path = "support/dhcp_corpus.rs"]
 mod dhcp_corpus;
+#[path = "support/dhcp_packets.rs"]
+mod dhcp_packets;
 #[path = "support/dhcp_room.rs"]
 mod dhcp_room;
 #[path = "support/dhcp_text.rs"]
@@ -17,8 +19,10 @@ mod golden;
 use std::net::{Ipv4Addr, SocketAddrV4};
 
 use dhcp_corpus::{Client, Message};
+use dhcp_packets::{Conversation, Recorded};
 use dhcp_room::Room;
 use golden::is_golden;
+use pxeberry::boot::arch::{Platform, Program, program};
 use pxeberry::dhcp::proxy::Door;
 use pxeberry::dhcp::shape::Shape;
 use pxeberry::dhcp::wire::{self, Reply};
@@ -82,5 +86,90 @@ fn beside_another_server_each_kind_of_client_is_told_just_what_its_golden_says()
             text += "\n";
         }
         is_golden(&format!("dhcp/proxy/{}.txt", file_name(&client)), &text);
+    }
+}
+
+#[test]
+fn each_real_client_is_told_just_what_its_golden_says() {
+    for conversation in dhcp_packets::conversations() {
+        let Conversation { client, by, .. } = &conversation;
+        let text = format!(
+            "# {client}: recorded from {by}\n\n\
+             ## where this box is the DHCP server\n\n{}\
+             ## beside another DHCP server\n{}",
+            told_by_a_server(&conversation),
+            told_by_a_proxy(&conversation),
+        );
+        is_golden(&format!("dhcp/real/{client}.txt"), &text);
+    }
+}
+
+/// The client talks about the address that it was offered here.
+fn told_by_a_server(conversation: &Conversation) -> String {
+    let (mut room, mut text) = (Room::new(), String::new());
+    let mut address = dhcp_corpus::ADDRESS;
+    for Recorded { name, bytes, .. } in conversation.packets.iter().filter(|it| !it.to_4011) {
+        let packet = dhcp_packets::about(bytes, address, dhcp_corpus::SERVER);
+        let reply = room.as_server(&wire::parse(&packet).unwrap());
+        if name.ends_with("discover") {
+            address = reply.as_ref().expect("no offer").yiaddr.octets();
+        }
+        text += &asks(&packet);
+        text += &answers(reply);
+    }
+    text
+}
+
+/// Everybody's question is answered in both ways; port 4011 tells all that there is.
+fn told_by_a_proxy(conversation: &Conversation) -> String {
+    let (room, mut text) = (Room::new(), String::new());
+    for Recorded { name, to_4011, bytes } in &conversation.packets {
+        let request = wire::parse(bytes).unwrap();
+        let of = |door, shape| answers(room.as_proxy(&request, door, shape)).trim_end().to_owned();
+        if *to_4011 {
+            text += &format!("\n{name}\n{}{}\n", asks(bytes), of(ASKER, Shape::InOffer));
+            continue;
+        }
+        let (first, other) = (of(NOWHERE, Shape::InOffer), of(NOWHERE, Shape::OnAsking));
+        text += &format!("\n{name}\n{first}\n");
+        if other != first {
+            text += &format!("or, in the other kind of offer,\n{other}\n");
+        }
+    }
+    text
+}
+
+#[test]
+fn each_real_client_is_taken_for_what_it_is() {
+    use Platform::{Bios, Efi64, EfiArm64};
+    use Program::{HttpRom, Ipxe, Other, Rom, UBoot};
+    const KNOWN: [(&str, Program); 15] = [
+        ("dhclient", Other),
+        ("dhcpcd", Other),
+        ("edk2-http-arm64", HttpRom(EfiArm64)),
+        ("edk2-http-x64", HttpRom(Efi64)),
+        ("edk2-pxe-arm64", Rom(EfiArm64)),
+        ("edk2-pxe-x64", Rom(Efi64)),
+        ("ipxe-arm64", Ipxe(EfiArm64)),
+        ("ipxe-http-x64", Ipxe(Efi64)),
+        ("ipxe-rom-bios", Ipxe(Bios)),
+        ("ipxe-snponly-x64", Ipxe(Efi64)),
+        ("ipxe-undionly-bios", Ipxe(Bios)),
+        ("systemd-networkd", Other),
+        ("u-boot-arm64", UBoot(EfiArm64)),
+        // It calls itself what EDK2 does.
+        ("u-boot-arm64-as-uefi", Rom(EfiArm64)),
+        ("udhcpc", Other),
+    ];
+    let recorded = dhcp_packets::conversations();
+    let clients: Vec<&str> = recorded.iter().map(|it| it.client.as_str()).collect();
+    assert_eq!(clients, KNOWN.map(|(client, _)| client));
+    for (conversation, (client, expected)) in recorded.iter().zip(KNOWN) {
+        // Who gives something back only says who it is.
+        let asks = |it: &&Recorded| it.name.contains("discover") || it.name.contains("request");
+        for packet in conversation.packets.iter().filter(asks) {
+            let found = program(&wire::parse(&packet.bytes).unwrap());
+            assert_eq!(found, expected, "{client} {}", packet.name);
+        }
     }
 }

@@ -8,6 +8,8 @@
 mod chance;
 #[path = "support/dhcp_corpus.rs"]
 mod dhcp_corpus;
+#[path = "support/dhcp_packets.rs"]
+mod dhcp_packets;
 #[path = "support/dhcp_reader.rs"]
 mod dhcp_reader;
 #[path = "support/dhcp_room.rs"]
@@ -128,12 +130,15 @@ fn mutated_answers_of_other_servers_never_break_the_client() {
 
 #[test]
 fn a_whole_corpus_packet_is_let_in_and_a_network_boot_is_answered() {
-    for (name, packet) in dhcp_corpus::all() {
+    for (name, packet) in whole_packets() {
         let request = wire::parse(&packet).unwrap_or_else(|reason| panic!("{name}: {reason}"));
         assert_eq!(must_be_refused(&packet), None, "{name}");
-        let reply = Room::new().as_proxy(&request, Door::Server(PEER), Shape::InOffer);
+        let to_4011 = name.ends_with("4011");
+        let door = if to_4011 { Door::Proxy(PEER) } else { Door::Server(PEER) };
+        let reply = Room::new().as_proxy(&request, door, Shape::InOffer);
         // U-Boot and operating systems do not say that they boot from the network.
-        let asks_a_proxy = ["Discover", "BootServer"].iter().any(|kind| name.ends_with(kind));
+        let asks_a_proxy =
+            ["Discover", "BootServer", "discover", "4011"].iter().any(|kind| name.ends_with(kind));
         let expected = asks_a_proxy && network_boots(&packet);
         assert_eq!(reply.is_some(), expected, "{name}");
     }
@@ -244,8 +249,13 @@ fn hex(bytes: &[u8]) -> String {
     })
 }
 
+/// Made ones and real ones, with their names.
+fn whole_packets() -> Vec<(String, Vec<u8>)> {
+    dhcp_corpus::all().into_iter().chain(dhcp_packets::all()).collect()
+}
+
 fn corpus() -> Mutator {
-    Mutator::new(dhcp_corpus::all().into_iter().map(|(_, packet)| packet).collect())
+    Mutator::new(whole_packets().into_iter().map(|(_, packet)| packet).collect())
 }
 
 /// A header that passes, and nonsense behind it.
