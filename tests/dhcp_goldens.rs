@@ -173,3 +173,38 @@ fn each_real_client_is_taken_for_what_it_is() {
         }
     }
 }
+
+#[test]
+fn the_table_of_clients_says_what_real_ones_say() {
+    const PAIRS: [(&str, &str); 9] = [
+        ("EDK2 PXE x64", "edk2-pxe-x64"),
+        ("EDK2 PXE arm64", "edk2-pxe-arm64"),
+        ("EDK2 HTTP x64", "edk2-http-x64"),
+        ("EDK2 HTTP arm64", "edk2-http-arm64"),
+        ("iPXE BIOS", "ipxe-undionly-bios"),
+        ("iPXE EFI x64", "ipxe-http-x64"),
+        ("U-Boot arm64", "u-boot-arm64"),
+        ("systemd-networkd", "systemd-networkd"),
+        ("udhcpc", "udhcpc"),
+    ];
+    let (clients, recorded) = (dhcp_corpus::clients(), dhcp_packets::conversations());
+    for (made, real) in PAIRS {
+        let made = clients.iter().find(|client| client.name == made).unwrap();
+        let real = recorded.iter().find(|conversation| conversation.client == real).unwrap();
+        for (at, message) in [Message::Discover, Message::Select].into_iter().enumerate() {
+            let of_both = [&made.says(message), &real.packets[at].bytes].map(|bytes| shape(bytes));
+            assert_eq!(of_both[0], of_both[1], "{} {message:?}", made.name);
+        }
+    }
+}
+
+/// Whether it wants a broadcast answer, and code and length of each option, whatever their
+/// order. A machine's name and client identifier are as somebody set them up.
+fn shape(packet: &[u8]) -> (bool, Vec<(u8, usize)>) {
+    let mut options: Vec<(u8, usize)> = dhcp_text::options(packet)
+        .filter(|(code, _)| !matches!(code, 12 | 61))
+        .map(|(code, data)| (code, data.len()))
+        .collect();
+    options.sort_unstable();
+    (packet[10] & 0x80 != 0, options)
+}

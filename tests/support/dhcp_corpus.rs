@@ -1,5 +1,15 @@
 //! What each kind of client sends: one packet for each client and message type, with the
 //! options that the real one is known to send.
+//!
+//! Of many of them real packets are recorded (tests/data/dhcp/packets), and the table says what
+//! those say. It differs in what the server does not look at, where the real ones have it too:
+//! - 50 and 54 stand right behind 53 here; iPXE and networkd put them last, dhcpcd 50 first.
+//! - EDK2's REQUEST by PXE says 65280 in option 57; its DISCOVER what stands here.
+//! - iPXE that was loaded by PXE repeats the class of the answer that loaded it, a bare
+//!   `PXEClient`; loaded by HTTP it sends what stands here.
+//! - EDK2 asks on port 4011 without a boot item, which is a Renew here; BootServer is what
+//!   the specification has.
+//! - The RELEASE of networkd and the DECLINE of dhcpcd name no server.
 
 #![allow(dead_code, reason = "each scenario uses the part that it needs")]
 
@@ -141,24 +151,21 @@ pub fn all() -> Vec<(String, Vec<u8>)> {
 pub fn clients() -> Vec<Client> {
     vec![
         bios_rom(),
-        edk2("EDK2 PXE x64", "PXEClient:Arch:00007:UNDI:003016", 7),
-        edk2("EDK2 PXE arm64", "PXEClient:Arch:00011:UNDI:003000", 11),
-        edk2("EDK2 HTTP x64", "HTTPClient:Arch:00016:UNDI:003000", 16),
-        edk2("EDK2 HTTP arm64", "HTTPClient:Arch:00019:UNDI:003000", 19),
+        edk2("EDK2 PXE x64", "PXEClient:Arch:00007:UNDI:003016", (7, 16), PXE_WISHES),
+        edk2("EDK2 PXE arm64", "PXEClient:Arch:00011:UNDI:003000", (11, 0), PXE_WISHES),
+        edk2("EDK2 HTTP x64", "HTTPClient:Arch:00016:UNDI:003000", (16, 0), HTTP_WISHES),
+        edk2("EDK2 HTTP arm64", "HTTPClient:Arch:00019:UNDI:003000", (19, 0), HTTP_WISHES),
         ipxe("iPXE BIOS", "PXEClient:Arch:00000:UNDI:002001", 0, [1, 2, 1], IPXE_BIOS),
         ipxe("iPXE EFI x64", "PXEClient:Arch:00007:UNDI:003010", 7, [1, 3, 10], IPXE_EFI),
         ipxe("iPXE EFI arm64", "PXEClient:Arch:00011:UNDI:003010", 11, [1, 3, 10], IPXE_EFI),
-        ipxe("iPXE of VirtualBox", "PXEClient:Arch:00000:UNDI:002001", 0, [1, 2, 1], IPXE_SMALL),
+        old_ipxe("iPXE of VirtualBox", IPXE_SMALL),
         u_boot(),
         raspberry_pi("Pi 3 ROM", [0xb8, 0x27, 0xeb, 0x2a, 0x3b, 0x4c], &[0x44; 16]),
         raspberry_pi("Pi 4 EEPROM", [0xdc, 0xa6, 0x32, 0x2a, 0x3b, 0x4c], PI_4),
         raspberry_pi("Pi 5 EEPROM", [0x2c, 0xcf, 0x67, 0x2a, 0x3b, 0x4c], PI_5),
-        linux(
-            "systemd-networkd",
-            &[(61, b"\xff\x4f\x53\x1c\x02\0\x02\0\0\xab\x11\x7d\x01\x9e\x5a\xc3\x42\x18\x66")],
-        ),
+        networkd(),
         linux("Anaconda", &[(60, b"anaconda-Linux 6.11.4-301.fc41.x86_64 x86_64"), (61, &CARD)]),
-        linux("udhcpc", &[(60, b"udhcp 1.37.0"), (61, &CARD), (12, b"installer")]),
+        udhcpc(),
         linux("Linux", &[(12, b"node-1")]),
     ]
 }
@@ -191,41 +198,50 @@ fn bios_rom() -> Client {
     }
 }
 
+/// What EDK2 wants to know for PXE.
+const PXE_WISHES: &[u8] = &[
+    1, 2, 3, 4, 5, 6, 12, 13, 15, 17, 18, 22, 23, 28, 40, 41, 42, 43, 50, 51, 54, 58, 59, 60, 66,
+    67, 97, 128, 129, 130, 131, 132, 133, 134, 135,
+];
+
+/// And for HTTP boot. The byte before 67 is one that it forgets to fill.
+const HTTP_WISHES: &[u8] = &[
+    1, 2, 3, 4, 5, 6, 12, 13, 15, 17, 18, 22, 23, 28, 40, 41, 42, 43, 50, 51, 54, 58, 59, 60, 0xf1,
+    67, 97,
+];
+
 /// UEFI firmware sends no option 61.
-fn edk2(name: &'static str, class: &str, arch: u8) -> Client {
-    let wishes = [
-        1, 2, 3, 4, 5, 6, 12, 13, 15, 17, 18, 22, 23, 28, 40, 41, 42, 43, 50, 51, 54, 58, 59, 60,
-        66, 67, 97, 128, 129, 130, 131, 132, 133, 134, 135,
-    ];
+fn edk2(name: &'static str, class: &str, (arch, minor): (u8, u8), wishes: &[u8]) -> Client {
     let options = vec![
         (57, vec![0x05, 0xc0]),
         (55, wishes.to_vec()),
         (97, UUID.to_vec()),
-        (94, vec![1, 3, 16]),
+        (94, vec![1, 3, minor]),
         (93, vec![0, arch]),
         text(60, class),
     ];
     Client { name, mac: PC, broadcast: true, options, shortest: 300 }
 }
 
-/// What Debian's undionly.kpxe can do: bus, version, and a flag for each feature.
-const IPXE_BIOS: &[u8] = b"\xb1\x05\x01\x10\xec\x81\x68\xeb\x03\x01\x15\x01\
-    \x10\x01\x02\x11\x01\x01\x12\x01\x01\x13\x01\x01\x15\x01\x01\x17\x01\x01\x18\x01\x01\
-    \x19\x01\x01\x21\x01\x01\x22\x01\x01\x23\x01\x01\x25\x01\x01\x26\x01\x01\x27\x01\x01";
+/// What our undionly.kpxe can do: bus, version, and a flag for each feature.
+const IPXE_BIOS: &[u8] = b"\xb1\x05\x01\x1a\xf4\x10\x00\xeb\x03\x01\0\0\x26\x01\x01\
+    \x17\x01\x01\x27\x01\x01\x22\x01\x01\x13\x01\x01\x14\x01\x01\x11\x01\x01\x19\x01\x01\
+    \x29\x01\x01\x10\x01\x02\x21\x01\x01\x15\x01\x01\x18\x01\x01\x12\x01\x01";
 
-/// What Debian's snponly.efi can do.
-const IPXE_EFI: &[u8] = b"\xb1\x05\x01\x80\x86\x10\xd3\xeb\x03\x01\x15\x01\
-    \x11\x01\x01\x12\x01\x01\x13\x01\x01\x15\x01\x01\x17\x01\x01\x24\x01\x01\x25\x01\x01\
-    \x26\x01\x01\x27\x01\x01";
+/// What our snponly.efi can do.
+const IPXE_EFI: &[u8] = b"\xb1\x05\x01\x1a\xf4\x10\x00\xeb\x03\x01\0\0\x26\x01\x01\
+    \x17\x01\x01\x27\x01\x01\x24\x01\x01\x13\x01\x01\x14\x01\x01\x11\x01\x01\
+    \x29\x01\x01\x15\x01\x01\x12\x01\x01";
 
 /// A ROM without bzImage and menus.
 const IPXE_SMALL: &[u8] =
     b"\xb1\x05\x01\x80\x86\x10\x0e\xeb\x03\x01\0\0\x13\x01\x01\x17\x01\x01\x21\x01\x01";
 
+/// It asks twice for 42 and not for 43, and fills up nothing.
 fn ipxe(name: &'static str, class: &str, arch: u8, undi: [u8; 3], features: &[u8]) -> Client {
     let wishes = [
-        1, 3, 6, 7, 12, 15, 17, 26, 42, 43, 60, 66, 67, 119, 121, 128, 129, 130, 131, 132, 133,
-        134, 135, 175, 203,
+        1, 3, 6, 7, 12, 15, 17, 26, 42, 42, 60, 66, 67, 119, 128, 129, 130, 131, 132, 133, 134,
+        135, 175, 203,
     ];
     let options = vec![
         (57, vec![0x05, 0xc0]),
@@ -239,7 +255,19 @@ fn ipxe(name: &'static str, class: &str, arch: u8, undi: [u8; 3], features: &[u8
         (61, CARD.to_vec()),
         (97, UUID.to_vec()),
     ];
-    Client { name, mac: PC, broadcast: false, options, shortest: 552 }
+    Client { name, mac: PC, broadcast: true, options, shortest: 0 }
+}
+
+/// As in network cards of emulators: it can do without broadcast, and knows other wishes.
+fn old_ipxe(name: &'static str, features: &[u8]) -> Client {
+    let class = "PXEClient:Arch:00000:UNDI:002001";
+    let mut client = ipxe(name, class, 0, [1, 2, 1], features);
+    let wishes = client.options.iter_mut().find(|(code, _)| *code == 55).unwrap();
+    wishes.1 = vec![
+        1, 3, 6, 7, 12, 15, 17, 26, 43, 60, 66, 67, 119, 128, 129, 130, 131, 132, 133, 134, 135,
+        175, 203,
+    ];
+    Client { broadcast: false, ..client }
 }
 
 fn u_boot() -> Client {
@@ -248,10 +276,10 @@ fn u_boot() -> Client {
         (93, vec![0, 0x16]),
         (94, vec![1, 0, 0]),
         text(60, "U-Boot.armv8"),
-        (55, vec![1, 3, 6, 12, 17, 40, 54, 66, 67, 209]),
+        (55, vec![1, 3, 6, 12, 17]),
     ];
     let mac = [0x02, 0x81, 0x6c, 0x11, 0x22, 0x33];
-    Client { name: "U-Boot arm64", mac, broadcast: false, options, shortest: 312 }
+    Client { name: "U-Boot arm64", mac, broadcast: false, options, shortest: 300 }
 }
 
 /// `RPi4`, board, the end of the hardware address, serial number.
@@ -276,4 +304,27 @@ fn linux(name: &'static str, own: &[(u8, &[u8])]) -> Client {
         vec![(55, vec![1, 3, 6, 12, 15, 26, 28, 42, 119, 121]), (57, vec![0x05, 0xc0])];
     options.extend(own.iter().map(|(code, data)| (*code, data.to_vec())));
     Client { name, mac: PC, broadcast: false, options, shortest: 300 }
+}
+
+/// With the client identifier that it has by default.
+fn networkd() -> Client {
+    let options = vec![
+        (61, b"\xff\x4f\x53\x1c\x02\0\x02\0\0\xab\x11\x7d\x01\x9e\x5a\xc3\x42\x18\x66".to_vec()),
+        (55, vec![1, 3, 6, 12, 15, 33, 42, 120, 121]),
+        (57, vec![0x05, 0xc0]),
+        text(12, "node-1"),
+    ];
+    Client { name: "systemd-networkd", mac: PC, broadcast: false, options, shortest: 0 }
+}
+
+/// busybox, as an installer starts it that has a name already.
+fn udhcpc() -> Client {
+    let options = vec![
+        (57, vec![0x02, 0x40]),
+        (55, vec![1, 3, 6, 12, 15, 28, 42]),
+        text(60, "udhcp 1.35.0"),
+        (61, CARD.to_vec()),
+        text(12, "installer"),
+    ];
+    Client { name: "udhcpc", mac: PC, broadcast: false, options, shortest: 300 }
 }

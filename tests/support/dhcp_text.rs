@@ -41,7 +41,8 @@ pub fn kind(packet: &[u8]) -> &'static str {
     said.and_then(|(_, data)| KINDS.get(usize::from(data[0]) - 1)).copied().unwrap_or("?")
 }
 
-fn options(packet: &[u8]) -> impl Iterator<Item = (u8, &[u8])> {
+/// Code and data of each option, in order.
+pub fn options(packet: &[u8]) -> impl Iterator<Item = (u8, &[u8])> {
     let mut rest = &packet[240..];
     std::iter::from_fn(move || {
         loop {
