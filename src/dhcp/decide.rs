@@ -270,7 +270,7 @@ impl Case<'_> {
     }
 
     fn answer(&self, reply: Reply) -> Verdict {
-        let route = route(self.request, &reply);
+        let route = route(self.request, &reply, self.context.server.local.subnet);
         Verdict { reply: Some((reply, route)), ..Verdict::default() }
     }
 

@@ -4,7 +4,7 @@ use std::net::{Ipv4Addr, SocketAddrV4};
 
 use super::wire::{Kind, Reply, Request};
 use super::{CLIENT_PORT, SERVER_PORT};
-use crate::net::Mac;
+use crate::net::{Mac, Subnet};
 
 /// The way of one reply.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -13,12 +13,12 @@ pub enum Route {
     Unicast(SocketAddrV4),
     /// To everybody on the interface.
     Broadcast,
-    /// To this hardware address, which cannot answer ARP for the address yet.
+    /// To this hardware address, which need not answer ARP for the address.
     Hardware(Mac, Ipv4Addr),
 }
 
-/// The route of `reply`, which answers `request`.
-pub fn route(request: &Request, reply: &Reply) -> Route {
+/// The route of `reply`, which answers `request`; `own`: the network of our own interface.
+pub fn route(request: &Request, reply: &Reply, own: Subnet) -> Route {
     if !request.giaddr.is_unspecified() {
         return Route::Unicast(SocketAddrV4::new(request.giaddr, SERVER_PORT));
     }
@@ -28,7 +28,11 @@ pub fn route(request: &Request, reply: &Reply) -> Route {
     // Only to the address that the client has from us, or says it has on our network
     // (INFORM): else anybody could have us send to anybody.
     if !request.ciaddr.is_unspecified() && [reply.yiaddr, reply.ciaddr].contains(&request.ciaddr) {
-        return Route::Unicast(SocketAddrV4::new(request.ciaddr, CLIENT_PORT));
+        // Whom nobody answers for would block the way for all others while the kernel asks.
+        return match own.contains(request.ciaddr) {
+            true => Route::Hardware(request.mac, request.ciaddr),
+            false => Route::Unicast(SocketAddrV4::new(request.ciaddr, CLIENT_PORT)),
+        };
     }
     if request.wants_broadcast() || reply.yiaddr.is_unspecified() {
         return Route::Broadcast;

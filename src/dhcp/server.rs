@@ -142,7 +142,9 @@ impl Counter<'_> {
     fn decide(&mut self, request: &Request, door: Door, mut touched: Vec<Touched>) {
         let Answer { reply, probe } = answer(self.world, request, door, &mut touched);
         // A repeated ACK promises what the one before it did, which may not be written yet.
-        let promises = reply.as_ref().is_some_and(|(reply, _)| reply.kind == Kind::Ack);
+        let promises = reply
+            .as_ref()
+            .is_some_and(|(reply, _)| reply.kind == Kind::Ack && !reply.yiaddr.is_unspecified());
         if touched.is_empty() && !promises {
             if let Some((reply, route)) = reply {
                 clerk::send(self.world, self.socket, &reply, route);

@@ -281,6 +281,25 @@ impl Port {
         Port { socket }
     }
 
+    /// From now on it hears nothing but the answers to one client, as its card would.
+    pub fn hears_only(&self, client: [u8; 6]) {
+        let [a, b, c, d, e, f] = client;
+        let chaddr = 14 + 8 + 28;
+        let [first, last] = [u32::from_be_bytes([a, b, c, d]), u32::from_be_bytes([0, 0, e, f])];
+        let filter = [
+            step(libc::BPF_LD | libc::BPF_B | libc::BPF_ABS, 0, 0, 14 + 9),
+            step(libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K, 0, 6, 17),
+            step(libc::BPF_LDX | libc::BPF_B | libc::BPF_MSH, 0, 0, 14),
+            step(libc::BPF_LD | libc::BPF_W | libc::BPF_IND, 0, 0, chaddr),
+            step(libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K, 0, 3, first),
+            step(libc::BPF_LD | libc::BPF_H | libc::BPF_IND, 0, 0, chaddr + 4),
+            step(libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K, 0, 1, last),
+            step(libc::BPF_RET | libc::BPF_K, 0, 0, u32::MAX),
+            step(libc::BPF_RET | libc::BPF_K, 0, 0, 0),
+        ];
+        self.socket.attach_filter(&filter).unwrap();
+    }
+
     /// Sends a request and returns the answer to it; none if none comes.
     pub fn ask(&self, ask: &Ask) -> Option<Heard> {
         self.send(ask);
