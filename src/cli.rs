@@ -9,10 +9,12 @@ use crate::net::Mac;
 pub const HELP: &str = "\
 pxeberry: network-installs a room of machines
 
-  pxeberry serve --config FILE [--interface NAME] [--set-address]
+  pxeberry serve --config FILE [--interface NAME] [--set-address] [--mounted-sticks]
                                                     DHCP, TFTP and HTTP, on any Linux;
                                                     --set-address gives the interface its
-                                                    address while this is the DHCP server
+                                                    address while this is the DHCP server;
+                                                    --mounted-sticks takes a folder for a
+                                                    stick only while one is mounted on it
   pxeberry panel --config FILE                      LEDs and button
   pxeberry check DIR                                read a stick and say what it would serve
   pxeberry status [--socket PATH]                   what a running server does and sees
@@ -37,6 +39,8 @@ pub enum Command {
         interface: Option<String>,
         /// Whether the interface's address is ours to set and remove.
         set_address: bool,
+        /// Whether only a folder that something is mounted on is a stick.
+        mounted_sticks: bool,
     },
     /// LEDs and button.
     Panel {
@@ -82,9 +86,12 @@ pub fn parse(pid: u32, arguments: Vec<OsString>) -> Result<Command, String> {
     }
     match first.as_str() {
         "serve" => {
-            let ([config, interface], [set_address]) =
-                words.options_and_flags(["--config", "--interface"], ["--set-address"])?;
-            Ok(Command::Serve { config: config.map(PathBuf::from), interface, set_address })
+            let ([config, interface], [set_address, mounted_sticks]) = words.options_and_flags(
+                ["--config", "--interface"],
+                ["--set-address", "--mounted-sticks"],
+            )?;
+            let config = config.map(PathBuf::from);
+            Ok(Command::Serve { config, interface, set_address, mounted_sticks })
         }
         "panel" => {
             let [config] = words.options(["--config"])?;
@@ -179,8 +186,10 @@ mod tests {
             config: Some("a.toml".into()),
             interface: Some("eth1".to_owned()),
             set_address: true,
+            mounted_sticks: true,
         };
-        assert_eq!(parsed(2, "serve --interface eth1 --set-address --config a.toml"), Ok(expected));
+        let line = "serve --mounted-sticks --interface eth1 --set-address --config a.toml";
+        assert_eq!(parsed(2, line), Ok(expected));
     }
 
     #[test]

@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use pxeberry::cli::{self, Command};
 use pxeberry::config::{self, Config};
 use pxeberry::control::client::ask;
+use pxeberry::serve::Owned;
 use pxeberry::{init, logging, panel, report, serve};
 
 fn main() -> ExitCode {
@@ -22,11 +23,11 @@ fn main() -> ExitCode {
 fn run(command: Command) -> Result<ExitCode, String> {
     match command {
         Command::Init => return Ok(init::run()),
-        Command::Serve { config, interface, set_address } => {
+        Command::Serve { config, interface, set_address, mounted_sticks } => {
             logging::start();
             let mut config = load(config.as_deref())?;
             config.interface = interface.or(config.interface);
-            return Ok(serve::run(config, set_address));
+            return Ok(serve::run(config, Owned { set_address, mounted_sticks }));
         }
         Command::Panel { config } => {
             logging::start();

@@ -10,7 +10,8 @@ mod net;
 use std::time::{Duration, Instant};
 
 use net::stick::{IMAGE, NODE_1, Stick};
-use net::{Appliance, Firmware, isolated};
+use net::{Appliance, Firmware, Server, isolated, tools};
+use rustix::mount::UnmountFlags;
 
 /// A request is held this long for a stick, as the server promises.
 const HELD: Duration = Duration::from_millis(3_900);
@@ -127,6 +128,29 @@ fn an_empty_stick_serves_nothing_and_says_so() {
         machine.boots(Firmware::Bios);
         assert!(machine.tftp_text("pxelinux.cfg/default").contains("APPEND hd0"));
         assert_eq!(machine.curl(&format!("/1185.3.0/{IMAGE}")).0, 404);
+    });
+}
+
+#[test]
+fn a_folder_that_waits_for_its_stick_sends_no_machine_to_its_disk() {
+    isolated(|lan| {
+        let appliance = Appliance::server();
+        let folder = Stick::empty(&appliance.media().join("sda1")).folder().to_owned();
+        let server = Server::spawn(appliance.command().arg("--mounted-sticks"));
+        server.log.wait_for("no stick is there");
+        server.log.wait_for("giving addresses from");
+        let machine = lan.machine(NODE_1);
+        machine.boots(Firmware::Bios);
+        let early = machine.tftp_text("pxelinux.cfg/default");
+        assert!(!early.contains("APPEND hd0") && !early.contains("KERNEL"), "{early}");
+        tools::run("mount", &["-t", "tmpfs", "stick", folder.to_str().unwrap()]);
+        appliance.sample_stick();
+        server.hangup();
+        server.log.wait_for("1 stick read: 1 image, 2 machines");
+        assert!(machine.tftp_text("pxelinux.cfg/default").contains("KERNEL"));
+        rustix::mount::unmount(&folder, UnmountFlags::DETACH).unwrap();
+        server.hangup();
+        server.log.wait_for("no stick is there");
     });
 }
 

@@ -300,6 +300,7 @@ impl Appliance {
             "--interface".into(),
             chosen.name.clone().into(),
             "--set-address".into(),
+            "--mounted-sticks".into(),
         ];
         self.serve.want(options, now);
     }

@@ -22,7 +22,7 @@ use crate::dhcp::socket::DhcpSocket;
 use crate::fleet::store::Store;
 use crate::heartbeat::{self, Heart};
 use crate::net::iface;
-use crate::world::media::{self, Scanner};
+use crate::world::media::{self, Scanner, Sticks};
 use crate::world::{SAFE_MODE, World};
 use crate::{control, dhcp, http, tftp};
 
@@ -35,9 +35,18 @@ const READERS: usize = 16;
 /// Exit code of a server that found a fault in itself (EX_SOFTWARE of sysexits.h).
 const FAULT: i32 = 70;
 
-/// Serves until SIGTERM. `set_address`: the interface's address is ours to set and remove.
-pub fn run(config: Config, set_address: bool) -> ExitCode {
-    match start(config, set_address) {
+/// What of the machine is ours: all of it on the appliance, nothing on a workstation.
+#[derive(Debug, Clone, Copy)]
+pub struct Owned {
+    /// The interface's address is ours to set and remove.
+    pub set_address: bool,
+    /// Sticks are mounted for us; a folder without one is no stick.
+    pub mounted_sticks: bool,
+}
+
+/// Serves until SIGTERM.
+pub fn run(config: Config, owned: Owned) -> ExitCode {
+    match start(config, owned) {
         Ok(()) => ExitCode::SUCCESS,
         Err(message) => {
             log::error!("{message}");
@@ -46,7 +55,7 @@ pub fn run(config: Config, set_address: bool) -> ExitCode {
     }
 }
 
-fn start(config: Config, set_address: bool) -> Result<(), String> {
+fn start(config: Config, Owned { set_address, mounted_sticks }: Owned) -> Result<(), String> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .max_blocking_threads(READERS)
@@ -73,7 +82,8 @@ fn start(config: Config, set_address: bool) -> Result<(), String> {
         world.interface,
         world.config.http.ports.iter().map(u16::to_string).collect::<Vec<_>>().join(" and ")
     );
-    in_background("scan", &world, move |world| media::run(world, &requests))?;
+    let sticks = if mounted_sticks { Sticks::Mounted } else { Sticks::Folders };
+    in_background("scan", &world, move |world| media::run(world, sticks, &requests))?;
     in_background("role", &world, move |world| role::run(world, set_address))?;
     in_background("tftp", &world, move |world| tftp::server::run(world, &sockets.tftp))?;
     in_background("dhcp", &world, move |world| dhcp::server::run(world, &dhcp))?;

@@ -4,7 +4,8 @@
 //! inventory replaces the old one whole, or is refused while the old one serves on.
 
 use std::fs;
-use std::path::PathBuf;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, OnceLock};
 use std::time::Instant;
@@ -31,20 +32,35 @@ pub fn scanner() -> (Scanner, Receiver<()>) {
     (Scanner(sender), receiver)
 }
 
+/// What in the media folder is a stick.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Sticks {
+    /// Each folder: on a workstation.
+    Folders,
+    /// Each folder that something is mounted on. Before that, and after a stick was pulled,
+    /// its folder is an empty one, which must not pass for a stick without machines.
+    Mounted,
+}
+
 /// Scans on request until the process ends.
-pub fn run(world: &World, requests: &Receiver<()>) {
+pub fn run(world: &World, sticks: Sticks, requests: &Receiver<()>) {
     while requests.recv().is_ok() {
-        scan(world);
+        scan(world, sticks);
     }
 }
 
-fn scan(world: &World) {
-    let sticks = sticks(world);
+fn scan(world: &World, kind: Sticks) {
+    let media = &world.config.media;
+    let folders = sticks(media, kind);
     world.change_shelf(|shelf| {
-        shelf.scanning = !sticks.is_empty();
+        shelf.scanning = !folders.is_empty();
         shelf.scan_began = shelf.scanning.then(Instant::now);
     });
-    let listings: Vec<Listing> = sticks.iter().map(|stick| list(stick)).collect();
+    // What was pulled while it was read is no stick, either.
+    let read = folders.iter().map(|folder| (list(folder), kind.has(media, folder)));
+    let listings: Vec<Listing> =
+        read.filter_map(|(listing, there)| there.then_some(listing)).collect();
+    let sticks = listings.len();
     let outcome = inventory(&listings, profiles()).map(|mut found| {
         found.note_addresses_outside(&world.config.server);
         Arc::new(found)
@@ -52,19 +68,19 @@ fn scan(world: &World) {
     // What the log says of the sticks is true when it says it.
     world.change_shelf(|shelf| {
         shelf.scanning = false;
-        shelf.sticks = sticks.len();
+        shelf.sticks = sticks;
         match &outcome {
             Ok(found) => {
                 shelf.inventory = Arc::clone(found);
-                shelf.accepted = !sticks.is_empty();
+                shelf.accepted = sticks > 0;
                 shelf.refused = Vec::new();
             }
             Err(problems) => shelf.refused = problems.clone(),
         }
     });
     match &outcome {
-        _ if sticks.is_empty() => log::info!("no stick is there"),
-        Ok(found) => tell(found, sticks.len()),
+        _ if sticks == 0 => log::info!("no stick is there"),
+        Ok(found) => tell(found, sticks),
         Err(problems) => {
             for problem in problems {
                 log::error!("{problem}");
@@ -81,12 +97,12 @@ fn what_serves_now(media: Media) -> &'static str {
     }
 }
 
-/// Each folder in the media folder is a stick.
-fn sticks(world: &World) -> Vec<PathBuf> {
-    let entries = match fs::read_dir(&world.config.media) {
+/// In the order of their names.
+fn sticks(media: &Path, kind: Sticks) -> Vec<PathBuf> {
+    let entries = match fs::read_dir(media) {
         Ok(entries) => entries,
         Err(error) => {
-            log::warn!("{}: cannot be read: {error}", world.config.media.display());
+            log::warn!("{}: cannot be read: {error}", media.display());
             return Vec::new();
         }
     };
@@ -94,9 +110,19 @@ fn sticks(world: &World) -> Vec<PathBuf> {
         let entry = entry.ok()?;
         entry.file_type().ok()?.is_dir().then(|| entry.path())
     });
-    let mut sticks: Vec<PathBuf> = folders.collect();
+    let mut sticks: Vec<PathBuf> = folders.filter(|folder| kind.has(media, folder)).collect();
     sticks.sort();
     sticks
+}
+
+impl Sticks {
+    fn has(self, media: &Path, folder: &Path) -> bool {
+        let device = |path| fs::symlink_metadata(path).map(|data| data.dev()).ok();
+        match self {
+            Sticks::Folders => true,
+            Sticks::Mounted => device(folder).is_some_and(|own| device(media) != Some(own)),
+        }
+    }
 }
 
 fn profiles() -> &'static [Profile] {
@@ -125,13 +151,22 @@ fn tell(found: &Inventory, sticks: usize) {
 }
 
 /// For `pxeberry check`: the same scan of one folder.
-pub fn check(folder: &std::path::Path) -> Result<Inventory, Vec<Problem>> {
+pub fn check(folder: &Path) -> Result<Inventory, Vec<Problem>> {
     inventory(&[list(folder)], profiles())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_folder_without_a_mount_is_a_stick_on_a_workstation_alone() {
+        let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+        assert!(sticks(here, Sticks::Folders).contains(&here.join("src")));
+        assert_eq!(sticks(&here.join("src"), Sticks::Mounted), Vec::<PathBuf>::new());
+        // Every Linux has this mount.
+        assert!(sticks(Path::new("/"), Sticks::Mounted).contains(&"/proc".into()));
+    }
 
     #[test]
     fn a_press_while_a_scan_runs_leads_to_exactly_one_more_scan() {
