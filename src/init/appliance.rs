@@ -18,6 +18,7 @@ use super::clock::Clock;
 use super::network::{Network, News as NetworkNews};
 use super::power::{self, End};
 use super::process::Process;
+use super::safe_mode::{self, Question};
 use super::settings::{self, Folders, Settings};
 use super::signals::{Request, Signals};
 use super::sticks::{Disks, Look};
@@ -79,17 +80,9 @@ pub struct Appliance {
     listeners: Vec<Listener>,
     serve: Process,
     panel: Process,
-    safe_mode: SafeMode,
+    held_at_power_on: Question,
+    safe_mode: safe_mode::Stage,
     ending: Option<Ending>,
-}
-
-/// The button was held at power-on: the panel, or `serve`, leaves a mark for us.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum SafeMode {
-    Off,
-    /// `serve` is ending, to be started with the defaults.
-    Entering,
-    On,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -121,7 +114,8 @@ impl Appliance {
             listeners: Vec::new(),
             serve: Process::serve(),
             panel: Process::panel(),
-            safe_mode: SafeMode::Off,
+            held_at_power_on: Question::default(),
+            safe_mode: safe_mode::Stage::Off,
             ending: None,
         }
     }
@@ -154,7 +148,10 @@ impl Appliance {
             self.settle_card(now);
         }
         self.attend_safe_mode(now);
-        self.attend_network(now);
+        match self.held_at_power_on.is_open() {
+            true => self.start.network.wake(now),
+            false => self.attend_network(now),
+        }
         self.attend_children(now);
         self.start.watchdog.advance(now);
         self.start.clock.advance(now);
@@ -243,6 +240,7 @@ impl Appliance {
         self.settings = settings::load(Folders { boot, state, run });
         match &self.settings {
             Some(settings) if settings.config.panel.kind != PanelKind::None => {
+                self.held_at_power_on = Question::ask(settings.config.panel, now);
                 self.panel.want(["--config".into(), settings.file.clone().into()], now);
             }
             Some(_) => {}
@@ -252,19 +250,24 @@ impl Appliance {
 
     /// LEDs and button stay where the card says that they are.
     fn attend_safe_mode(&mut self, now: Instant) {
+        use safe_mode::Stage;
+        self.held_at_power_on.advance(now);
         match (self.safe_mode, &self.settings) {
-            (SafeMode::Off, Some(current)) if Path::new(SAFE_MODE).exists() => {
-                self.safe_mode = SafeMode::On;
+            (Stage::Off, Some(current)) if Path::new(SAFE_MODE).exists() => {
+                self.safe_mode = Stage::On;
                 if let Some(defaults) = settings::defaults_instead_of(current) {
                     warn!("safe mode: going on with the default settings");
                     self.settings = Some(defaults);
-                    self.safe_mode = SafeMode::Entering;
-                    self.serve.stop(now);
+                    // Else it was never wanted, or its interface is gone and it was stopped.
+                    if self.start.network.chosen().is_some() {
+                        self.safe_mode = Stage::Entering;
+                        self.serve.stop(now);
+                    }
                 }
             }
             // Its sockets are free now.
-            (SafeMode::Entering, _) if !self.serve.is_running() => {
-                self.safe_mode = SafeMode::On;
+            (Stage::Entering, _) if !self.serve.is_running() => {
+                self.safe_mode = Stage::On;
                 self.listeners.clear();
                 self.start.network.choose_again();
             }
@@ -314,7 +317,8 @@ impl Appliance {
             info!("serve works, {:.2} s after PID 1", since());
         }
         // The panel second, and after the late modules: it is not what clients wait for.
-        if self.start.late.is_empty() && self.panel.advance(&[], now) {
+        let its_turn = self.start.late.is_empty() && !self.held_at_power_on.is_open();
+        if its_turn && self.panel.advance(&[], now) {
             info!("panel started, {:.2} s after PID 1", since());
         }
         self.panel.listen(now);
@@ -377,6 +381,7 @@ impl Appliance {
         let mut doors = vec![PollFd::new(&self.start.signals, PollFlags::IN)];
         let others = self.start.uevents.iter().map(AsFd::as_fd);
         let others = others.chain(self.serve.waiting()).chain(self.disks.waiting());
+        let others = others.chain(self.held_at_power_on.waiting());
         doors.extend(others.map(|fd| PollFd::from_borrowed_fd(fd, PollFlags::IN)));
         // An error is a signal that came: the next turn looks at it.
         let _ = poll(&mut doors, Some(&timespec(self.patience(now))));

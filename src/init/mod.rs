@@ -19,6 +19,7 @@ mod network;
 mod power;
 mod process;
 mod release;
+mod safe_mode;
 mod settings;
 mod signals;
 mod spawn;

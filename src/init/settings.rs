@@ -49,9 +49,10 @@ pub fn load(folders: Folders<'_>) -> Option<Settings> {
 }
 
 /// The defaults, whatever the card says, for safe mode; none where they are in force anyway.
+/// In a file of their own: a panel that starts later finds its pins in the card's.
 pub fn defaults_instead_of(current: &Settings) -> Option<Settings> {
     let (config, text) = defaults().filter(|(config, _)| *config != current.config)?;
-    let file = current.file.clone();
+    let file = current.file.with_file_name("safe-mode.toml");
     if let Err(error) = fs::write(&file, &text) {
         error!("{}: cannot be written: {error}", file.display());
     }
@@ -191,6 +192,8 @@ mod tests {
         let settings = defaults_instead_of(&card.load()).unwrap();
         assert_eq!(settings.config.mode, Mode::Auto);
         assert_eq!(config::load(&settings.file).unwrap(), settings.config);
+        let cards = config::load(&card.0.join("run/pxeberry.toml")).unwrap();
+        assert_eq!(cards.mode, Mode::Proxy);
         assert!(defaults_instead_of(&settings).is_none());
     }
 

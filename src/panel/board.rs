@@ -5,10 +5,10 @@
 use std::fmt;
 use std::io;
 
-use super::cdev::Lines;
+use super::cdev::{self, Lines};
 use super::model::{Model, different};
 use super::pattern::{Leds, State};
-use super::rpi::Registers;
+use super::rpi::{self, Registers};
 use super::terminal::Terminal;
 use crate::config::{Panel, PanelKind};
 
@@ -68,6 +68,16 @@ pub fn open(panel: &Panel, models: &[Model]) -> Box<dyn Board> {
             Box::new(Nothing)
         }
     }
+}
+
+/// The button alone, to be asked whether it is down, before there is a panel. The same way
+/// as [`open`] takes; none where there is none.
+pub fn button(panel: &Panel, models: &[Model]) -> Option<Box<dyn Fn() -> bool>> {
+    if let Ok(pressed) = rpi::button_alone(panel) {
+        return Some(Box::new(pressed));
+    }
+    let pressed = cdev::button_alone(panel, &different(models, |model| &model.gpio_chip))?;
+    Some(Box::new(pressed))
 }
 
 fn gpio(panel: &Panel, models: &[Model]) -> Box<dyn Board> {

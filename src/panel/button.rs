@@ -74,6 +74,11 @@ impl Button {
         press
     }
 
+    /// Whether it has been seen released, and nobody holds it now.
+    pub fn is_up(&self) -> bool {
+        matches!(self.phase, Phase::Up)
+    }
+
     /// For how long it has been held down; none if it is up or does not count.
     pub fn held(&self, now: Duration) -> Option<Duration> {
         match self.phase {

@@ -69,6 +69,13 @@ impl Board for Lines {
     }
 }
 
+/// The button alone: whether it is down. None where there is no such chip, or it is taken.
+pub fn button_alone(panel: &Panel, labels: &[&str]) -> Option<impl Fn() -> bool + use<>> {
+    let (chip, _) = find(labels)?;
+    let request = button(&chip, panel.button).ok()?;
+    Some(move || matches!(request.lone_value(), Ok(Value::Inactive)))
+}
+
 /// Tells of a failure once, until it works again: fifty lines a second would drown the log.
 fn noted<T>(result: gpiocdev::Result<T>, failed: &mut bool, what: &str, chip: &str) -> Option<T> {
     if let Err(error) = &result

@@ -10,6 +10,7 @@ pub mod button;
 mod cdev;
 pub mod client;
 pub mod display;
+pub mod early;
 pub mod face;
 pub mod health;
 mod link;

@@ -23,9 +23,7 @@ impl Registers {
     pub fn open(panel: &Panel) -> Result<Registers, BoardError> {
         let gpio = Gpio::new().map_err(BoardError::Registers)?;
         let pin = |number| gpio.get(number).map_err(BoardError::Registers);
-        let mut button = pin(panel.button)?.into_input_pullup();
-        // Keep the pull-up between two panels: a floating input would be a phantom press.
-        button.set_reset_on_drop(false);
+        let button = button(&gpio, panel)?;
         Ok(Registers {
             red: pin(panel.red)?.into_output_low(),
             amber: pin(panel.amber)?.into_output_low(),
@@ -39,6 +37,21 @@ impl Registers {
         self.amber.write(Level::from(leds.amber));
         self.green.write(Level::from(leds.green));
     }
+}
+
+/// The button alone: whether it is down. Fails as [`Registers::open`] does.
+pub fn button_alone(panel: &Panel) -> Result<impl Fn() -> bool + use<>, BoardError> {
+    let gpio = Gpio::new().map_err(BoardError::Registers)?;
+    let button = button(&gpio, panel)?;
+    Ok(move || button.is_low())
+}
+
+fn button(gpio: &Gpio, panel: &Panel) -> Result<InputPin, BoardError> {
+    let pin = gpio.get(panel.button).map_err(BoardError::Registers)?;
+    let mut button = pin.into_input_pullup();
+    // Keep the pull-up between two panels: a floating input would be a phantom press.
+    button.set_reset_on_drop(false);
+    Ok(button)
 }
 
 impl Board for Registers {
