@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use pxeberry::panel::pattern::{Leds, State};
 
+use super::lab::appliance::Emulation;
 use super::lab::dhcp::Asker;
 use super::lab::workshop::run;
 use super::lab::{Appliance, Card, Failure, FileSystem, Lan, Result, StickContent, Workshop};
@@ -38,7 +39,8 @@ fn a_hung_server_and_a_hung_panel_are_told_apart_and_started_anew() -> Result<()
     let stick = StickContent::sample(&workshop, &[("node-1", "52:54:00:00:00:01")])?
         .image(FileSystem::Fat32)?;
     let card = Card::with_settings(&workshop, SETTINGS)?;
-    let mut appliance = Appliance::start_with_hands(&workshop, &lan, &card, &stick)?;
+    let quick = Emulation::Quick;
+    let mut appliance = Appliance::start_with_hands(&workshop, &lan, &card, Some(&stick), quick)?;
     the_button_was_held_at_power_on(&appliance)?;
     appliance.pins.wait_for(State::Ready, STAGE)?;
 
@@ -110,7 +112,7 @@ fn the_panel_is_small(appliance: &mut Appliance) -> Result<()> {
     appliance.console.type_line("weigh panel")?;
     let line = appliance.console.wait_for("hands: panel holds ", STAGE)?.text;
     let rest = line.split_once("holds ").map_or("", |(_, rest)| rest);
-    println!("the panel {rest} hundredths of a second");
+    println!("the panel holds {rest}");
     let memory: Option<u64> = rest.split(' ').next().and_then(|number| number.parse().ok());
     let memory = memory.ok_or_else(|| Failure::new(format!("no number in: {line}")))?;
     assert!(memory <= MEMORY_KIB, "the panel holds {memory} KiB, not {MEMORY_KIB} KiB");

@@ -17,6 +17,7 @@ mod held_at_power_on;
 mod hung_processes;
 mod leds_and_button;
 mod no_stick_and_a_broken_config;
+mod panel_cost;
 mod simulated_pins;
 mod sizes;
 mod two_machines_at_once_through_ipxe;

@@ -100,19 +100,20 @@ impl Appliance {
         Appliance::power_on(workshop, lan, card, &boot, stick, emulation)
     }
 
-    /// Powers on an appliance with a stick, and with a hand inside that does what is typed on
-    /// the console: see `tests/support/bystander/hands`.
+    /// Powers on an appliance with a hand inside that does what is typed on the console: see
+    /// `tests/support/bystander/hands`.
     pub fn start_with_hands(
         workshop: &Workshop,
         lan: &Lan,
         card: &Card,
-        stick: &Path,
+        stick: Option<&Path>,
+        emulation: Emulation,
     ) -> Result<Appliance> {
         let mut boot = BootFiles::of(card, &workshop.file("boot"))?;
         let initramfs = bystander::behind(workshop, Some(boot.initramfs.as_ref()), "hands", &[])?;
         boot.initramfs = initramfs.display().to_string();
         boot.cmdline = format!("{} {}", boot.cmdline, bystander::START);
-        Appliance::power_on(workshop, lan, card, &boot, Some(stick), Emulation::Quick)
+        Appliance::power_on(workshop, lan, card, &boot, stick, emulation)
     }
 
     fn power_on(
