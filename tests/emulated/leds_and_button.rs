@@ -66,9 +66,14 @@ fn a_press_is_acknowledged_and_reads_the_stick_again(appliance: &Appliance) -> R
     // A busy host can stop the emulator for longer than the panel takes: the best counts.
     let mut best = Duration::MAX;
     for _ in 0..3 {
+        let read = "1 stick read: 1 image, 1 machine";
+        let before = appliance.console.lines_with(read).len();
         best = best.min(press(&appliance.pins)?);
         appliance.console.wait_for("button: POST /rescan accepted", STAGE)?;
-        appliance.console.wait_for("1 stick read: 1 image, 1 machine", STAGE)?;
+        // The servers may have said so before the panel has their answer.
+        if appliance.console.lines_with(read).len() == before {
+            appliance.console.wait_for(read, STAGE)?;
+        }
     }
     println!("a press is acknowledged after {} ms", best.as_millis());
     assert!(best <= ACKNOWLEDGED, "acknowledged after {best:?}, not {ACKNOWLEDGED:?}");
