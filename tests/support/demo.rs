@@ -108,7 +108,12 @@ impl Story {
         sign: &str,
         words: &str,
     ) -> lab::Result<()> {
-        let line = console.wait_for(sign, STAGE).map_err(|failure| {
+        // The appliance finds its stick and starts its servers at the same time.
+        let early = match who {
+            Who::Appliance => console.lines_with(sign).into_iter().next(),
+            Who::Pc => None,
+        };
+        let line = early.map_or_else(|| console.wait_for(sign, STAGE), Ok).map_err(|failure| {
             let other = other.map(Console::tail).unwrap_or_default();
             let stage = words.replace("{}", "…");
             lab::Failure::new(format!("the stage \"{stage}\" did not come\n{failure}{other}"))
