@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 /// Logic without IO: time and randomness are arguments there.
 const PURE: &[&str] = &[
     "boot/arch.rs",
+    "boot/grub.rs",
     "boot/install_script.rs",
     "boot/ipxe.rs",
     "boot/mod.rs",

@@ -3,6 +3,7 @@
 //! one loader each.
 
 pub mod arch;
+pub mod grub;
 pub mod install_script;
 pub mod ipxe;
 pub mod plan;

@@ -47,6 +47,8 @@ pub fn route(target: &str) -> Route {
     let version = |name: &str| Version::new(name);
     match parts.as_slice() {
         [] => Route::Page,
+        // A GRUB that came by HTTP keeps to its built-in folder, which is at the top.
+        ["grub", ..] => Name::parse(&parts.join("/")).map_or(Route::Nowhere, Route::Boot),
         ["boot", name @ ..] => Name::parse(&name.join("/")).map_or(Route::Nowhere, Route::Boot),
         [folder, name] if folder.eq_ignore_ascii_case("cloud-configs") => cloud_config(name),
         ["v1", "event"] => event(query),
@@ -131,6 +133,15 @@ mod tests {
             route("/current/version.txt"),
             Route::CurrentImageFile("version.txt".to_owned())
         );
+    }
+
+    #[test]
+    fn grub_finds_its_configuration_from_the_top_and_in_the_boot_tree() {
+        let config = Route::Boot(Name::GrubDefault("grub/x86_64-efi/grub.cfg".to_owned()));
+        assert_eq!(route("/grub/x86_64-efi/grub.cfg"), config);
+        assert_eq!(route("/boot/grub/x86_64-efi/grub.cfg"), config);
+        let list = Route::Boot(Name::Other("grub/x86_64-efi/fs.lst".to_owned()));
+        assert_eq!(route("/grub/x86_64-efi/fs.lst"), list);
     }
 
     #[test]

@@ -9,6 +9,10 @@ pub enum Name {
     PxelinuxFor(Mac),
     /// `pxelinux.cfg/default`
     PxelinuxDefault,
+    /// `grub/grub.cfg-01-00-25-90-c0-f7-86`, in each folder where a GRUB looks.
+    GrubFor(Mac, String),
+    /// `grub/x86_64-efi/grub.cfg`, the same.
+    GrubDefault(String),
     /// `00-25-90-c0-f7-86.ipxe`
     IpxeScript(Mac),
     /// Anything else: relative, without empty, `.` or `..` parts.
@@ -43,7 +47,7 @@ impl Name {
             Name::PxelinuxFor(mac) => format!("pxelinux.cfg/01-{}", mac.dashed()),
             Name::PxelinuxDefault => "pxelinux.cfg/default".to_owned(),
             Name::IpxeScript(mac) => format!("{}.ipxe", mac.dashed()),
-            Name::Other(path) => path.clone(),
+            Name::GrubFor(_, path) | Name::GrubDefault(path) | Name::Other(path) => path.clone(),
         }
     }
 
@@ -53,6 +57,13 @@ impl Name {
         if config == Some("default") {
             return Name::PxelinuxDefault;
         }
+        if let Some(name) = grub_config(&lower) {
+            return match name.strip_prefix("-01-").map(str::parse) {
+                Some(Ok(mac)) => Name::GrubFor(mac, lower),
+                None if name.is_empty() => Name::GrubDefault(lower),
+                _ => Name::Other(path),
+            };
+        }
         let for_mac = config.and_then(|name| name.strip_prefix("01-")).and_then(|m| m.parse().ok());
         let script = lower.strip_suffix(".ipxe").and_then(|mac| mac.parse().ok());
         match (for_mac, script) {
@@ -61,6 +72,14 @@ impl Name {
             (None, None) => Name::Other(path),
         }
     }
+}
+
+/// What follows `grub.cfg`. Debian's signed GRUB has `/grub` built in, others look beside
+/// the file that they came from.
+fn grub_config(path: &str) -> Option<&str> {
+    let (folder, name) = path.rsplit_once('/').unwrap_or(("", path));
+    let known = matches!(folder, "" | "grub" | "grub/x86_64-efi" | "grub/arm64-efi");
+    name.strip_prefix("grub.cfg").filter(|_| known)
 }
 
 #[cfg(test)]
@@ -74,6 +93,8 @@ mod tests {
     #[test]
     fn names_are_understood_in_every_firmwares_spelling() {
         let other = |name: &str| Some(Name::Other(name.to_owned()));
+        let grub = |name: &str| Some(Name::GrubDefault(name.to_owned()));
+        let grub_for = |name: &str| Some(Name::GrubFor(mac(), name.to_owned()));
         for (asked, expected) in [
             ("pxelinux.0", other("pxelinux.0")),
             ("/pxelinux.0", other("pxelinux.0")),
@@ -86,6 +107,15 @@ mod tests {
             ("pxelinux.cfg/01-00-25-90-C0-F7-86", Some(Name::PxelinuxFor(mac()))),
             ("/pxelinux.cfg/default", Some(Name::PxelinuxDefault)),
             ("pxelinux.cfg/0A0A0A64", other("pxelinux.cfg/0A0A0A64")),
+            ("/grub/x86_64-efi/grub.cfg", grub("grub/x86_64-efi/grub.cfg")),
+            ("/grub/arm64-efi/grub.cfg", grub("grub/arm64-efi/grub.cfg")),
+            ("//grub/grub.cfg", grub("grub/grub.cfg")),
+            ("grub.cfg", grub("grub.cfg")),
+            ("/grub.cfg-01-00-25-90-C0-F7-86", grub_for("grub.cfg-01-00-25-90-c0-f7-86")),
+            ("grub/grub.cfg-01-00-25-90-c0-f7-86", grub_for("grub/grub.cfg-01-00-25-90-c0-f7-86")),
+            ("/grub/grub.cfg-0A0A0A64", other("grub/grub.cfg-0A0A0A64")),
+            ("/grub/x86_64-efi/command.lst", other("grub/x86_64-efi/command.lst")),
+            ("/EFI/debian/grub.cfg", other("EFI/debian/grub.cfg")),
             ("00-25-90-c0-f7-86.ipxe", Some(Name::IpxeScript(mac()))),
         ] {
             assert_eq!(Name::parse(asked), expected, "{asked:?}");

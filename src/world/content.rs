@@ -3,10 +3,10 @@
 use std::fs::File;
 use std::io::Read;
 use std::net::Ipv4Addr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::boot::plan::{Media, Plan};
-use crate::boot::{ipxe, pxelinux};
+use crate::boot::{grub, ipxe, pxelinux};
 use crate::fleet::life::Event;
 use crate::inventory::MediaFile;
 use crate::inventory::media_file::open_beneath;
@@ -46,7 +46,16 @@ const LOADERS: [&str; 10] = [
 const DEBIAN_FOLDERS: [&str; 3] =
     ["/usr/lib/PXELINUX", "/usr/lib/syslinux/modules/bios", "/usr/lib/ipxe"];
 
-/// The largest loader (ipxe-arm64.efi) is one megabyte.
+/// Signed loaders, with the names that Debian's packages give them. GRUB is the one that looks
+/// for its configuration on the network; shim knows it by this name only.
+const SIGNED_LOADERS: [(&str, &str, &str); 4] = [
+    ("shimx64.efi", "/usr/lib/shim", "shimx64.efi.signed"),
+    ("grubx64.efi", "/usr/lib/grub/x86_64-efi-signed", "grubnetx64.efi.signed"),
+    ("shimaa64.efi", "/usr/lib/shim", "shimaa64.efi.signed"),
+    ("grubaa64.efi", "/usr/lib/grub/arm64-efi-signed", "grubnetaa64.efi.signed"),
+];
+
+/// The largest loader (Debian 12's GRUB) is four megabytes.
 const LARGEST_LOADER: u64 = 8 * 1024 * 1024;
 
 /// Finds `name` for the machine at `asker`; `takes` is false if it only looks (HTTP HEAD).
@@ -64,7 +73,10 @@ pub fn content(world: &World, name: &Name, asker: Ipv4Addr, takes: bool) -> Cont
     match name {
         Name::PxelinuxFor(mac) => Content::Bytes(pxelinux_config(world, Some(*mac), taker)),
         Name::PxelinuxDefault => Content::Bytes(pxelinux_config(world, client, taker)),
+        Name::GrubFor(mac, _) => Content::Bytes(grub_config(world, Some(*mac), taker)),
+        Name::GrubDefault(_) => Content::Bytes(grub_config(world, client, taker)),
         Name::IpxeScript(mac) => Content::Bytes(ipxe_script(world, *mac, taker)),
+        Name::Other(path) if is_asked_in_vain(path) => Content::Missing,
         Name::Other(path) => loader(world, path)
             .map(Content::Bytes)
             .unwrap_or_else(|| image_file(world, &shelf, path, client)),
@@ -73,11 +85,19 @@ pub fn content(world: &World, name: &Name, asker: Ipv4Addr, takes: bool) -> Cont
 
 /// The configuration of `mac`; a stranger's is "boot your disk".
 fn pxelinux_config(world: &World, mac: Option<Mac>, taker: Option<Mac>) -> Vec<u8> {
-    let plan = match mac {
+    pxelinux::config(&plan_for(world, mac, taker)).into_bytes()
+}
+
+/// The same for GRUB.
+fn grub_config(world: &World, mac: Option<Mac>, taker: Option<Mac>) -> Vec<u8> {
+    grub::config(mac, &plan_for(world, mac, taker), world.endpoint()).into_bytes()
+}
+
+fn plan_for(world: &World, mac: Option<Mac>, taker: Option<Mac>) -> Plan {
+    match mac {
         Some(mac) => plan_and_count(world, mac, taker),
         None => Plan::LocalBoot("this machine is not known here"),
-    };
-    pxelinux::config(&plan).into_bytes()
+    }
 }
 
 fn ipxe_script(world: &World, mac: Mac, taker: Option<Mac>) -> Vec<u8> {
@@ -97,6 +117,15 @@ fn plan_and_count(world: &World, mac: Mac, taker: Option<Mac>) -> Plan {
     }
 }
 
+/// What shim looks for beside itself, and GRUB in its folder, and does without: not even while
+/// the sticks are read is it worth waiting for. A real one on a stick was found before.
+fn is_asked_in_vain(path: &str) -> bool {
+    let lower = path.to_ascii_lowercase();
+    let of_shim = ["revocations", "shim_certificate", "mmx64", "mmaa64", "fbx64", "fbaa64"];
+    lower.starts_with("grub/")
+        || lower.ends_with(".efi") && of_shim.iter().any(|name| lower.starts_with(name))
+}
+
 /// A kernel or initrd: of the asking machine's own image, else of the newest that has it.
 fn image_file(world: &World, shelf: &Shelf, name: &str, client: Option<Mac>) -> Content {
     let inventory = &shelf.inventory;
@@ -113,8 +142,15 @@ fn image_file(world: &World, shelf: &Shelf, name: &str, client: Option<Mac>) -> 
 }
 
 fn loader(world: &World, name: &str) -> Option<Vec<u8>> {
-    let known = LOADERS.iter().find(|loader| name.eq_ignore_ascii_case(loader))?;
     let configured = world.config.boot.loaders.clone();
+    let signed = SIGNED_LOADERS.iter().find(|(loader, ..)| name.eq_ignore_ascii_case(loader));
+    if let Some((known, folder, debians)) = signed {
+        let file = open_beneath(&configured, known)
+            .or_else(|_| open_beneath(Path::new(folder), debians))
+            .ok()?;
+        return read_whole(file);
+    }
+    let known = LOADERS.iter().find(|loader| name.eq_ignore_ascii_case(loader))?;
     let folders = std::iter::once(configured).chain(DEBIAN_FOLDERS.map(PathBuf::from));
     let file = folders.into_iter().find_map(|folder| open_beneath(&folder, known).ok())?;
     read_whole(file)
