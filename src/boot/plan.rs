@@ -2,7 +2,7 @@
 
 use super::Endpoint;
 use super::arch::{Platform, Program};
-use crate::config::{BiosLoader, Boot, Unknown};
+use crate::config::{BiosLoader, Boot, UefiLoader, Unknown};
 use crate::dhcp::reply::BootReply;
 use crate::fleet::life::Phase;
 use crate::inventory::{Image, Install, Inventory, Machine};
@@ -105,8 +105,22 @@ fn installation(image: &Image, machine: &Machine, endpoint: Endpoint) -> Install
 /// What DHCP tells `program` on the machine with `mac` to load. Every PXE client gets a
 /// loader, also one that shall boot its disk: saying so to a loader takes seconds, while
 /// firmware without a boot file tries all its other ways first (four minutes on OVMF).
-pub fn boot_reply(mac: Mac, program: Program, boot: &Boot, endpoint: Endpoint) -> BootReply {
+///
+/// Whether Secure Boot is on is not to be seen from here: `machine`, what the stick says of
+/// it, or `boot` tells which UEFI machines get signed loaders.
+pub fn boot_reply(
+    mac: Mac,
+    program: Program,
+    machine: Option<&Machine>,
+    boot: &Boot,
+    endpoint: Endpoint,
+) -> BootReply {
     let pxe = |file: &str| BootReply::Pxe(file.to_owned());
+    let signed = machine.and_then(|machine| machine.loader).unwrap_or(boot.uefi_loader);
+    let first = |platform| match signed {
+        UefiLoader::Ipxe => loader(platform),
+        UefiLoader::Shim => shim(platform).or_else(|| loader(platform)),
+    };
     match program {
         Program::Other => BootReply::Nothing,
         Program::RaspberryPi => BootReply::RaspberryPi,
@@ -124,12 +138,12 @@ pub fn boot_reply(mac: Mac, program: Program, boot: &Boot, endpoint: Endpoint) -
         Program::Ipxe(_) => {
             BootReply::Ipxe(format!("{}/boot/{}.ipxe", endpoint.base(), mac.dashed()))
         }
-        Program::Rom(platform) => loader(platform).map_or(BootReply::Nothing, pxe),
+        Program::Rom(platform) => first(platform).map_or(BootReply::Nothing, pxe),
         // A ROM that is iPXE itself has unloaded UNDI: only native drivers are left.
         Program::LesserIpxe(Platform::Bios) => pxe("ipxe.pxe"),
-        Program::LesserIpxe(Platform::Efi64) => pxe("ipxe-amd64.efi"),
-        Program::LesserIpxe(platform) => loader(platform).map_or(BootReply::Nothing, pxe),
-        Program::HttpRom(platform) => loader(platform).map_or(BootReply::Nothing, |file| {
+        Program::LesserIpxe(Platform::Efi64) if signed == UefiLoader::Ipxe => pxe("ipxe-amd64.efi"),
+        Program::LesserIpxe(platform) => first(platform).map_or(BootReply::Nothing, pxe),
+        Program::HttpRom(platform) => first(platform).map_or(BootReply::Nothing, |file| {
             BootReply::Http(format!("{}/boot/{file}", endpoint.base()))
         }),
     }
@@ -143,6 +157,15 @@ fn loader(platform: Platform) -> Option<&'static str> {
         Platform::Efi64 => Some("snponly.efi"),
         Platform::EfiArm64 => Some("ipxe-arm64.efi"),
         Platform::Efi32 | Platform::Other => None,
+    }
+}
+
+/// The signed program that loads GRUB from beside itself.
+fn shim(platform: Platform) -> Option<&'static str> {
+    match platform {
+        Platform::Efi64 => Some("shimx64.efi"),
+        Platform::EfiArm64 => Some("shimaa64.efi"),
+        Platform::Bios | Platform::Efi32 | Platform::Other => None,
     }
 }
 
@@ -245,7 +268,7 @@ pub(super) mod tests {
     fn our_own_ipxe_is_never_given_ipxe_again() {
         let boot = crate::config::parse("").unwrap().boot;
         for platform in [Platform::Bios, Platform::Efi64, Platform::EfiArm64] {
-            let reply = boot_reply(mac(1), Program::Ipxe(platform), &boot, ENDPOINT);
+            let reply = boot_reply(mac(1), Program::Ipxe(platform), None, &boot, ENDPOINT);
             let script = "http://10.10.10.1:8080/boot/52-54-00-00-00-01.ipxe".to_owned();
             assert_eq!(reply, BootReply::Ipxe(script));
         }
@@ -259,10 +282,38 @@ pub(super) mod tests {
             (Platform::Efi64, "snponly.efi"),
             (Platform::EfiArm64, "ipxe-arm64.efi"),
         ] {
-            let reply = boot_reply(mac(1), Program::Rom(platform), &boot, ENDPOINT);
+            let reply = boot_reply(mac(1), Program::Rom(platform), None, &boot, ENDPOINT);
             assert_eq!(reply, BootReply::Pxe(file.to_owned()));
         }
-        let none = boot_reply(mac(1), Program::Rom(Platform::Other), &boot, ENDPOINT);
+        let none = boot_reply(mac(1), Program::Rom(Platform::Other), None, &boot, ENDPOINT);
         assert_eq!(none, BootReply::Nothing);
+    }
+
+    #[test]
+    fn signed_loaders_go_to_uefi_machines_that_are_said_to_need_them() {
+        let mut boot = crate::config::parse("").unwrap().boot;
+        let mut machine = Machine::known_by(mac(1));
+        let file = |program, machine: &Machine, boot: &Boot| {
+            boot_reply(mac(1), program, Some(machine), boot, ENDPOINT)
+        };
+        let pxe = |file: &str| BootReply::Pxe(file.to_owned());
+        let (x64, arm64) = (Program::Rom(Platform::Efi64), Program::Rom(Platform::EfiArm64));
+        for (config, stick, x64_file, arm64_file) in [
+            (UefiLoader::Ipxe, None, "snponly.efi", "ipxe-arm64.efi"),
+            (UefiLoader::Ipxe, Some(UefiLoader::Shim), "shimx64.efi", "shimaa64.efi"),
+            (UefiLoader::Shim, None, "shimx64.efi", "shimaa64.efi"),
+            (UefiLoader::Shim, Some(UefiLoader::Ipxe), "snponly.efi", "ipxe-arm64.efi"),
+        ] {
+            boot.uefi_loader = config;
+            machine.loader = stick;
+            assert_eq!(file(x64, &machine, &boot), pxe(x64_file), "{config:?} {stick:?}");
+            assert_eq!(file(arm64, &machine, &boot), pxe(arm64_file), "{config:?} {stick:?}");
+        }
+        machine.loader = Some(UefiLoader::Shim);
+        let http = BootReply::Http("http://10.10.10.1:8080/boot/shimx64.efi".to_owned());
+        assert_eq!(file(Program::HttpRom(Platform::Efi64), &machine, &boot), http);
+        let lesser = file(Program::LesserIpxe(Platform::Efi64), &machine, &boot);
+        assert_eq!(lesser, pxe("shimx64.efi"));
+        assert_eq!(file(Program::Rom(Platform::Bios), &machine, &boot), pxe("undionly.kpxe"));
     }
 }

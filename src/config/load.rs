@@ -103,6 +103,7 @@ mod tests {
         assert_eq!(config.server.local.pool.to_string(), "10.10.10.100-10.10.10.250");
         assert_eq!(config.http.ports, [8080, 80]);
         assert_eq!(config.boot.unknown, Unknown::Local);
+        assert_eq!(config.boot.uefi_loader, UefiLoader::Ipxe);
         assert_eq!(config.server.lease.as_secs(), 12 * 60 * 60);
     }
 

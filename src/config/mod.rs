@@ -47,6 +47,17 @@ pub enum BiosLoader {
     Pxelinux,
 }
 
+/// The program that a UEFI machine loads first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum UefiLoader {
+    /// iPXE: starts any system, but firmware with Secure Boot on refuses it.
+    #[default]
+    Ipxe,
+    /// shim and Debian's GRUB, both signed: they start nothing but what is signed, too.
+    Shim,
+}
+
 /// How the appliance shows its state.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PanelKind {
@@ -131,6 +142,8 @@ pub struct Boot {
     pub unknown: Unknown,
     /// First program of BIOS machines.
     pub bios_loader: BiosLoader,
+    /// First program of UEFI machines that the stick says nothing else of.
+    pub uefi_loader: UefiLoader,
     /// Folder with the loaders (`pxelinux.0`, `undionly.kpxe`, …).
     pub loaders: PathBuf,
 }

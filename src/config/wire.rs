@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
-use super::{BiosLoader, Boot, Config, ConfigError, Http, Mode, Panel, PanelKind, Unknown};
-use super::{Network, Server};
+use super::{BiosLoader, Boot, Config, ConfigError, Http, Mode, Panel, PanelKind, UefiLoader};
+use super::{Network, Server, Unknown};
 use crate::net::{Pool, Subnet};
 
 /// 8080 first: the URLs of the old box.
@@ -78,6 +78,7 @@ struct RelayTable {
 struct BootTable {
     unknown: UnknownKey,
     bios_loader: LoaderKey,
+    uefi_loader: UefiLoader,
     loaders: Option<PathBuf>,
 }
 
@@ -281,6 +282,7 @@ fn boot(table: BootTable) -> Boot {
             LoaderKey::Ipxe => BiosLoader::Ipxe,
             LoaderKey::Pxelinux => BiosLoader::Pxelinux,
         },
+        uefi_loader: table.uefi_loader,
         loaders: table.loaders.unwrap_or_else(|| "/usr/share/pxeberry/loaders".into()),
     }
 }

@@ -54,8 +54,7 @@ pub fn at_proxy_port(world: &World, request: &Request, from: SocketAddrV4) -> Op
         return None;
     }
     world.took_boot_offer(request.mac);
-    let endpoint = world.endpoint();
-    let boot = boot_reply(request.mac, program(request), &world.config.boot, endpoint);
+    let boot = boot_for(world, request, program(request));
     let (reply, _) =
         proxy::answer(request, Door::Proxy(from), &boot, Shape::InOffer, world.own_subnet())?;
     log::info!("proxydhcp: {} loads {}", world.name(request.mac), reply.file);
@@ -83,14 +82,20 @@ pub fn somebody_is_at(
     }
 }
 
+/// What the machine is told to load.
+fn boot_for(world: &World, request: &Request, asking: Program) -> BootReply {
+    let (inventory, endpoint) = (world.shelf().inventory, world.endpoint());
+    let machine = inventory.machine(request.mac);
+    boot_reply(request.mac, asking, machine, &world.config.boot, endpoint)
+}
+
 fn as_proxy(
     world: &World,
     request: &Request,
     asking: Program,
     door: Door,
 ) -> Option<(Reply, Route)> {
-    let endpoint = world.endpoint();
-    let boot = boot_reply(request.mac, asking, &world.config.boot, endpoint);
+    let boot = boot_for(world, request, asking);
     let shape = shape_for(world, request, asking, &boot);
     let answer = proxy::answer(request, door, &boot, shape, world.own_subnet())?;
     let (who, what) = (world.name(request.mac), words(asking));
@@ -123,8 +128,7 @@ fn shape_for(world: &World, request: &Request, asking: Program, boot: &BootReply
 }
 
 fn boot_server(world: &World, request: &Request, door: Door) -> Option<(Reply, Route)> {
-    let endpoint = world.endpoint();
-    let boot = boot_reply(request.mac, program(request), &world.config.boot, endpoint);
+    let boot = boot_for(world, request, program(request));
     proxy::answer(request, door, &boot, Shape::InOffer, world.own_subnet())
 }
 
@@ -140,7 +144,7 @@ fn as_server(
     if request.server_id.is_some_and(elsewhere) {
         world.suspect_another_server();
     }
-    let boot = boot_reply(request.mac, asking, &world.config.boot, world.endpoint());
+    let boot = boot_for(world, request, asking);
     let inventory = world.shelf().inventory;
     let now = world.now();
     let mut newly_full = false;

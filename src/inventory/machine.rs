@@ -6,6 +6,7 @@ use std::net::Ipv4Addr;
 use serde::Deserialize;
 
 use super::{Problem, Version};
+use crate::config::UefiLoader;
 use crate::net::Mac;
 
 /// Whether, and how often, a machine is installed.
@@ -73,6 +74,8 @@ pub struct Machine {
     pub address: Option<Ipv4Addr>,
     /// Kernel arguments behind the image's own.
     pub args: String,
+    /// What its UEFI firmware loads first, if not what `[boot]` says.
+    pub loader: Option<UefiLoader>,
 }
 
 impl Machine {
@@ -87,6 +90,7 @@ impl Machine {
             disk: DEFAULT_DISK.to_owned(),
             address: None,
             args: String::new(),
+            loader: None,
         }
     }
 }
@@ -121,6 +125,7 @@ struct Entry {
     ip: Option<Ipv4Addr>,
     #[serde(default)]
     args: String,
+    loader: Option<UefiLoader>,
 }
 
 /// Reads `machines.toml`, found at `path` on its stick. One mistake refuses the file:
@@ -189,6 +194,7 @@ impl Entry {
             disk,
             address: self.ip,
             args: self.args,
+            loader: self.loader,
         };
         Ok((macs, machine))
     }
@@ -232,6 +238,7 @@ mod tests {
             image = \"coreos/latest\"
             disk = \"/dev/vda\"
             args = \"console=ttyS0\"
+            loader = \"shim\"
         ";
         let machines = parse("machines.toml", text).unwrap();
         assert_eq!(machines.len(), 2);
@@ -239,6 +246,7 @@ mod tests {
             assert_eq!(machine.name.as_deref(), Some("node-1"));
             assert_eq!(machine.image, ImageChoice::NewestOf("coreos".to_owned()));
             assert_eq!(machine.disk, "/dev/vda");
+            assert_eq!(machine.loader, Some(UefiLoader::Shim));
         }
     }
 

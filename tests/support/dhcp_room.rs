@@ -98,6 +98,6 @@ impl Room {
 
     fn boot(&self, request: &Request) -> BootReply {
         let endpoint = Endpoint { address: self.own(), port: 8080 };
-        boot_reply(request.mac, program(request), &self.config.boot, endpoint)
+        boot_reply(request.mac, program(request), None, &self.config.boot, endpoint)
     }
 }
