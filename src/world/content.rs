@@ -4,6 +4,7 @@ use std::fs::File;
 use std::io::Read;
 use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
+use std::time::UNIX_EPOCH;
 
 use crate::boot::plan::{Media, Plan};
 use crate::boot::{grub, ipxe, pxelinux};
@@ -20,7 +21,7 @@ use super::{Shelf, World};
 pub enum Content {
     /// Made for the machine that asks, or a loader.
     Bytes(Vec<u8>),
-    /// On a stick.
+    /// On a stick, or a loader that is too large to be held for each machine.
     Media(MediaFile),
     /// Not yet: the sticks are not read.
     NotReady,
@@ -55,7 +56,7 @@ const SIGNED_LOADERS: [(&str, &str, &str); 4] = [
     ("grubaa64.efi", "/usr/lib/grub/arm64-efi-signed", "grubnetaa64.efi.signed"),
 ];
 
-/// The largest loader (Debian 12's GRUB) is four megabytes.
+/// The largest of them (ipxe-arm64.efi) is one megabyte.
 const LARGEST_LOADER: u64 = 8 * 1024 * 1024;
 
 /// Finds `name` for the machine at `asker`; `takes` is false if it only looks (HTTP HEAD).
@@ -79,6 +80,7 @@ pub fn content(world: &World, name: &Name, asker: Ipv4Addr, takes: bool) -> Cont
         Name::Other(path) if is_asked_in_vain(path) => Content::Missing,
         Name::Other(path) => loader(world, path)
             .map(Content::Bytes)
+            .or_else(|| signed_loader(world, path).map(Content::Media))
             .unwrap_or_else(|| image_file(world, &shelf, path, client)),
     }
 }
@@ -142,18 +144,25 @@ fn image_file(world: &World, shelf: &Shelf, name: &str, client: Option<Mac>) -> 
 }
 
 fn loader(world: &World, name: &str) -> Option<Vec<u8>> {
-    let configured = world.config.boot.loaders.clone();
-    let signed = SIGNED_LOADERS.iter().find(|(loader, ..)| name.eq_ignore_ascii_case(loader));
-    if let Some((known, folder, debians)) = signed {
-        let file = open_beneath(&configured, known)
-            .or_else(|_| open_beneath(Path::new(folder), debians))
-            .ok()?;
-        return read_whole(file);
-    }
     let known = LOADERS.iter().find(|loader| name.eq_ignore_ascii_case(loader))?;
+    let configured = world.config.boot.loaders.clone();
     let folders = std::iter::once(configured).chain(DEBIAN_FOLDERS.map(PathBuf::from));
     let file = folders.into_iter().find_map(|folder| open_beneath(&folder, known).ok())?;
     read_whole(file)
+}
+
+/// Read while it is sent: GRUB is some megabytes large, and a room takes it at once.
+fn signed_loader(world: &World, name: &str) -> Option<MediaFile> {
+    let is_it = |(loader, ..): &&(&str, &str, &str)| name.eq_ignore_ascii_case(loader);
+    let (known, debians_folder, debians) = SIGNED_LOADERS.iter().find(is_it)?;
+    let configured = world.config.boot.loaders.as_path();
+    let places = [(configured, *known), (Path::new(debians_folder), *debians)];
+    places.into_iter().find_map(|(folder, path)| {
+        let data = open_beneath(folder, path).ok()?.metadata().ok()?;
+        let since_1970 = data.modified().ok()?.duration_since(UNIX_EPOCH).unwrap_or_default();
+        let (size, modified) = (data.len(), since_1970.as_secs());
+        Some(MediaFile { volume: folder.into(), path: path.to_owned(), size, modified })
+    })
 }
 
 fn read_whole(file: File) -> Option<Vec<u8>> {
