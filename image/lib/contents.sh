@@ -59,6 +59,11 @@ copy_loaders() {
     install -m 0644 "$usr/PXELINUX/pxelinux.0" "$usr/ipxe/undionly.kpxe" "$usr/ipxe/ipxe.pxe" "$usr/ipxe/snponly.efi" \
         "$usr/ipxe/ipxe-amd64.efi" "$usr/ipxe/ipxe-arm64.efi" \
         "$usr"/syslinux/modules/bios/{ldlinux,chain,libcom32,libutil}.c32 "$1"
+    # shim asks for GRUB by this name, in its own folder.
+    install -m 0644 "$usr/shim/shimx64.efi.signed" "$1/shimx64.efi"
+    install -m 0644 "$usr/shim/shimaa64.efi.signed" "$1/shimaa64.efi"
+    install -m 0644 "$usr/grub/x86_64-efi-signed/grubnetx64.efi.signed" "$1/grubx64.efi"
+    install -m 0644 "$usr/grub/arm64-efi-signed/grubnetaa64.efi.signed" "$1/grubaa64.efi"
 }
 
 make_card() {
