@@ -5,6 +5,7 @@
 
 mod console;
 mod disk;
+pub mod secure;
 mod talk;
 
 pub use talk::Talk;
@@ -82,12 +83,13 @@ pub struct Parts {
     mac: String,
     only_http: bool,
     typed: Option<String>,
+    secure: bool,
 }
 
 impl Parts {
     /// With a network card and a disk, in this boot order.
     pub fn new(board: Board, mac: &str) -> Parts {
-        Parts { board, mac: mac.to_owned(), only_http: false, typed: None }
+        Parts { board, mac: mac.to_owned(), only_http: false, typed: None, secure: false }
     }
 
     /// Its setup allows HTTP boot, and no PXE.
@@ -101,6 +103,12 @@ impl Parts {
     pub fn told(mut self, line: &str) -> Parts {
         // The first key stops it; the blanks are there to be lost with it.
         self.typed = Some(format!("\r    {line}\r"));
+        self
+    }
+
+    /// Secure Boot is on, with Microsoft's keys as in a shop; its disk holds a signed system.
+    pub fn secure(mut self) -> Parts {
+        self.secure = true;
         self
     }
 
@@ -137,9 +145,14 @@ impl Parts {
         match self.board.rom() {
             None => command.args(["-device", &card]),
             Some((file, package)) => {
-                tools::need_loader(file, package);
+                if self.secure {
+                    command.args(secure::firmware(self.board));
+                } else {
+                    tools::need_loader(file, package);
+                    command.args(["-bios", file]);
+                }
                 command
-                    .args(["-bios", file, "-device", &format!("{card},romfile=")])
+                    .args(["-device", &format!("{card},romfile=")])
                     // Newer EDK2 has no network without a source of random numbers.
                     .args(["-device", "virtio-rng-pci"])
             }
@@ -150,9 +163,10 @@ impl Parts {
                 command.args(["-fw_cfg", &switch]);
             }
         }
+        let disk = if self.secure { secure::disk(self.board) } else { disk::make(self.board) };
         command
             .arg("-drive")
-            .arg(format!("if=none,id=disk,format=raw,{}", disk::make(self.board)))
+            .arg(format!("if=none,id=disk,format=raw,{disk}"))
             .args(["-device", "virtio-blk-pci,drive=disk,bootindex=1"]);
         command
     }
