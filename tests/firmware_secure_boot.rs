@@ -11,6 +11,8 @@ use net::lan::SERVER;
 use net::rival::{RIVAL, ROUTER, dnsmasq};
 use net::stick::{INITRD, KERNEL, NODE_1, STRANGER, VERSION};
 use net::{Appliance, Lan, isolated};
+use pxeberry::boot::plan::Plan;
+use pxeberry::boot::{Endpoint, grub};
 
 const SHIM_FOR_ALL: &str = "boot.uefi_loader = \"shim\"";
 
@@ -154,5 +156,24 @@ fn a_kernel_whose_signature_is_not_right_is_refused_and_asked_for_again() {
         let files = &talk.asked()[secure::questions(7, "x64", SERVER).len()..];
         let [by_http, by_tftp] = [kernel("GET /boot/"), kernel("TFTP /")];
         assert_eq!(files, [&*by_http, &by_tftp, &by_http, &by_tftp]);
+    });
+}
+
+#[test]
+fn a_machine_that_was_asked_to_wait_comes_back_for_its_configuration() {
+    isolated(|lan| {
+        let appliance = Appliance::new("server", &format!("{}\n{SHIM_FOR_ALL}", secure::loaders()));
+        let stick = appliance.sample_stick();
+        // What it is given while the sticks are read, at the place where it asks first.
+        let endpoint = Endpoint { address: SERVER, port: 8080 };
+        let wait = grub::config(STRANGER.parse().ok(), &Plan::Wait, endpoint);
+        stick.write("tftp/grub/grub.cfg", wait);
+        let _server = appliance.serves();
+        let pc = Parts::new(Board::EfiX64, STRANGER).secure().starts(&lan);
+        pc.console.wait_for("pxeberry: starting, one moment");
+        pc.console.wait_for(TOLD_TO_BOOT_ITS_DISK);
+        pc.console.wait_for(DISK_RUNS);
+        let again = "TFTP /grub/grub.cfg-01-52-54-00-00-00-99";
+        assert_eq!(pc.talk().asked().last(), Some(&again));
     });
 }
