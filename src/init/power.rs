@@ -33,9 +33,9 @@ pub const CHILDREN_STOP: Duration = Duration::from_secs(5);
 /// A killed process ends at once unless the kernel holds it; then nothing more helps.
 pub const CHILDREN_DIE: Duration = Duration::from_secs(1);
 
-/// The panel shows "shutting down" at least once as a whole, 3 s, and then "safe to unplug",
+/// The panel shows "shutting down" at least twice as a whole, 6 s, and then "safe to unplug",
 /// 4 s; the rest is for a slow board.
-pub const GOODBYE: Duration = Duration::from_secs(10);
+pub const GOODBYE: Duration = Duration::from_secs(13);
 
 /// Where a restart itself fails, it is tried again this often; the watchdog is the last way.
 const RETRY: Duration = Duration::from_secs(5);

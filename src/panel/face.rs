@@ -9,8 +9,9 @@ use super::display::Display;
 use super::health::Health;
 use super::pattern::{self, Leds, State};
 
-/// The shutting-down pattern is shown at least once as a whole, even if all is closed at once.
-const SHORTEST_SHUTDOWN: Duration = Duration::from_secs(3);
+/// The shutting-down pattern is shown twice as a whole, even if all is closed at once: who
+/// looks up late sees it, too. With "safe to unplug" it is less than PID 1 waits.
+const SHORTEST_SHUTDOWN: Duration = Duration::from_secs(6);
 
 /// PID 1 needs seconds. After this it will not come any more, and the truth is shown again.
 const LONGEST_SHUTDOWN: Duration = Duration::from_secs(60);
@@ -232,7 +233,7 @@ mod tests {
         assert_eq!(bench.run(State::Ready, true, 20).leds, Leds::ALL);
         let closed = Input { disks_closed: true, ..Input::default() };
         while bench.step(closed).shown == State::ShuttingDown {}
-        assert_eq!(bench.now - began, Duration::from_secs(3));
+        assert_eq!(bench.now - began, Duration::from_secs(6));
         assert_eq!(bench.step(closed).shown, State::SafeToUnplug);
     }
 
@@ -249,7 +250,7 @@ mod tests {
     fn safe_to_unplug_is_shown_as_a_whole_and_then_the_panel_may_end() {
         let mut bench = Bench::new();
         bench.face.go_down(Duration::ZERO);
-        bench.run(State::Ready, false, 5000);
+        bench.run(State::Ready, false, 7000);
         assert!(!bench.face.has_said_goodbye(bench.now));
         let closed = Input { disks_closed: true, ..Input::default() };
         let began = bench.now + Duration::from_millis(20);
