@@ -162,3 +162,20 @@ fn one_machine_keeps_its_address_from_firmware_to_installed_system() {
         assert_eq!([ipxe, in_memory, installed], [rom; 3]);
     });
 }
+
+#[test]
+fn only_who_has_an_address_can_look_for_a_boot_server_and_everybody_else_gets_one() {
+    isolated(|lan| {
+        let _server = Appliance::server().starts();
+        let machine = lan.machine(MAC);
+        let item = (43, vec![71, 4, 0, 0, 0, 0, 255]);
+        let options = [Firmware::Bios.options(), vec![item]].concat();
+        let ack = machine.leases(&options);
+        machine.use_address(ack.yiaddr);
+        let ask = Ask::new(Kind::Inform, machine.mac).from(ack.yiaddr).with(&options);
+        let answer = machine.port.ask(&ask).expect("no answer for the boot server's item");
+        assert_eq!((answer.kind, answer.file.as_str()), (Some(Kind::Ack), "undionly.kpxe"));
+        let vendor = answer.option(43).unwrap();
+        assert!(vendor.windows(6).any(|part| part == [71, 4, 0, 0, 0, 0]), "{vendor:?}");
+    });
+}

@@ -34,13 +34,20 @@ pub fn answer(world: &World, request: &Request, door: Door, touched: &mut Vec<To
     }
     match role {
         // Firmware that looks for a boot server: no address is asked for (PXE 2.1 §2.2.1).
-        Role::Server | Role::Proxy(_) if request.boot_item.is_some() => {
+        Role::Server | Role::Proxy(_) if looks_for_boot_server(request) => {
             Answer { reply: boot_server(world, request, door), probe: None }
         }
         Role::Server if world.gives_addresses() => as_server(world, request, asking, touched),
         Role::Proxy(_) => Answer { reply: as_proxy(world, request, asking, door), probe: None },
         Role::Probing | Role::Server | Role::Silent(_) => Answer::default(),
     }
+}
+
+/// From the address that it has (PXE 2.1 table 2-1, note 3). In any other message the item
+/// means nothing, and must not keep a machine from its address.
+fn looks_for_boot_server(request: &Request) -> bool {
+    let asks = matches!(request.kind, Kind::Request | Kind::Inform);
+    asks && request.boot_item.is_some() && !request.ciaddr.is_unspecified()
 }
 
 /// Whether a machine is answered now, if it is one of those that we answer.
