@@ -4,22 +4,22 @@
 # Unpacks the packages beside each other; their maintainer scripts never run.
 unpack_packages() {
     local file
-    rm -rf "$work/root"
+    rm -rf "$unpacked"
     mkdir -p "$work/root.new/usr/lib"
     # Where depmod looks for modules depends on its version.
     ln -s usr/lib "$work/root.new/lib"
     package_files image | while read -r file; do
         dpkg-deb -x "$file" "$work/root.new"
     done
-    mv "$work/root.new" "$work/root"
-    depmod -b "$work/root" "$(kernel_release)"
-    grep -qx 'CONFIG_RD_ZSTD=y' "$work/root/lib/modules/$(kernel_release)/config" \
+    mv "$work/root.new" "$unpacked"
+    depmod -b "$unpacked" "$(kernel_release)"
+    grep -qx 'CONFIG_RD_ZSTD=y' "$unpacked/lib/modules/$(kernel_release)/config" \
         || die "this kernel cannot unpack a zstd initramfs: choose another one in image/packages.toml"
     printf 'Linux %s\n' "$(kernel_release)"
 }
 
 kernel_release() {
-    local folders=("$work"/root/lib/modules/*/)
+    local folders=("$unpacked"/lib/modules/*/)
     basename "${folders[0]}"
 }
 
@@ -28,7 +28,7 @@ version() {
 }
 
 choose_modules() {
-    python3 "$repo/image/lib/modules.py" "$work/root" "$release" "$repo/board" "$repo/image/modules.toml" \
+    python3 "$repo/image/lib/modules.py" "$unpacked" "$release" "$repo/board" "$repo/image/modules.toml" \
         "$work/modules"
     mv "$work/modules/report.json" "$work/modules.json"
 }
@@ -55,7 +55,7 @@ pack_initramfs() {
 
 # What the machines that network-boot are given first.
 copy_loaders() {
-    local usr="$work/root/usr/lib"
+    local usr="$unpacked/usr/lib"
     install -m 0644 "$usr/PXELINUX/pxelinux.0" "$usr/ipxe/undionly.kpxe" "$usr/ipxe/ipxe.pxe" "$usr/ipxe/snponly.efi" \
         "$usr/ipxe/ipxe-amd64.efi" "$usr/ipxe/ipxe-arm64.efi" \
         "$usr"/syslinux/modules/bios/{ldlinux,chain,libcom32,libutil}.c32 "$1"
@@ -78,13 +78,13 @@ make_boot_partition() {
     local files="$work/boot"
     rm -rf "$files" "$work/boot.fat"
     mkdir -p "$files"
-    install -m 0644 "$work/root/lib/modules/$release/vmlinuz" "$work/initrd.img" "$files"
+    install -m 0644 "$unpacked/lib/modules/$release/vmlinuz" "$work/initrd.img" "$files"
     copy_board_files "$files"
     install -m 0644 "$repo/board/config.txt" "$repo/board/cmdline.txt" "$files"
     # Read and edited on Windows as well.
     sed 's/$/\r/' "$repo/board/pxeberry.toml" >"$files/pxeberry.toml"
     sed 's/$/\r/' "$repo/board/README.txt" >"$files/README.txt"
-    install -m 0644 "$work/root/usr/share/doc/raspi-firmware/copyright" "$files/LICENCE.broadcom"
+    install -m 0644 "$unpacked/usr/share/doc/raspi-firmware/copyright" "$files/LICENCE.broadcom"
     python3 -c 'import json, sys
 for p in json.load(open(sys.argv[1]))["packages"]:
     print(p["name"], p["version"], p["arch"], p["sha256"], end="\r\n")' "$work/packages/image.json" >"$files/PACKAGES.txt"
@@ -110,8 +110,8 @@ for path in sys.argv[1:]:
         for name in board.get(key, []):
             print(key, name)
 PYTHON
-        folder="$work/root/usr/lib/raspi-firmware"
-        [[ $key == dtb ]] && folder="$work/root/usr/lib/linux-image-$release/broadcom"
+        folder="$unpacked/usr/lib/raspi-firmware"
+        [[ $key == dtb ]] && folder="$unpacked/usr/lib/linux-image-$release/broadcom"
         install -m 0644 "$folder/$file" "$1"
     done
 }
