@@ -16,6 +16,7 @@ use rustix::process::{WaitOptions, wait};
 
 use super::clock::Clock;
 use super::network::{Network, News as NetworkNews};
+use super::nobody::Nobody;
 use super::power::{self, End};
 use super::process::Process;
 use super::safe_mode::{self, Question};
@@ -80,6 +81,7 @@ pub struct Appliance {
     listeners: Vec<Listener>,
     serve: Process,
     panel: Process,
+    nobody: Nobody,
     held_at_power_on: Question,
     safe_mode: safe_mode::Stage,
     ending: Option<Ending>,
@@ -114,6 +116,7 @@ impl Appliance {
             listeners: Vec::new(),
             serve: Process::serve(),
             panel: Process::panel(),
+            nobody: Nobody::default(),
             held_at_power_on: Question::default(),
             safe_mode: safe_mode::Stage::Off,
             ending: None,
@@ -174,7 +177,12 @@ impl Appliance {
     fn reap(&mut self, now: Instant) {
         while let Ok(Some((pid, status))) = wait(WaitOptions::NOHANG) {
             self.serve.ended(pid, status, now);
-            self.panel.ended(pid, status, now);
+            if self.panel.ended(pid, status, now)
+                && let Some(settings) = &self.settings
+            {
+                let for_good = self.ending.is_some();
+                self.nobody.drives(settings.config.panel, for_good, now);
+            }
         }
     }
 
@@ -317,7 +325,8 @@ impl Appliance {
             info!("serve works, {:.2} s after PID 1", since());
         }
         // The panel second, and after the late modules: it is not what clients wait for.
-        let its_turn = self.start.late.is_empty() && !self.held_at_power_on.is_open();
+        let pins_are_free = !self.held_at_power_on.is_open() && !self.nobody.is_busy(now);
+        let its_turn = self.start.late.is_empty() && pins_are_free;
         if its_turn && self.panel.advance(&[], now) {
             info!("panel started, {:.2} s after PID 1", since());
         }
@@ -352,7 +361,7 @@ impl Appliance {
                 false
             }
             Stage::Servers => false,
-            Stage::Panel => over || !self.panel.is_running(),
+            Stage::Panel => over || !(self.panel.is_running() || self.nobody.is_busy(now)),
         }
     }
 
@@ -381,7 +390,7 @@ impl Appliance {
         let mut doors = vec![PollFd::new(&self.start.signals, PollFlags::IN)];
         let others = self.start.uevents.iter().map(AsFd::as_fd);
         let others = others.chain(self.serve.waiting()).chain(self.disks.waiting());
-        let others = others.chain(self.held_at_power_on.waiting());
+        let others = others.chain(self.held_at_power_on.waiting()).chain(self.nobody.waiting());
         doors.extend(others.map(|fd| PollFd::from_borrowed_fd(fd, PollFlags::IN)));
         // An error is a signal that came: the next turn looks at it.
         let _ = poll(&mut doors, Some(&timespec(self.patience(now))));

@@ -16,6 +16,7 @@ mod helper;
 mod modules;
 mod mount;
 mod network;
+mod nobody;
 mod power;
 mod process;
 mod release;

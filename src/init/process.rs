@@ -14,7 +14,7 @@ use rustix::process::{Pid, Signal, WaitStatus, kill_process, kill_process_group}
 
 use super::power;
 use super::spawn::{self, Order};
-use super::supervise::{Action, Child, Rules, SILENCE};
+use super::supervise::{Action, Child, PANEL_SILENCE, Rules, SERVERS_SILENCE};
 use crate::net::listen::Listener;
 
 /// One child of PID 1.
@@ -35,12 +35,12 @@ pub struct Process {
 impl Process {
     /// `pxeberry serve`: has to show that it lives, and never ends by itself.
     pub fn serve() -> Process {
-        Process::new("serve", Rules { heartbeat: true, may_finish: false })
+        Process::new("serve", Rules { silence: Some(SERVERS_SILENCE), may_finish: false })
     }
 
     /// `pxeberry panel`: has to show that it lives, too, or its LEDs would stand still.
     pub fn panel() -> Process {
-        Process::new("panel", Rules { heartbeat: true, may_finish: true })
+        Process::new("panel", Rules { silence: Some(PANEL_SILENCE), may_finish: true })
     }
 
     fn new(name: &'static str, rules: Rules) -> Process {
@@ -73,7 +73,7 @@ impl Process {
             Some(Action::Start) if self.pid.is_some() => false,
             Some(Action::Start) => self.start(listeners, now),
             Some(Action::Kill) => {
-                let silence = SILENCE.as_secs();
+                let silence = self.rules.silence.map_or(0, |silence| silence.as_secs());
                 error!("{} has not shown a sign of life for {silence} s: killed", self.name);
                 self.kill();
                 false
@@ -148,10 +148,11 @@ impl Process {
         }
     }
 
-    /// A process has ended; if it was this one, it is started again when it is time.
-    pub fn ended(&mut self, pid: Pid, status: WaitStatus, now: Instant) {
+    /// A process has ended; if it was this one, it is started again when it is time. Says
+    /// whether it was this one, and fell over what it was doing.
+    pub fn ended(&mut self, pid: Pid, status: WaitStatus, now: Instant) -> bool {
         if self.pid != Some(pid) {
-            return;
+            return false;
         }
         self.forget();
         let success = status.exit_status() == Some(0);
@@ -162,6 +163,7 @@ impl Process {
             }
             None => info!("{} {}", self.name, describe(status)),
         }
+        !success
     }
 
     fn start(&mut self, listeners: &[Listener], now: Instant) -> bool {
@@ -180,7 +182,7 @@ impl Process {
     }
 
     fn try_start(&mut self, listeners: &[Listener]) -> io::Result<()> {
-        let beats = self.rules.heartbeat;
+        let beats = self.rules.silence.is_some();
         let pipe =
             beats.then(|| pipe_with(PipeFlags::CLOEXEC | PipeFlags::NONBLOCK)).transpose()?;
         let (ours, theirs): (Option<OwnedFd>, Option<OwnedFd>) = pipe.unzip();

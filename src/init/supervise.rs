@@ -16,8 +16,12 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 /// A child that ran this long had not failed at its start.
 const STABLE: Duration = Duration::from_secs(30);
 
-/// Without a heartbeat for this long a child hangs (it sends one a second).
-pub const SILENCE: Duration = Duration::from_secs(10);
+/// Without a heartbeat for this long the servers hang (one comes every second): a stick that
+/// hangs in the kernel may hold them up for some seconds, and a restart helps nobody then.
+pub const SERVERS_SILENCE: Duration = Duration::from_secs(10);
+
+/// The panel waits for nothing, and while it hangs its LEDs say what held before.
+pub const PANEL_SILENCE: Duration = Duration::from_secs(3);
 
 /// What the loop is to do now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,8 +35,8 @@ pub enum Action {
 /// How a child is looked after.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Rules {
-    /// Whether it has to send heartbeats.
-    pub heartbeat: bool,
+    /// After this time without a heartbeat it hangs; none: it sends none.
+    pub silence: Option<Duration>,
     /// Whether an end without an error means that there is nothing to do for it here.
     pub may_finish: bool,
 }
@@ -70,7 +74,9 @@ impl Child {
     pub fn due(&mut self, now: Instant) -> Option<Action> {
         match self.state {
             State::Waiting { until } if now >= until => Some(Action::Start),
-            State::Running { since, heard } if self.rules.heartbeat && now >= heard + SILENCE => {
+            State::Running { since, heard }
+                if self.rules.silence.is_some_and(|silence| now >= heard + silence) =>
+            {
                 self.state = State::Killed { since };
                 Some(Action::Kill)
             }
@@ -82,7 +88,7 @@ impl Child {
     pub fn next(&self) -> Option<Instant> {
         match self.state {
             State::Waiting { until } => Some(until),
-            State::Running { heard, .. } if self.rules.heartbeat => Some(heard + SILENCE),
+            State::Running { heard, .. } => self.rules.silence.map(|silence| heard + silence),
             _ => None,
         }
     }
@@ -128,8 +134,8 @@ impl Child {
 mod tests {
     use super::*;
 
-    const SERVE: Rules = Rules { heartbeat: true, may_finish: false };
-    const PANEL: Rules = Rules { heartbeat: false, may_finish: true };
+    const SERVE: Rules = Rules { silence: Some(SERVERS_SILENCE), may_finish: false };
+    const PANEL: Rules = Rules { silence: None, may_finish: true };
 
     fn seconds(count: u64) -> Duration {
         Duration::from_secs(count)

@@ -12,6 +12,7 @@ pub mod client;
 pub mod display;
 pub mod early;
 pub mod face;
+pub mod fallen;
 pub mod health;
 mod link;
 pub mod model;

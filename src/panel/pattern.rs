@@ -96,6 +96,9 @@ impl State {
 impl Leds {
     /// All dark.
     pub const OFF: Leds = Leds { red: false, amber: false, green: false };
+    /// Left behind for a panel that fell: no pattern is steady, so this says that nobody
+    /// drives them.
+    pub const NOBODY: Leds = Leds { red: true, amber: false, green: false };
     /// All lit.
     pub const ALL: Leds = Leds { red: true, amber: true, green: true };
 

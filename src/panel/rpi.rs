@@ -39,6 +39,19 @@ impl Registers {
     }
 }
 
+/// Sets the LEDs and leaves them so, also after this process has ended. Fails as
+/// [`Registers::open`] does.
+pub fn leave(panel: &Panel, leds: Leds) -> Result<(), BoardError> {
+    let gpio = Gpio::new().map_err(BoardError::Registers)?;
+    let pins = [(panel.red, leds.red), (panel.amber, leds.amber), (panel.green, leds.green)];
+    for (number, lit) in pins {
+        let pin = gpio.get(number).map_err(BoardError::Registers)?;
+        let mut pin = if lit { pin.into_output_high() } else { pin.into_output_low() };
+        pin.set_reset_on_drop(false);
+    }
+    Ok(())
+}
+
 /// The button alone: whether it is down. Fails as [`Registers::open`] does.
 pub fn button_alone(panel: &Panel) -> Result<impl Fn() -> bool + use<>, BoardError> {
     let gpio = Gpio::new().map_err(BoardError::Registers)?;

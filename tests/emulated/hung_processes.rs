@@ -21,6 +21,17 @@ const SETTINGS: &str = "mode = \"server\"\n";
 /// From the moment that the servers stop to the fault on the LEDs.
 const FAULT_SHOWN: Duration = Duration::from_secs(2);
 
+/// From the moment that the panel hangs to red LEDs: three seconds without a heartbeat, of
+/// which there is one a second.
+const HANG_SHOWN: Duration = Duration::from_secs(4);
+
+/// From its fall to red LEDs.
+const FALL_SHOWN: Duration = Duration::from_millis(200);
+
+/// How long PID 1 waits after the second fall in half a minute, the third and the fourth.
+const PAUSES: [Duration; 3] =
+    [Duration::from_millis(400), Duration::from_millis(800), Duration::from_millis(1600)];
+
 /// What the emulator may lose to a busy host in that time, and the line that tells when they
 /// stopped on its way to us.
 const LOST: Duration = Duration::from_millis(400);
@@ -47,7 +58,8 @@ fn a_hung_server_and_a_hung_panel_are_told_apart_and_started_anew() -> Result<()
     a_press_finds_what_was_added_to_the_stick(&workshop, &mut appliance, &stick)?;
     the_servers_hang(&mut appliance)?;
     the_panel_is_small(&mut appliance)?;
-    the_panel_hangs(&mut appliance, &lan)
+    the_panel_hangs(&mut appliance, &lan)?;
+    the_panel_falls_again_and_again(&mut appliance)
 }
 
 fn the_button_was_held_at_power_on(appliance: &Appliance) -> Result<()> {
@@ -98,13 +110,35 @@ fn the_servers_hang(appliance: &mut Appliance) -> Result<()> {
 
 fn the_panel_hangs(appliance: &mut Appliance, lan: &Lan) -> Result<()> {
     let servers = starts(appliance, "serve");
-    tell(appliance, "STOP panel", "hands: panel is stopped")?;
+    let stopped = tell(appliance, "STOP panel", "hands: panel is stopped")?;
     let (_, port) = lan.own_port()?;
     Asker::start(port)?.first_offer(STAGE)?;
-    appliance.console.wait_for("panel has not shown a sign of life for 10 s: killed", STAGE)?;
+    let shown = appliance.pins.wait_for_levels(Leds::NOBODY, stopped, STAGE)? - stopped;
+    println!("LEDs that nobody drives are red {:.1} s after the panel hung", shown.as_secs_f32());
+    appliance.console.wait_for("panel has not shown a sign of life for 3 s: killed", STAGE)?;
     appliance.console.wait_for("pxeberry: panel started", STAGE)?;
     appliance.pins.wait_for(State::Ready, STAGE)?;
     assert_eq!(starts(appliance, "serve"), servers, "the servers were started again, too");
+    assert!(shown <= HANG_SHOWN + LOST, "red after {shown:?}, not {HANG_SHOWN:?}");
+    Ok(())
+}
+
+/// Each time it is started again a little later, and its LEDs do not lie in between.
+fn the_panel_falls_again_and_again(appliance: &mut Appliance) -> Result<()> {
+    for pause in PAUSES {
+        let asked = Instant::now();
+        let killed = tell(appliance, "KILL panel", "hands: panel is killed")?;
+        let red = appliance.pins.wait_for_levels(Leds::NOBODY, asked, STAGE)?;
+        // The word of the hand may come after what it did.
+        let shown = red.saturating_duration_since(killed);
+        println!("LEDs that nobody drives are red {} ms after the panel fell", shown.as_millis());
+        // Until the next panel starts they stay so; its first state is another colour.
+        appliance.pins.wait_for_steady(Leds::NOBODY, pause.saturating_sub(LOST), STAGE)?;
+        assert!(appliance.pins.own_is_lit(), "the board's own LED is dark");
+        appliance.console.wait_for("pxeberry: panel started", STAGE)?;
+        appliance.pins.wait_for(State::Ready, STAGE)?;
+        assert!(shown <= FALL_SHOWN + LOST, "red after {shown:?}, not {FALL_SHOWN:?}");
+    }
     Ok(())
 }
 

@@ -40,14 +40,17 @@ fn the_leds_tell_a_boxs_day_from_power_on_to_safe_to_unplug() -> Result<()> {
         .image(FileSystem::Fat32)?;
     let card = Card::with_settings(&workshop, SETTINGS)?;
     let mut appliance = Appliance::start(&workshop, &lan, &card, None)?;
-    appliance.pins.wait_for(State::NoStick, APPLIANCE_START)?;
+    let no_stick = appliance.pins.wait_for(State::NoStick, APPLIANCE_START)?;
+    // The board's own LED alone tells it too.
+    appliance.pins.wait_for_own(State::NoStick, no_stick, STAGE)?;
     let chosen = "LEDs on GPIO 9, 10, 11 and button on GPIO 5, through rppal";
     assert_eq!(appliance.console.lines_with(chosen).len(), 1, "{}", appliance.console.tail());
 
     appliance.plug(&stick)?;
     appliance.pins.wait_for(State::Scanning, STAGE)?;
     appliance.console.wait_for("1 stick read: 1 image, 1 machine", STAGE)?;
-    appliance.pins.wait_for(State::Ready, STAGE)?;
+    let ready = appliance.pins.wait_for(State::Ready, STAGE)?;
+    appliance.pins.wait_for_own(State::Ready, ready, STAGE)?;
 
     let disk = workshop.empty_disk("node-3.img")?;
     let parts = PcParts { name: "node-3", mac: BY_HAND, nic: Nic::Virtio, disk, boot_order: "cn" };
@@ -97,5 +100,7 @@ fn holding_the_button_switches_off(appliance: &Appliance) -> Result<()> {
     let safe = appliance.pins.wait_for_last(State::SafeToUnplug, STAGE)?;
     assert!(safe >= closed, "\"safe to unplug\" {:?} before it was", closed - safe);
     appliance.console.wait_for("pxeberry: powering off", STAGE)?;
-    appliance.pins.wait_for_dark(Duration::from_secs(1), STAGE)
+    appliance.pins.wait_for_steady(Leds::OFF, Duration::from_secs(1), STAGE)?;
+    assert!(!appliance.pins.own_is_lit(), "the board's own LED is still lit");
+    Ok(())
 }

@@ -14,7 +14,7 @@ use super::bystander;
 use super::console::{Console, Line};
 use super::failure::{Failure, Result};
 use super::lan::{Lan, Port};
-use super::pins::Pins;
+use super::pins::{OWN_LED_PIN, Pins};
 use super::process::{OtherEnd, Process, character_device};
 use super::qmp::Qmp;
 use super::stick::quoted;
@@ -125,6 +125,7 @@ impl Appliance {
         emulation: Emulation,
     ) -> Result<Appliance> {
         let mut command = Command::new("qemu-system-aarch64");
+        move_own_led(&boot.dtb)?;
         board(&mut command, card, boot, emulation);
         let plug = Plug::new(&mut command, lan, emulation)?;
         if let Some(image) = stick {
@@ -168,6 +169,14 @@ impl Appliance {
     pub fn pull(&mut self, name: &str) -> Result<()> {
         self.qmp.execute("device_del", json!({ "id": name }))
     }
+}
+
+/// Puts the board's own LED on a pin that can be looked at.
+fn move_own_led(dtb: &str) -> Result<()> {
+    let chip = run(Command::new("fdtget").args([dtb, "/soc/gpio@7e200000", "phandle"]))?;
+    let pin = OWN_LED_PIN.to_string();
+    let led = [dtb, "/leds/led-act", "gpios", chip.trim(), &pin, "0"];
+    run(Command::new("fdtput").args(["-t", "i"]).args(led)).map(drop)
 }
 
 /// The board with its card.

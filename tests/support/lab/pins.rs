@@ -10,7 +10,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use pxeberry::panel::pattern::{Leds, State};
+use pxeberry::panel::pattern::{Leds, State, table};
 
 use super::failure::{Failure, Result};
 use super::process::{OtherEnd, character_device};
@@ -25,6 +25,13 @@ const RED: u32 = 1 << 9;
 const AMBER: u32 = 1 << 10;
 const GREEN: u32 = 1 << 11;
 const BUTTON: u32 = 1 << 5;
+
+/// The board's own LED, where [`OWN_LED_PIN`] puts it.
+const OWN_LED: u32 = 1 << OWN_LED_PIN;
+
+/// A real Pi 3 has its own LED on a chip that the firmware drives, which is not emulated. In
+/// the emulated one it is on this pin, which the header does not have.
+pub const OWN_LED_PIN: u32 = 29;
 
 /// A quarter of the panel's own tick.
 const LOOK_EVERY: Duration = Duration::from_millis(5);
@@ -47,6 +54,8 @@ struct History {
     runs: Vec<Run>,
     /// What was waited for lies before this run.
     cursor: usize,
+    /// Since when the board's own LED was lit or not.
+    own: Vec<(bool, Instant)>,
     ended: bool,
 }
 
@@ -94,6 +103,29 @@ impl Pins {
         self.wait(state.name(), limit, |runs| rhythm::find_last(runs, state))
     }
 
+    /// Waits until the board's own LED has shown the rhythm of `state` after `since`.
+    pub fn wait_for_own(&self, state: State, since: Instant, limit: Duration) -> Result<()> {
+        let leds = table().iter().find(|entry| entry.state == state).map(|entry| entry.leds);
+        let lit = |lit| leds.filter(|_| lit).unwrap_or(Leds::OFF);
+        let deadline = Instant::now() + limit;
+        let mut history = locked(&self.seen.history);
+        loop {
+            let own = history.own.iter().filter(|(_, began)| *began >= since);
+            let runs: Vec<Run> =
+                own.map(|(on, since)| Run { leds: lit(*on), since: *since }).collect();
+            if rhythm::find(&runs, state).is_some() {
+                return Ok(());
+            }
+            let left = deadline.saturating_duration_since(Instant::now());
+            if left.is_zero() || history.ended {
+                let told = rhythm::told(&runs);
+                return Err(Failure::new(format!("the own LED: not {}: {told}", state.name())));
+            }
+            let woken = self.seen.news.wait_timeout(history, left);
+            history = woken.unwrap_or_else(PoisonError::into_inner).0;
+        }
+    }
+
     /// Waits until these LEDs are lit, all at once, after `since`, and returns when.
     pub fn wait_for_levels(&self, leds: Leds, since: Instant, limit: Duration) -> Result<Instant> {
         let what = format!("{{{}}}", leds.names());
@@ -109,12 +141,18 @@ impl Pins {
         history.runs.last().map(|run| (run.since.elapsed(), run.leds))
     }
 
-    /// Waits until all LEDs have been dark for this long.
-    pub fn wait_for_dark(&self, at_least: Duration, limit: Duration) -> Result<()> {
+    /// Whether the board's own LED is lit.
+    pub fn own_is_lit(&self) -> bool {
+        locked(&self.seen.history).own.last().is_some_and(|(lit, _)| *lit)
+    }
+
+    /// Waits until the LEDs have been like this, without a change, for so long.
+    pub fn wait_for_steady(&self, leds: Leds, at_least: Duration, limit: Duration) -> Result<()> {
         let deadline = Instant::now() + limit;
-        while !self.unchanged().is_some_and(|(time, leds)| leds == Leds::OFF && time >= at_least) {
+        while !self.unchanged().is_some_and(|(time, lit)| lit == leds && time >= at_least) {
             if Instant::now() >= deadline {
-                return Err(self.missed("dark", limit));
+                let what = format!("steadily {{{}}}", leds.names());
+                return Err(self.missed(&what, limit));
             }
             // That nothing changes makes no event.
             thread::sleep(LOOK_EVERY);
@@ -171,10 +209,14 @@ impl Pins {
 
 /// Looks until the emulator has ended.
 fn watch(line: &Mutex<Line>, seen: &Seen) {
-    while let Ok(leds) = look(line, seen) {
+    while let Ok((leds, own)) = look(line, seen) {
         let mut history = locked(&seen.history);
         if history.runs.last().is_none_or(|run| run.leds != leds) {
             history.runs.push(Run { leds, since: Instant::now() });
+            seen.news.notify_all();
+        }
+        if history.own.last().is_none_or(|(lit, _)| *lit != own) {
+            history.own.push((own, Instant::now()));
             seen.news.notify_all();
         }
         drop(history);
@@ -185,11 +227,11 @@ fn watch(line: &Mutex<Line>, seen: &Seen) {
 }
 
 /// The panel sets one LED after the other: what differs from before is looked at once more.
-fn look(line: &Mutex<Line>, seen: &Seen) -> Result<Leds> {
+fn look(line: &Mutex<Line>, seen: &Seen) -> Result<(Leds, bool)> {
     let before = locked(&seen.history).runs.last().map(|run| run.leds);
-    let leds = locked(line).leds()?;
-    if before == Some(leds) {
-        return Ok(leds);
+    let now = locked(line).leds()?;
+    if before == Some(now.0) {
+        return Ok(now);
     }
     thread::sleep(LOOK_EVERY / 5);
     locked(line).leds()
@@ -202,14 +244,16 @@ struct Line {
 }
 
 impl Line {
-    fn leds(&mut self) -> Result<Leds> {
+    /// Those of the header, and the board's own.
+    fn leds(&mut self) -> Result<(Leds, bool)> {
         let answer = self.ask(&format!("readl {LEVELS:#x}"))?;
         let number = answer.trim().strip_prefix("OK 0x").map(|hex| u32::from_str_radix(hex, 16));
         let Some(Ok(levels)) = number else {
             return Err(Failure::new(format!("pins: no number: {answer:?}")));
         };
         let lit = |bit| levels & bit != 0;
-        Ok(Leds { red: lit(RED), amber: lit(AMBER), green: lit(GREEN) })
+        let leds = Leds { red: lit(RED), amber: lit(AMBER), green: lit(GREEN) };
+        Ok((leds, lit(OWN_LED)))
     }
 
     fn ask(&mut self, request: &str) -> Result<String> {
