@@ -10,11 +10,12 @@ pub const HELP: &str = "\
 pxeberry: network-installs a room of machines
 
   pxeberry serve --config FILE [--interface NAME] [--set-address] [--mounted-sticks]
-                                                    DHCP, TFTP and HTTP, on any Linux;
+                 [--own-user]                       DHCP, TFTP and HTTP, on any Linux;
                                                     --set-address gives the interface its
                                                     address while this is the DHCP server;
                                                     --mounted-sticks takes a folder for a
-                                                    stick only while one is mounted on it
+                                                    stick only while one is mounted on it;
+                                                    --own-user goes on without root's rights
   pxeberry panel --config FILE                      LEDs and button
   pxeberry check DIR                                read a stick and say what it would serve
   pxeberry status [--socket PATH]                   what a running server does and sees
@@ -41,6 +42,8 @@ pub enum Command {
         set_address: bool,
         /// Whether only a folder that something is mounted on is a stick.
         mounted_sticks: bool,
+        /// Whether they go on as a user of their own.
+        own_user: bool,
     },
     /// LEDs and button.
     Panel {
@@ -86,12 +89,13 @@ pub fn parse(pid: u32, arguments: Vec<OsString>) -> Result<Command, String> {
     }
     match first.as_str() {
         "serve" => {
-            let ([config, interface], [set_address, mounted_sticks]) = words.options_and_flags(
-                ["--config", "--interface"],
-                ["--set-address", "--mounted-sticks"],
-            )?;
+            let ([config, interface], [set_address, mounted_sticks, own_user]) = words
+                .options_and_flags(
+                    ["--config", "--interface"],
+                    ["--set-address", "--mounted-sticks", "--own-user"],
+                )?;
             let config = config.map(PathBuf::from);
-            Ok(Command::Serve { config, interface, set_address, mounted_sticks })
+            Ok(Command::Serve { config, interface, set_address, mounted_sticks, own_user })
         }
         "panel" => {
             let [config] = words.options(["--config"])?;
@@ -187,6 +191,7 @@ mod tests {
             interface: Some("eth1".to_owned()),
             set_address: true,
             mounted_sticks: true,
+            own_user: false,
         };
         let line = "serve --mounted-sticks --interface eth1 --set-address --config a.toml";
         assert_eq!(parsed(2, line), Ok(expected));

@@ -6,6 +6,7 @@
 pub mod boot;
 pub mod cli;
 pub mod config;
+pub mod confine;
 pub mod control;
 pub mod dhcp;
 pub mod fleet;

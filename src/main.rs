@@ -23,11 +23,11 @@ fn main() -> ExitCode {
 fn run(command: Command) -> Result<ExitCode, String> {
     match command {
         Command::Init => return Ok(init::run()),
-        Command::Serve { config, interface, set_address, mounted_sticks } => {
+        Command::Serve { config, interface, set_address, mounted_sticks, own_user } => {
             logging::start();
             let mut config = load(config.as_deref())?;
             config.interface = interface.or(config.interface);
-            return Ok(serve::run(config, Owned { set_address, mounted_sticks }));
+            return Ok(serve::run(config, Owned { set_address, mounted_sticks, own_user }));
         }
         Command::Panel { config } => {
             logging::start();

@@ -76,7 +76,7 @@ const IO: &[&str] = &[
 
 /// Folders from the ground up: each may use those before it, never one behind it.
 const LAYERS: [&[&str]; 6] = [
-    &["net", "config", "heartbeat", "logging", "cli"],
+    &["net", "config", "confine", "heartbeat", "logging", "cli"],
     &[
         "dhcp/decide",
         "dhcp/early",

@@ -6,6 +6,7 @@ use std::time::Duration;
 use serde::Serialize;
 
 use crate::boot::plan::Media;
+use crate::confine::{self, Confinement};
 use crate::dhcp::shape::Talk;
 use crate::fleet::life::Phase;
 use crate::inventory::Problem;
@@ -28,6 +29,8 @@ pub struct Status {
     pub conditions: Vec<State>,
     /// Resident memory of the servers, in KiB.
     pub memory_kib: u64,
+    /// What the servers have given up.
+    pub confinement: Confinement,
     /// Where we serve.
     pub interface: Interface,
     /// What we are to the LAN.
@@ -128,6 +131,7 @@ pub fn status(world: &World) -> Status {
         headline: headline(&conditions),
         conditions,
         memory_kib: memory_kib(),
+        confinement: confine::in_force(),
         interface: Interface {
             name: world.interface.clone(),
             link,

@@ -54,8 +54,10 @@ fn render(status: &Status) -> String {
     page.push_str(&led_table(now));
     let _ = write!(
         page,
-        "<p><small>pxeberry {}, holds {} KiB of memory</small>",
-        status.version, status.memory_kib
+        "<p><small>pxeberry {}, holds {} KiB of memory. The servers run as {}</small>",
+        status.version,
+        status.memory_kib,
+        status.confinement.words()
     );
     page
 }
@@ -113,6 +115,7 @@ fn escaped(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::confine::Confinement;
     use crate::control::status::{Dhcp, Interface, Sticks};
 
     fn page_when(conditions: &[State]) -> String {
@@ -121,6 +124,7 @@ mod tests {
             headline: "Well.".to_owned(),
             conditions: conditions.to_vec(),
             memory_kib: 1,
+            confinement: Confinement::default(),
             interface: Interface { name: "eth0".to_owned(), link: true, address: String::new() },
             dhcp: Dhcp { role: "server", reason: String::new() },
             media: Sticks {

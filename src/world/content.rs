@@ -59,6 +59,11 @@ const SIGNED_LOADERS: [(&str, &str, &str); 4] = [
 /// The largest of them (ipxe-arm64.efi) is one megabyte.
 const LARGEST_LOADER: u64 = 8 * 1024 * 1024;
 
+/// Where loaders are looked for besides the configured folder.
+pub fn loader_folders() -> impl Iterator<Item = &'static str> {
+    DEBIAN_FOLDERS.into_iter().chain(SIGNED_LOADERS.iter().map(|(_, folder, _)| *folder))
+}
+
 /// Finds `name` for the machine at `asker`; `takes` is false if it only looks (HTTP HEAD).
 pub fn content(world: &World, name: &Name, asker: Ipv4Addr, takes: bool) -> Content {
     let path = name.path();
