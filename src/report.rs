@@ -91,6 +91,18 @@ pub fn status(json: &str) -> String {
             part("address")
         );
     }
+    for machine in list("/machines") {
+        let part = |key: &str| machine.pointer(key).and_then(Value::as_str);
+        let Some(words) = part("/boot/words") else {
+            continue;
+        };
+        let mac = part("/mac").unwrap_or("-");
+        let ago = machine.pointer("/boot/ago").and_then(Value::as_u64).unwrap_or(0);
+        let _ = writeln!(out, "boot     {mac}  {words}, {ago} s ago");
+        for sentence in [part("/boot/check"), part("/boot/loader")].into_iter().flatten() {
+            let _ = writeln!(out, "check    {mac}  {sentence}");
+        }
+    }
     for problem in list("/media/problems") {
         let part = |key: &str| problem.get(key).and_then(Value::as_str).unwrap_or_default();
         let _ = writeln!(out, "problem  {}: {}", part("file"), part("message"));

@@ -11,6 +11,7 @@ const PURE: &[&str] = &[
     "boot/grub.rs",
     "boot/install_script.rs",
     "boot/ipxe.rs",
+    "boot/loader.rs",
     "boot/mod.rs",
     "boot/plan.rs",
     "boot/pxelinux.rs",

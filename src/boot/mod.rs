@@ -6,6 +6,7 @@ pub mod arch;
 pub mod grub;
 pub mod install_script;
 pub mod ipxe;
+pub mod loader;
 pub mod plan;
 pub mod pxelinux;
 

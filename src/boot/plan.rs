@@ -2,6 +2,7 @@
 
 use super::Endpoint;
 use super::arch::{Platform, Program};
+use super::loader::Driver;
 use crate::config::{BiosLoader, Boot, UefiLoader, Unknown};
 use crate::dhcp::reply::BootReply;
 use crate::fleet::life::Phase;
@@ -107,27 +108,29 @@ fn installation(image: &Image, machine: &Machine, endpoint: Endpoint) -> Install
 /// firmware without a boot file tries all its other ways first (four minutes on OVMF).
 ///
 /// Whether Secure Boot is on is not to be seen from here: `machine`, what the stick says of
-/// it, or `boot` tells which UEFI machines get signed loaders.
+/// it, or `boot` tells which UEFI machines get which family of loaders. Whose network driver works is
+/// seen: `driver`.
 pub fn boot_reply(
     mac: Mac,
     program: Program,
     machine: Option<&Machine>,
     boot: &Boot,
     endpoint: Endpoint,
+    driver: Driver,
 ) -> BootReply {
     let pxe = |file: &str| BootReply::Pxe(file.to_owned());
-    let signed = machine.and_then(|machine| machine.loader).unwrap_or(boot.uefi_loader);
-    let first = |platform| match signed {
-        UefiLoader::Ipxe => loader(platform),
-        UefiLoader::Shim => shim(platform).or_else(|| loader(platform)),
+    let family = machine.and_then(|machine| machine.loader).unwrap_or(boot.uefi_loader);
+    let first = |platform| match family {
+        UefiLoader::Ipxe => loader(platform, driver),
+        UefiLoader::Shim => shim(platform).or_else(|| loader(platform, driver)),
+        UefiLoader::Syslinux => syslinux(platform).or_else(|| loader(platform, driver)),
     };
     match program {
         Program::Other => BootReply::Nothing,
         Program::RaspberryPi => BootReply::RaspberryPi,
         // It looks for `pxelinux.cfg/` beside this file first, then starts it.
-        Program::UBoot(platform) => {
-            loader(platform).map_or(BootReply::Nothing, |file| BootReply::Plain(file.to_owned()))
-        }
+        Program::UBoot(platform) => loader(platform, driver)
+            .map_or(BootReply::Nothing, |file| BootReply::Plain(file.to_owned())),
         Program::Rom(Platform::Bios)
         | Program::Ipxe(Platform::Bios)
         | Program::LesserIpxe(Platform::Bios)
@@ -141,23 +144,34 @@ pub fn boot_reply(
         Program::Rom(platform) => first(platform).map_or(BootReply::Nothing, pxe),
         // A ROM that is iPXE itself has unloaded UNDI: only native drivers are left.
         Program::LesserIpxe(Platform::Bios) => pxe("ipxe.pxe"),
-        Program::LesserIpxe(Platform::Efi64) if signed == UefiLoader::Ipxe => pxe("ipxe-amd64.efi"),
+        Program::LesserIpxe(Platform::Efi64) if family == UefiLoader::Ipxe => pxe("ipxe-amd64.efi"),
         Program::LesserIpxe(platform) => first(platform).map_or(BootReply::Nothing, pxe),
-        Program::HttpRom(platform) => first(platform).map_or(BootReply::Nothing, |file| {
-            BootReply::Http(format!("{}/boot/{file}", endpoint.base()))
-        }),
+        Program::HttpRom(platform) => {
+            // SYSLINUX finds its configuration by the firmware's PXE, or not at all.
+            let file = match family {
+                UefiLoader::Syslinux => loader(platform, driver),
+                UefiLoader::Ipxe | UefiLoader::Shim => first(platform),
+            };
+            file.map_or(BootReply::Nothing, |file| {
+                BootReply::Http(format!("{}/boot/{file}", endpoint.base()))
+            })
+        }
     }
 }
 
 /// The iPXE for a platform's own firmware.
-fn loader(platform: Platform) -> Option<&'static str> {
+fn loader(platform: Platform, driver: Driver) -> Option<&'static str> {
     match platform {
         Platform::Bios => Some("undionly.kpxe"),
-        // The firmware's own network driver first: native ones hang on some machines.
-        Platform::Efi64 => Some("snponly.efi"),
+        Platform::Efi64 => Some(driver.file()),
         Platform::EfiArm64 => Some("ipxe-arm64.efi"),
         Platform::Efi32 | Platform::Other => None,
     }
+}
+
+/// In a folder of its own: its modules have the names of those for a BIOS.
+fn syslinux(platform: Platform) -> Option<&'static str> {
+    (platform == Platform::Efi64).then_some("efi64/syslinux.efi")
 }
 
 /// The signed program that loads GRUB from beside itself.
@@ -268,7 +282,14 @@ pub(super) mod tests {
     fn our_own_ipxe_is_never_given_ipxe_again() {
         let boot = crate::config::parse("").unwrap().boot;
         for platform in [Platform::Bios, Platform::Efi64, Platform::EfiArm64] {
-            let reply = boot_reply(mac(1), Program::Ipxe(platform), None, &boot, ENDPOINT);
+            let reply = boot_reply(
+                mac(1),
+                Program::Ipxe(platform),
+                None,
+                &boot,
+                ENDPOINT,
+                Driver::Firmware,
+            );
             let script = "http://10.10.10.1:8080/boot/52-54-00-00-00-01.ipxe".to_owned();
             assert_eq!(reply, BootReply::Ipxe(script));
         }
@@ -282,19 +303,27 @@ pub(super) mod tests {
             (Platform::Efi64, "snponly.efi"),
             (Platform::EfiArm64, "ipxe-arm64.efi"),
         ] {
-            let reply = boot_reply(mac(1), Program::Rom(platform), None, &boot, ENDPOINT);
+            let reply =
+                boot_reply(mac(1), Program::Rom(platform), None, &boot, ENDPOINT, Driver::Firmware);
             assert_eq!(reply, BootReply::Pxe(file.to_owned()));
         }
-        let none = boot_reply(mac(1), Program::Rom(Platform::Other), None, &boot, ENDPOINT);
+        let none = boot_reply(
+            mac(1),
+            Program::Rom(Platform::Other),
+            None,
+            &boot,
+            ENDPOINT,
+            Driver::Firmware,
+        );
         assert_eq!(none, BootReply::Nothing);
     }
 
     #[test]
-    fn signed_loaders_go_to_uefi_machines_that_are_said_to_need_them() {
+    fn uefi_machines_get_the_loader_that_they_are_said_to_need() {
         let mut boot = crate::config::parse("").unwrap().boot;
         let mut machine = Machine::known_by(mac(1));
         let file = |program, machine: &Machine, boot: &Boot| {
-            boot_reply(mac(1), program, Some(machine), boot, ENDPOINT)
+            boot_reply(mac(1), program, Some(machine), boot, ENDPOINT, Driver::Firmware)
         };
         let pxe = |file: &str| BootReply::Pxe(file.to_owned());
         let (x64, arm64) = (Program::Rom(Platform::Efi64), Program::Rom(Platform::EfiArm64));
@@ -303,6 +332,7 @@ pub(super) mod tests {
             (UefiLoader::Ipxe, Some(UefiLoader::Shim), "shimx64.efi", "shimaa64.efi"),
             (UefiLoader::Shim, None, "shimx64.efi", "shimaa64.efi"),
             (UefiLoader::Shim, Some(UefiLoader::Ipxe), "snponly.efi", "ipxe-arm64.efi"),
+            (UefiLoader::Syslinux, None, "efi64/syslinux.efi", "ipxe-arm64.efi"),
         ] {
             boot.uefi_loader = config;
             machine.loader = stick;
@@ -312,6 +342,10 @@ pub(super) mod tests {
         machine.loader = Some(UefiLoader::Shim);
         let http = BootReply::Http("http://10.10.10.1:8080/boot/shimx64.efi".to_owned());
         assert_eq!(file(Program::HttpRom(Platform::Efi64), &machine, &boot), http);
+        machine.loader = Some(UefiLoader::Syslinux);
+        let http = BootReply::Http("http://10.10.10.1:8080/boot/snponly.efi".to_owned());
+        assert_eq!(file(Program::HttpRom(Platform::Efi64), &machine, &boot), http);
+        machine.loader = Some(UefiLoader::Shim);
         let lesser = file(Program::LesserIpxe(Platform::Efi64), &machine, &boot);
         assert_eq!(lesser, pxe("shimx64.efi"));
         assert_eq!(file(Program::Rom(Platform::Bios), &machine, &boot), pxe("undionly.kpxe"));

@@ -56,6 +56,8 @@ pub enum UefiLoader {
     Ipxe,
     /// shim and Debian's GRUB, both signed: they start nothing but what is signed, too.
     Shim,
+    /// SYSLINUX, which reads `pxelinux.cfg/` as PXELINUX does on a BIOS: x64 by PXE only.
+    Syslinux,
 }
 
 /// How the appliance shows its state.

@@ -7,8 +7,10 @@ use serde::Serialize;
 
 use crate::boot::plan::Media;
 use crate::confine::{self, Confinement};
+use crate::dhcp::Seconds;
 use crate::dhcp::shape::Talk;
 use crate::fleet::life::Phase;
+use crate::fleet::stage::{self, Stage};
 use crate::inventory::Problem;
 use crate::net::{Mac, iface};
 use crate::panel::pattern::{State, table};
@@ -105,6 +107,25 @@ pub struct MachineStatus {
     pub address: Option<Ipv4Addr>,
     /// How often it was given the installer since it was armed.
     pub attempts: u8,
+    /// How far its last network boot came; none since the servers started.
+    pub boot: Option<BootStatus>,
+}
+
+/// A machine's last network boot.
+#[derive(Debug, Serialize)]
+pub struct BootStatus {
+    /// The furthest step.
+    pub stage: Stage,
+    /// The same in words.
+    pub words: &'static str,
+    /// Seconds since the machine was last seen.
+    pub ago: Seconds,
+    /// Each step with the seconds since it was reached: this box has no clock.
+    pub steps: Vec<(Stage, Seconds)>,
+    /// Where it stopped, and what to check.
+    pub check: Option<String>,
+    /// What is known of the iPXE that it runs.
+    pub loader: Option<&'static str>,
 }
 
 /// The state as it is now.
@@ -176,6 +197,19 @@ fn machine(world: &World, mac: Mac) -> MachineStatus {
         },
         address: world.address_of(mac).map(|binding| binding.address),
         attempts: world.attempts(mac),
+        boot: world.boot_of(mac).map(|boot| boot_status(world, mac, &boot)),
+    }
+}
+
+fn boot_status(world: &World, mac: Mac, boot: &stage::Boot) -> BootStatus {
+    let ago = |at: Seconds| world.now().saturating_sub(at);
+    BootStatus {
+        stage: boot.stage,
+        words: boot.stage.words(),
+        ago: ago(boot.last()),
+        steps: boot.steps().map(|(stage, at)| (stage, ago(at))).collect(),
+        check: boot.words(),
+        loader: world.with_fleet(|fleet| fleet.loaders.trial(mac)?.words()),
     }
 }
 

@@ -14,6 +14,8 @@ use super::route::{Route, route};
 use crate::boot::install_script::{self, Job};
 use crate::boot::plan::{Media, Plan};
 use crate::fleet::life::Event;
+use crate::fleet::stage::{Sign, Stage};
+use crate::fleet::trouble::Failure;
 use crate::inventory::{Image, Machine, MediaFile};
 use crate::net::Mac;
 use crate::world::content::{Content, content};
@@ -62,6 +64,10 @@ fn find(world: &Arc<World>, place: &Route, asker: Ipv4Addr, only_head: bool) -> 
         Route::Boot(name) => match content(world, name, asker, !only_head) {
             Content::Bytes(bytes) => Found::Bytes("application/octet-stream", bytes),
             Content::Media(file) => Found::File(file, None),
+            Content::Loader(file) => {
+                let when_sent = loader_sent(world, name.path(), asker);
+                Found::File(file, when_sent.filter(|_| !only_head))
+            }
             Content::NotReady => Found::NotReady,
             Content::Missing => Found::Missing(name.path()),
         },
@@ -84,6 +90,7 @@ fn find(world: &Arc<World>, place: &Route, asker: Ipv4Addr, only_head: bool) -> 
             (None, _) => missing(world, &shelf, name),
         },
         Route::Event { token, event } => report(world, token, event),
+        Route::BootFailed { mac, failure } => boot_failed(world, *mac, failure, asker, only_head),
         Route::Nowhere => Found::Missing("this".to_owned()),
     }
 }
@@ -97,10 +104,17 @@ fn image_file(
     asker: Ipv4Addr,
     only_head: bool,
 ) -> Found {
+    let machine = world.machine_at(asker);
     let Some((image, file)) = found else {
+        if let Some(mac) = machine.filter(|mac| needs(shelf, *mac, name)) {
+            world.saw(mac, &Sign::Misses(name));
+        }
         return missing(world, shelf, name);
     };
-    let machine = world.machine_at(asker).filter(|_| image.profile.disk_image == name);
+    let machine = machine.filter(|_| image.profile.disk_image == name);
+    if let Some(mac) = machine.filter(|_| !only_head) {
+        world.saw(mac, &Sign::Reaches(Stage::Installer));
+    }
     let when_sent = machine.filter(|_| !only_head).map(|mac| {
         let world = Arc::clone(world);
         Box::new(move || {
@@ -108,6 +122,20 @@ fn image_file(
         }) as WhenSent
     });
     Found::File(file.clone(), when_sent)
+}
+
+/// Whether a machine cannot be installed without this file: its image, or what proves it.
+fn needs(shelf: &Shelf, mac: Mac, name: &str) -> bool {
+    let machine = shelf.inventory.machine(mac);
+    let image = machine.and_then(|machine| shelf.inventory.image_for(machine));
+    image.is_some_and(|image| name.strip_suffix(".sig").unwrap_or(name) == image.profile.disk_image)
+}
+
+/// What is told when a loader was sent whole.
+fn loader_sent(world: &Arc<World>, name: String, asker: Ipv4Addr) -> Option<WhenSent> {
+    let mac = world.machine_at(asker)?;
+    let world = Arc::clone(world);
+    Some(Box::new(move || world.loader_sent(mac, &name)))
 }
 
 /// Flatcar's and CoreOS's installers ask for it when they have no version of their own.
@@ -137,8 +165,11 @@ fn install_script(world: &World, asker: Ipv4Addr, only_head: bool) -> Found {
             None => refusal("it is not armed; `pxeberry arm` on the server arms it"),
         };
     };
-    if !only_head && world.happened(mac, Event::TookInstaller).is_none() {
-        return Found::NotReady;
+    if !only_head {
+        if world.happened(mac, Event::TookInstaller).is_none() {
+            return Found::NotReady;
+        }
+        world.saw(mac, &Sign::Reaches(Stage::Config));
     }
     if let Some(script) = own {
         return Found::File(script.clone(), None);
@@ -188,6 +219,10 @@ fn cloud_config(world: &World, mac: Mac, asker: Ipv4Addr) -> Found {
     }
     match inventory.cloud_config(mac) {
         Some(file) => Found::File(file.clone(), None),
+        None if world.media_of(&shelf) == Media::Ready && asking.is_some() => {
+            world.saw(mac, &Sign::HasNoConfig);
+            missing(world, &shelf, &format!("cloud-configs/{}.yml", mac.dashed()))
+        }
         None => missing(world, &shelf, &format!("cloud-configs/{}.yml", mac.dashed())),
     }
 }
@@ -214,9 +249,27 @@ fn report(world: &World, token: &str, event: &str) -> Found {
     if event == Event::ReportedFailed {
         log::warn!("{}: reports that installing failed; look at its screen", world.name(mac));
     }
+    world.saw(mac, &Sign::Reaches(Stage::Reported));
     match world.happened(mac, event) {
         // Two bytes, because small clients take an empty answer for a failure.
         Some(_) => Found::Bytes("text/plain", b"ok".to_vec()),
         None => Found::NotReady,
     }
+}
+
+/// A step of our iPXE script failed on the machine, which says so itself.
+fn boot_failed(
+    world: &World,
+    mac: Mac,
+    failure: &Failure,
+    asker: Ipv4Addr,
+    only_head: bool,
+) -> Found {
+    if world.machine_at(asker) != Some(mac) {
+        return Found::Forbidden(format!("only {mac} itself reports its failures"));
+    }
+    if !only_head {
+        world.saw(mac, &Sign::Failed(*failure));
+    }
+    Found::Bytes("text/plain", b"ok".to_vec())
 }

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use crate::control::status::{Status, status};
+use crate::control::status::{BootStatus, Status, status};
 use crate::panel::pattern::{Entry, State, table};
 use crate::world::World;
 
@@ -30,11 +30,12 @@ fn render(status: &Status) -> String {
     for machine in &status.machines {
         let _ = write!(
             page,
-            "<tr><td>{} <small>{}</small><td>{}<td>{}</tr>",
+            "<tr><td>{} <small>{}</small><td>{}<td>{}{}</tr>",
             escaped(machine.name.as_deref().unwrap_or("")),
             machine.mac,
             machine.address.map_or_else(String::new, |address| address.to_string()),
             machine.state,
+            machine.boot.as_ref().map_or_else(String::new, last_boot),
         );
     }
     page.push_str("</table>");
@@ -60,6 +61,24 @@ fn render(status: &Status) -> String {
         status.confinement.words()
     );
     page
+}
+
+/// How far a machine's last network boot came, and what to check if it stopped.
+fn last_boot(boot: &BootStatus) -> String {
+    let mut html = format!(" <small>{}, {}</small>", boot.words, since(boot.ago));
+    for sentence in boot.check.as_deref().into_iter().chain(boot.loader) {
+        let _ = write!(html, "<br><b>It {}</b>", escaped(sentence));
+    }
+    html
+}
+
+/// How long ago that was, as exactly as anybody wants to know.
+fn since(seconds: u64) -> String {
+    match seconds {
+        0..120 => format!("{seconds} s ago"),
+        120..7_200 => format!("{} min ago", seconds / 60),
+        _ => format!("{} h ago", seconds / 3_600),
+    }
 }
 
 /// What firmware does with our offers beside another DHCP server; nothing where we are alone.
@@ -149,6 +168,15 @@ mod tests {
             let row = format!("<tr class=now><td>{}<td>", entry.state.name());
             assert!(page.contains(&row), "{row}");
             assert_eq!(page.matches("class=now").count(), 1, "{row}");
+        }
+    }
+
+    #[test]
+    fn times_are_told_as_exactly_as_anybody_wants_to_know() {
+        for (seconds, words) in
+            [(0, "0 s ago"), (119, "119 s ago"), (120, "2 min ago"), (7_200, "2 h ago")]
+        {
+            assert_eq!(since(seconds), words);
         }
     }
 

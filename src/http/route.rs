@@ -1,5 +1,6 @@
 //! What a path means. Pure: the old box's URLs, the boot tree, and reports.
 
+use crate::fleet::trouble::{Failure, Step, memory};
 use crate::inventory::Version;
 use crate::net::Mac;
 use crate::tftp::tree::Name;
@@ -28,6 +29,13 @@ pub enum Route {
         /// `installed` or `failed`.
         event: String,
     },
+    /// `/v1/boot?mac=…&stage=…&error=…&memory=…`: a step of our iPXE script failed.
+    BootFailed {
+        /// The card that the machine booted from.
+        mac: Mac,
+        /// What its iPXE says of it.
+        failure: Failure,
+    },
     /// Nothing that was ever here.
     Nowhere,
 }
@@ -52,6 +60,7 @@ pub fn route(target: &str) -> Route {
         ["boot", name @ ..] => Name::parse(&name.join("/")).map_or(Route::Nowhere, Route::Boot),
         [folder, name] if folder.eq_ignore_ascii_case("cloud-configs") => cloud_config(name),
         ["v1", "event"] => event(query),
+        ["v1", "boot"] => boot_failed(query).unwrap_or(Route::Nowhere),
         ["current", file] => Route::CurrentImageFile((*file).to_owned()),
         ["images", system, folder, file] => version(folder).map_or(Route::Nowhere, |version| {
             Route::ImageFile((*system).to_owned(), version, (*file).to_owned())
@@ -74,12 +83,23 @@ fn cloud_config(name: &str) -> Route {
 }
 
 fn event(query: &str) -> Route {
-    let value = |key: &str| {
-        let pairs = query.split('&').filter_map(|pair| pair.split_once('='));
-        let found = pairs.into_iter().find(|(name, _)| *name == key);
-        found.map(|(_, value)| value.to_owned()).unwrap_or_default()
-    };
+    let value = |key| value(query, key).unwrap_or_default().to_owned();
     Route::Event { token: value("token"), event: value("event") }
+}
+
+/// All of it are numbers and known words: nothing that a client makes up gets further.
+fn boot_failed(query: &str) -> Option<Route> {
+    let mac = value(query, "mac")?.parse().ok()?;
+    let step = Step::named(value(query, "stage")?)?;
+    let error = value(query, "error")?.trim_start_matches("0x");
+    let error = u32::from_str_radix(error, 16).ok()?;
+    let has = value(query, "memory").and_then(memory);
+    Some(Route::BootFailed { mac, failure: Failure { step, error, has, needs: None } })
+}
+
+fn value<'a>(query: &'a str, key: &str) -> Option<&'a str> {
+    let mut pairs = query.split('&').filter_map(|pair| pair.split_once('='));
+    pairs.find(|(name, _)| *name == key).map(|(_, value)| value)
 }
 
 /// Proxies send the whole URL in the request line.
@@ -194,5 +214,24 @@ mod tests {
     fn a_report_carries_its_token() {
         let expected = Route::Event { token: "ab".to_owned(), event: "installed".to_owned() };
         assert_eq!(route("/v1/event?token=ab&event=installed"), expected);
+    }
+
+    #[test]
+    fn what_ipxe_reports_is_numbers_and_known_words_or_nothing() {
+        let mac = "52:54:00:00:00:01".parse().unwrap();
+        let place = |query: &str| route(&format!("/v1/boot?mac=52-54-00-00-00-01&{query}"));
+        let failure =
+            Failure { step: Step::Kernel, error: 0x2d0c_618e, has: Some(64), needs: None };
+        let expected = Route::BootFailed { mac, failure };
+        assert_eq!(place("stage=kernel&error=0x2d0c618e&memory=4000-------"), expected);
+        let failure = Failure { has: None, error: 0xf0a_6039, ..failure };
+        assert_eq!(
+            place("stage=kernel&error=0xf0a6039&memory="),
+            Route::BootFailed { mac, failure }
+        );
+        for query in ["", "stage=kernel", "stage=x&error=1", "stage=kernel&error=100000000"] {
+            assert_eq!(place(query), Route::Nowhere, "{query}");
+        }
+        assert_eq!(route("/v1/boot?mac=x&stage=kernel&error=1"), Route::Nowhere);
     }
 }

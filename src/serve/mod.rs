@@ -211,7 +211,7 @@ fn folders(config: &Config) -> Folders {
     let kernel = ["/proc", "/sys/class/net", "/sys/devices"].into_iter().chain(random);
     let kernel = kernel.map(PathBuf::from);
     let own = [config.media.clone(), config.boot.loaders.clone()];
-    let loaders = world::content::loader_folders().map(PathBuf::from);
+    let loaders = world::loaders::debian_folders().map(PathBuf::from);
     Folders { read: kernel.chain(own).chain(loaders).collect(), write: vec![PathBuf::from(RUN)] }
 }
 

@@ -5,7 +5,7 @@
 
 use std::future::Future;
 use std::io::{self, Read};
-use std::net::{IpAddr, SocketAddr, UdpSocket};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
 use std::path::Path;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -119,6 +119,7 @@ impl Tree {
         };
         let found = content(&self.world, &name, asker, true);
         let path = name.path();
+        let mut when_sent = None;
         let (source, size) = match found {
             Content::Bytes(bytes) => {
                 let size = bytes.len() as u64;
@@ -126,6 +127,11 @@ impl Tree {
             }
             Content::Media(file) => {
                 let size = file.size;
+                (Source::File(MediaReader::open(&file)?), size)
+            }
+            Content::Loader(file) => {
+                let size = file.size;
+                when_sent = self.loader_sent(asker, path.clone());
                 (Source::File(MediaReader::open(&file)?), size)
             }
             // Nine of these are normal in one boot of PXELINUX: they are no news. TFTP has
@@ -137,13 +143,26 @@ impl Tree {
         };
         log::info!("tftp: {asker} takes {path} ({size} bytes)");
         let shown = self.world.transfers.begin();
-        Ok((Download { source, _slot: slot, _shown: shown }, Some(size)))
+        Ok((Download { source, left: size, when_sent, _slot: slot, _shown: shown }, Some(size)))
+    }
+
+    /// What is told when a loader has been read to its end.
+    fn loader_sent(&self, asker: Ipv4Addr, path: String) -> Option<WhenSent> {
+        let mac = self.world.machine_at(asker)?;
+        let world = Arc::clone(&self.world);
+        Some(Box::new(move || world.loader_sent(mac, &path)))
     }
 }
+
+/// What is told when the last byte of a file has been read.
+type WhenSent = Box<dyn FnOnce() + Send>;
 
 /// A file on its way; its slot is free when it is dropped.
 struct Download {
     source: Source,
+    /// Bytes that were not read yet.
+    left: u64,
+    when_sent: Option<WhenSent>,
     _slot: Transfer,
     _shown: Transfer,
 }
@@ -161,10 +180,20 @@ impl AsyncRead for Download {
         _: &mut Context<'_>,
         buffer: &mut [u8],
     ) -> Poll<io::Result<usize>> {
-        Poll::Ready(match &mut self.source {
+        let read = match &mut self.source {
             Source::Bytes(bytes) => bytes.read(buffer),
             Source::File(file) => file.read(buffer),
-        })
+        };
+        if let Ok(count) = &read {
+            self.left = self.left.saturating_sub(*count as u64);
+            // The last window is on its way; what does not arrive is sent again.
+            if self.left == 0
+                && let Some(tell) = self.when_sent.take()
+            {
+                tell();
+            }
+        }
+        Poll::Ready(read)
     }
 }
 

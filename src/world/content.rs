@@ -1,98 +1,98 @@
 //! The boot tree: what a name means to the machine that asks. TFTP and HTTP both ask here.
 
-use std::fs::File;
-use std::io::Read;
 use std::net::Ipv4Addr;
-use std::path::{Path, PathBuf};
-use std::time::UNIX_EPOCH;
 
 use crate::boot::plan::{Media, Plan};
+use crate::boot::pxelinux::Family;
 use crate::boot::{grub, ipxe, pxelinux};
 use crate::fleet::life::Event;
+use crate::fleet::stage::{Sign, Stage};
 use crate::inventory::MediaFile;
-use crate::inventory::media_file::open_beneath;
 use crate::net::Mac;
 use crate::tftp::tree::Name;
 
-use super::{Shelf, World};
+use super::{Shelf, World, loaders};
 
 /// What stands behind a name.
 #[derive(Debug)]
 pub enum Content {
-    /// Made for the machine that asks, or a loader.
+    /// Made for the machine that asks.
     Bytes(Vec<u8>),
-    /// On a stick, or a loader that is too large to be held for each machine.
+    /// On a stick.
     Media(MediaFile),
+    /// A first program, or a part of one.
+    Loader(MediaFile),
     /// Not yet: the sticks are not read.
     NotReady,
     /// There is nothing of that name.
     Missing,
 }
 
-/// Loaders, and the modules that PXELINUX asks for. Nothing else of the folder is served.
-const LOADERS: [&str; 10] = [
-    "pxelinux.0",
-    "ldlinux.c32",
-    "chain.c32",
-    "libcom32.c32",
-    "libutil.c32",
-    "undionly.kpxe",
-    "ipxe.pxe",
-    "snponly.efi",
-    "ipxe-amd64.efi",
-    "ipxe-arm64.efi",
-];
-
-/// Where Debian's packages have them, for `pxeberry serve` on a workstation.
-const DEBIAN_FOLDERS: [&str; 3] =
-    ["/usr/lib/PXELINUX", "/usr/lib/syslinux/modules/bios", "/usr/lib/ipxe"];
-
-/// Signed loaders, with the names that Debian's packages give them. GRUB is the one that looks
-/// for its configuration on the network; shim knows it by this name only.
-const SIGNED_LOADERS: [(&str, &str, &str); 4] = [
-    ("shimx64.efi", "/usr/lib/shim", "shimx64.efi.signed"),
-    ("grubx64.efi", "/usr/lib/grub/x86_64-efi-signed", "grubnetx64.efi.signed"),
-    ("shimaa64.efi", "/usr/lib/shim", "shimaa64.efi.signed"),
-    ("grubaa64.efi", "/usr/lib/grub/arm64-efi-signed", "grubnetaa64.efi.signed"),
-];
-
-/// The largest of them (ipxe-arm64.efi) is one megabyte.
-const LARGEST_LOADER: u64 = 8 * 1024 * 1024;
-
-/// Where loaders are looked for besides the configured folder.
-pub fn loader_folders() -> impl Iterator<Item = &'static str> {
-    DEBIAN_FOLDERS.into_iter().chain(SIGNED_LOADERS.iter().map(|(_, folder, _)| *folder))
-}
-
 /// Finds `name` for the machine at `asker`; `takes` is false if it only looks (HTTP HEAD).
 pub fn content(world: &World, name: &Name, asker: Ipv4Addr, takes: bool) -> Content {
+    let client = world.machine_at(asker);
+    let taker = client.filter(|_| takes);
+    let found = find(world, name, client, taker);
+    if let Some(mac) = taker {
+        notice(world, mac, name, &found);
+    }
+    found
+}
+
+fn find(world: &World, name: &Name, client: Option<Mac>, taker: Option<Mac>) -> Content {
     let path = name.path();
     let shelf = world.shelf();
     if let Some(file) = shelf.inventory.tftp.get(&path.to_ascii_lowercase()) {
         return Content::Media(file.clone());
     }
-    let client = world.machine_at(asker);
-    let taker = client.filter(|_| takes);
     if let Some(mac) = taker {
         world.took_boot_offer(mac);
     }
     match name {
-        Name::PxelinuxFor(mac) => Content::Bytes(pxelinux_config(world, Some(*mac), taker)),
-        Name::PxelinuxDefault => Content::Bytes(pxelinux_config(world, client, taker)),
+        Name::PxelinuxFor(mac) => pxelinux_config(world, Some(*mac), taker, Family::Bios),
+        Name::PxelinuxDefault => pxelinux_config(world, client, taker, Family::Bios),
+        Name::SyslinuxFor(mac) => pxelinux_config(world, Some(*mac), taker, Family::Efi64),
+        Name::SyslinuxDefault => pxelinux_config(world, client, taker, Family::Efi64),
         Name::GrubFor(mac, _) => Content::Bytes(grub_config(world, Some(*mac), taker)),
         Name::GrubDefault(_) => Content::Bytes(grub_config(world, client, taker)),
         Name::IpxeScript(mac) => Content::Bytes(ipxe_script(world, *mac, taker)),
+        Name::IpxeStart => client.map_or(Content::Missing, |mac| {
+            Content::Bytes(ipxe::start(mac, world.endpoint()).into_bytes())
+        }),
         Name::Other(path) if is_asked_in_vain(path) => Content::Missing,
-        Name::Other(path) => loader(world, path)
-            .map(Content::Bytes)
-            .or_else(|| signed_loader(world, path).map(Content::Media))
+        Name::Other(path) => loaders::loader(&world.config.boot.loaders, path)
+            .map(Content::Loader)
             .unwrap_or_else(|| image_file(world, &shelf, path, client)),
     }
 }
 
+/// Tells how far the machine is by what it takes. Much else is asked for and done without.
+fn notice(world: &World, mac: Mac, name: &Name, found: &Content) {
+    let path = match name {
+        Name::Other(path) => path,
+        // Its iPXE has started, and not yet looked for its network card.
+        Name::IpxeStart => return,
+        _ => return world.has_script(mac),
+    };
+    let belongs = match world.plan(mac) {
+        Plan::Install(install) if install.kernel == *path => Some(Stage::Kernel),
+        Plan::Install(install) if install.initrds.contains(path) => Some(Stage::Initrd),
+        _ => None,
+    };
+    match (found, belongs) {
+        (Content::Loader(_), _) => world.saw(mac, &Sign::AsksLoader(path)),
+        (Content::Media(_), Some(stage)) => world.saw(mac, &Sign::Reaches(stage)),
+        (Content::Missing, Some(_)) => world.saw(mac, &Sign::Misses(path)),
+        (Content::Missing, None) if loaders::is_loader(path) => {
+            world.saw(mac, &Sign::Misses(path));
+        }
+        _ => {}
+    }
+}
+
 /// The configuration of `mac`; a stranger's is "boot your disk".
-fn pxelinux_config(world: &World, mac: Option<Mac>, taker: Option<Mac>) -> Vec<u8> {
-    pxelinux::config(&plan_for(world, mac, taker)).into_bytes()
+fn pxelinux_config(world: &World, mac: Option<Mac>, taker: Option<Mac>, family: Family) -> Content {
+    Content::Bytes(pxelinux::config(&plan_for(world, mac, taker), family).into_bytes())
 }
 
 /// The same for GRUB.
@@ -146,34 +146,6 @@ fn image_file(world: &World, shelf: &Shelf, name: &str, client: Option<Mac>) -> 
         None if world.media_of(shelf) == Media::Ready => Content::Missing,
         None => Content::NotReady,
     }
-}
-
-fn loader(world: &World, name: &str) -> Option<Vec<u8>> {
-    let known = LOADERS.iter().find(|loader| name.eq_ignore_ascii_case(loader))?;
-    let configured = world.config.boot.loaders.clone();
-    let folders = std::iter::once(configured).chain(DEBIAN_FOLDERS.map(PathBuf::from));
-    let file = folders.into_iter().find_map(|folder| open_beneath(&folder, known).ok())?;
-    read_whole(file)
-}
-
-/// Read while it is sent: GRUB is some megabytes large, and a room takes it at once.
-fn signed_loader(world: &World, name: &str) -> Option<MediaFile> {
-    let is_it = |(loader, ..): &&(&str, &str, &str)| name.eq_ignore_ascii_case(loader);
-    let (known, debians_folder, debians) = SIGNED_LOADERS.iter().find(is_it)?;
-    let configured = world.config.boot.loaders.as_path();
-    let places = [(configured, *known), (Path::new(debians_folder), *debians)];
-    places.into_iter().find_map(|(folder, path)| {
-        let data = open_beneath(folder, path).ok()?.metadata().ok()?;
-        let since_1970 = data.modified().ok()?.duration_since(UNIX_EPOCH).unwrap_or_default();
-        let (size, modified) = (data.len(), since_1970.as_secs());
-        Some(MediaFile { volume: folder.into(), path: path.to_owned(), size, modified })
-    })
-}
-
-fn read_whole(file: File) -> Option<Vec<u8>> {
-    let mut bytes = Vec::new();
-    file.take(LARGEST_LOADER).read_to_end(&mut bytes).ok()?;
-    Some(bytes)
 }
 
 #[cfg(test)]

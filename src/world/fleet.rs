@@ -2,9 +2,11 @@
 
 use std::collections::HashMap;
 
+use crate::boot::loader::Loaders;
 use crate::dhcp::lease::Leases;
 use crate::dhcp::shape::Shapes;
 use crate::fleet::life::Record;
+use crate::fleet::stage::Boots;
 use crate::fleet::store::{Change, Saved};
 use crate::net::Mac;
 
@@ -21,6 +23,8 @@ pub enum Touched {
     Machine(Mac),
     /// The kind of offer that a machine's firmware takes beside another DHCP server.
     Shape(Mac),
+    /// The iPXE that a machine runs.
+    Loader(Mac),
 }
 
 /// Who has which address, and who is where in its life.
@@ -29,6 +33,10 @@ pub struct Fleet {
     pub leases: Leases,
     /// Which kind of offer each machine's firmware takes.
     pub shapes: Shapes,
+    /// Which iPXE each UEFI machine runs.
+    pub loaders: Loaders,
+    /// How far each machine's last boot came.
+    pub boots: Boots,
     /// Somebody was told that no address is left; said once until there is one again.
     pub pool_is_full: bool,
     records: HashMap<Mac, Record>,
@@ -44,6 +52,8 @@ impl Fleet {
         Fleet {
             leases,
             shapes: Shapes::new(saved.shapes),
+            loaders: Loaders::new(saved.loaders),
+            boots: Boots::default(),
             pool_is_full: false,
             records: saved.machines.into_iter().collect(),
         }
@@ -68,6 +78,7 @@ impl Fleet {
                 Some(binding) => Change::Lease(mac, binding),
                 None => Change::NoLease(mac),
             }),
+            Touched::Loader(mac) => Some(Change::Loader(mac, self.loaders.learned(mac)?)),
             Touched::Shape(mac) => Some(Change::Shape(mac, self.shapes.learned(mac)?)),
             Touched::Machine(mac) => Some(Change::Machine(mac, self.records.get(&mac)?.clone())),
         }

@@ -3,9 +3,11 @@
 //! Locks are held for moments, in the order media → fleet, never while writing to the card
 //! except for the fleet's own: what a client relies on is on disk before its answer leaves.
 
+mod boots;
 pub mod content;
 mod dhcp;
 mod fleet;
+pub mod loaders;
 pub mod media;
 pub mod transfers;
 
