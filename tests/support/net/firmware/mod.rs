@@ -84,12 +84,20 @@ pub struct Parts {
     only_http: bool,
     typed: Option<String>,
     secure: bool,
+    memory: Option<u16>,
 }
 
 impl Parts {
     /// With a network card and a disk, in this boot order.
     pub fn new(board: Board, mac: &str) -> Parts {
-        Parts { board, mac: mac.to_owned(), only_http: false, typed: None, secure: false }
+        Parts {
+            board,
+            mac: mac.to_owned(),
+            only_http: false,
+            typed: None,
+            secure: false,
+            memory: None,
+        }
     }
 
     /// Its setup allows HTTP boot, and no PXE.
@@ -109,6 +117,12 @@ impl Parts {
     /// Secure Boot is on, with Microsoft's keys as in a shop; its disk holds a signed system.
     pub fn secure(mut self) -> Parts {
         self.secure = true;
+        self
+    }
+
+    /// With so many MiB of memory instead of what is enough for its firmware.
+    pub fn memory(mut self, mib: u16) -> Parts {
+        self.memory = Some(mib);
         self
     }
 
@@ -141,6 +155,10 @@ impl Parts {
             .args(board)
             .arg("-netdev")
             .arg(format!("tap,id=lan,ifname={tap},script=no,downscript=no"));
+        if let Some(mib) = self.memory {
+            // The last one counts.
+            command.args(["-m", &mib.to_string()]);
+        }
         let card = format!("virtio-net-pci,netdev=lan,mac={},bootindex=0", self.mac);
         match self.board.rom() {
             None => command.args(["-device", &card]),
