@@ -2,10 +2,9 @@
 //! folder, else from Debian's own. Nothing else of those folders is served.
 
 use std::path::Path;
-use std::time::UNIX_EPOCH;
 
 use crate::inventory::MediaFile;
-use crate::inventory::media_file::open_beneath;
+use crate::inventory::media_file::{modified, open_beneath};
 
 const PXELINUX: &str = "/usr/lib/PXELINUX";
 const BIOS_MODULES: &str = "/usr/lib/syslinux/modules/bios";
@@ -56,9 +55,9 @@ pub fn loader(folder: &Path, name: &str) -> Option<MediaFile> {
     let places = [(folder, known), (Path::new(debians_folder), debians)];
     places.into_iter().find_map(|(folder, path)| {
         let data = open_beneath(folder, path).ok()?.metadata().ok()?;
-        let since_1970 = data.modified().ok()?.duration_since(UNIX_EPOCH).unwrap_or_default();
-        let (size, modified) = (data.len(), since_1970.as_secs());
-        Some(MediaFile { volume: folder.into(), path: path.to_owned(), size, modified })
+        let (size, modified) = (data.len(), modified(&data));
+        let path = path.to_owned();
+        Some(MediaFile { volume: folder.into(), path, size, modified, inside: None })
     })
 }
 
