@@ -5,6 +5,7 @@
 //! configs. A new snapshot replaces the old one whole, or not at all.
 
 mod detect;
+pub mod iso;
 pub mod machine;
 pub mod media_file;
 pub mod profile;
