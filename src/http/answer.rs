@@ -18,7 +18,7 @@ use crate::fleet::stage::{Sign, Stage};
 use crate::fleet::trouble::Failure;
 use crate::inventory::{Image, Machine, MediaFile};
 use crate::net::Mac;
-use crate::world::content::{Content, content};
+use crate::world::content::{Content, content, iso_file};
 use crate::world::{Shelf, TOKEN_LENGTH, World};
 
 /// A request holds this long for a stick that was pulled, or is still being read: most
@@ -41,18 +41,30 @@ pub async fn answer<B>(
     }
     let only_head = *request.method() == Method::HEAD;
     let mut shelf = world.watch_shelf();
-    let mut found = find(world, &place, asker, only_head);
+    let place = Arc::new(place);
+    let mut found = look(world, &place, asker, only_head).await;
     if matches!(found, Found::NotReady) {
         // Woken by each change of the sticks until the patience is at its end.
         let _ = tokio::time::timeout(PATIENCE, async {
             while matches!(found, Found::NotReady) && shelf.changed().await.is_ok() {
-                found = find(world, &place, asker, only_head);
+                found = look(world, &place, asker, only_head).await;
             }
         })
         .await;
     }
     let headers = request.headers();
     respond(found, &Asked { headers, asker, only_head, transfers: &world.transfers })
+}
+
+/// Finds it on a thread of its own, if the stick must be read for that: a slow one must not
+/// keep the others waiting.
+async fn look(world: &Arc<World>, place: &Arc<Route>, asker: Ipv4Addr, only_head: bool) -> Found {
+    if !place.may_read_an_iso() {
+        return find(world, place, asker, only_head);
+    }
+    let (world, place) = (Arc::clone(world), Arc::clone(place));
+    let found = tokio::task::spawn_blocking(move || find(&world, &place, asker, only_head)).await;
+    found.unwrap_or(Found::Unreadable)
 }
 
 fn find(world: &Arc<World>, place: &Route, asker: Ipv4Addr, only_head: bool) -> Found {
@@ -62,15 +74,13 @@ fn find(world: &Arc<World>, place: &Route, asker: Ipv4Addr, only_head: bool) -> 
     match place {
         Route::Page => Found::Bytes("text/html; charset=utf-8", page::page(world).into_bytes()),
         Route::Boot(name) => match content(world, name, asker, !only_head) {
-            Content::Bytes(bytes) => Found::Bytes("application/octet-stream", bytes),
-            Content::Media(file) => Found::File(file, None),
             Content::Loader(file) => {
                 let when_sent = loader_sent(world, name.path(), asker);
                 Found::File(file, when_sent.filter(|_| !only_head))
             }
-            Content::NotReady => Found::NotReady,
-            Content::Missing => Found::Missing(name.path()),
+            other => found(other, &name.path()),
         },
+        Route::Iso(path) => found(iso_file(world, &shelf, path), path),
         Route::InstallScript => install_script(world, asker, only_head),
         Route::CloudConfig(mac) => cloud_config(world, *mac, asker),
         Route::OldImageFile(version, name) => {
@@ -92,6 +102,16 @@ fn find(world: &Arc<World>, place: &Route, asker: Ipv4Addr, only_head: bool) -> 
         Route::Event { token, event } => report(world, token, event),
         Route::BootFailed { mac, failure } => boot_failed(world, *mac, failure, asker, only_head),
         Route::Nowhere => Found::Missing("this".to_owned()),
+    }
+}
+
+fn found(content: Content, name: &str) -> Found {
+    match content {
+        Content::Bytes(bytes) => Found::Bytes("application/octet-stream", bytes),
+        Content::Media(file) | Content::Loader(file) => Found::File(file, None),
+        Content::NotReady => Found::NotReady,
+        Content::Missing => Found::Missing(name.to_owned()),
+        Content::Unreadable => Found::Unreadable,
     }
 }
 

@@ -19,6 +19,8 @@ pub enum Found {
     File(MediaFile, Option<WhenSent>),
     /// The sticks are not read, or not there: 503.
     NotReady,
+    /// The stick fails: 503 for now.
+    Unreadable,
     /// 404, with what is missing.
     Missing(String),
     /// 403, with the reason.
@@ -59,6 +61,7 @@ fn whole(found: Found, asked: &Asked) -> Response<Body> {
             answer.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(RETRY_AFTER));
             answer
         }
+        Found::Unreadable => unreadable(),
         Found::Missing(name) => {
             text(StatusCode::NOT_FOUND, &format!("there is no {name} on the sticks\n"))
         }
@@ -93,7 +96,7 @@ fn send_file(file: &MediaFile, when_sent: Option<WhenSent>, asked: &Asked) -> Re
         Ok(open) => open,
         Err(error) => {
             log::warn!("http: {}: cannot be read: {error}; was the stick pulled?", file.path);
-            return text(StatusCode::SERVICE_UNAVAILABLE, "cannot be read from the stick\n");
+            return unreadable();
         }
     };
     let tag = format!("\"{:x}-{:x}\"", file.modified, file.size);
@@ -129,6 +132,10 @@ fn send_file(file: &MediaFile, when_sent: Option<WhenSent>, asked: &Asked) -> Re
     let shown = asked.transfers.begin();
     *answer.body_mut() = Body::File(FileBody::new(open, first, length, when_sent, shown));
     answer
+}
+
+fn unreadable() -> Response<Body> {
+    text(StatusCode::SERVICE_UNAVAILABLE, "cannot be read from the stick\n")
 }
 
 fn unsatisfiable(size: u64) -> Response<Body> {

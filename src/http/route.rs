@@ -2,6 +2,7 @@
 
 use crate::fleet::trouble::{Failure, Step, memory};
 use crate::inventory::Version;
+use crate::inventory::iso::is_iso;
 use crate::net::Mac;
 use crate::tftp::tree::Name;
 
@@ -22,6 +23,8 @@ pub enum Route {
     CurrentImageFile(String),
     /// `/images/<system>/<version>/<file>`
     ImageFile(String, Version, String),
+    /// `/images/…/<name>.iso`, and everything below it: the ISO's own tree.
+    Iso(String),
     /// `/v1/event?token=…&event=…`: an installer's report.
     Event {
         /// The installation's token.
@@ -38,6 +41,17 @@ pub enum Route {
     },
     /// Nothing that was ever here.
     Nowhere,
+}
+
+impl Route {
+    /// Whether an ISO may have to be looked into.
+    pub fn may_read_an_iso(&self) -> bool {
+        match self {
+            Route::Iso(_) => true,
+            Route::Boot(name) => name.path().split('/').any(is_iso),
+            _ => false,
+        }
+    }
 }
 
 /// Finds the place for a request target like `/a/b?c=d` or `http://host/a/b`.
@@ -62,6 +76,9 @@ pub fn route(target: &str) -> Route {
         ["v1", "event"] => event(query),
         ["v1", "boot"] => boot_failed(query).unwrap_or(Route::Nowhere),
         ["current", file] => Route::CurrentImageFile((*file).to_owned()),
+        ["images", rest @ ..] if rest.iter().any(|part| is_iso(part)) => {
+            Route::Iso(parts.join("/"))
+        }
         ["images", system, folder, file] => version(folder).map_or(Route::Nowhere, |version| {
             Route::ImageFile((*system).to_owned(), version, (*file).to_owned())
         }),
@@ -175,6 +192,21 @@ mod tests {
             "002590c0f786.yml",
         ] {
             assert_eq!(route(&format!("/cloud-configs/{name}")), config, "{name}");
+        }
+    }
+
+    #[test]
+    fn an_isos_own_tree_is_below_its_name() {
+        for (target, path) in [
+            ("/images/debian-13.iso", "images/debian-13.iso"),
+            ("/images/debian/13/x.ISO/a/b", "images/debian/13/x.ISO/a/b"),
+            ("//images//x.iso//a%20b/", "images/x.iso/a b"),
+            ("/images/a/b/x.iso", "images/a/b/x.iso"),
+        ] {
+            assert_eq!(route(target), Route::Iso(path.to_owned()), "{target}");
+        }
+        for target in ["/images/x.iso/../y", "/images/x.iso/%2e%2e/y", "/images/x.iso/a%2fb"] {
+            assert_eq!(route(target), Route::Nowhere, "{target}");
         }
     }
 

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::iso::is_iso;
 use super::{
     Image, Install, Inventory, Listing, Machine, MediaFile, Problem, Profile, Version, machine,
 };
@@ -55,6 +56,9 @@ fn place(found: &mut Inventory, file: &MediaFile) {
         "tftp" => {
             found.tftp.entry(name.to_ascii_lowercase()).or_insert_with(|| file.clone());
         }
+        "images" if is_iso(name) && file.inside.is_none() => {
+            found.isos.entry(file.path.to_ascii_lowercase()).or_insert_with(|| file.clone());
+        }
         "cloud-configs" => match config_name(name) {
             ConfigName::Script => found.install_script = Some(file.clone()),
             ConfigName::Default => found.default_config = Some(file.clone()),
@@ -90,6 +94,10 @@ fn config_name(name: &str) -> ConfigName {
 }
 
 fn read_text(found: &mut Inventory, file: &MediaFile, text: &str) -> Result<(), Problem> {
+    // It says what an ISO is, and nothing to us.
+    if file.inside.is_some() {
+        return Ok(());
+    }
     if file.path == "machines.toml" {
         let text = text.strip_prefix('\u{feff}').unwrap_or(text);
         for (mac, machine) in machine::parse(&file.path, text)? {
@@ -260,6 +268,26 @@ mod tests {
     fn files_under_tftp_are_found_whatever_their_case() {
         let found = inventory_of(&[("TFTP/pxelinux.cfg/01-AA", "")]).unwrap();
         assert!(found.tftp.contains_key("pxelinux.cfg/01-aa"));
+    }
+
+    #[test]
+    fn a_path_into_an_iso_is_divided_where_the_iso_is() {
+        let found = inventory_of(&[
+            ("images/Debian-13.ISO", ""),
+            ("images/old.iso/13/x.iso", ""),
+            ("images/old.iso/13/kernel", ""),
+            ("somewhere.iso", ""),
+        ])
+        .unwrap();
+        let divided = |path| found.iso(path).map(|(iso, inside)| (iso.path.as_str(), inside));
+        let debian = "images/Debian-13.ISO";
+        assert_eq!(divided("images/debian-13.iso/a/b"), Some((debian, "a/b")));
+        assert_eq!(divided("images/Debian-13.ISO"), Some((debian, "")));
+        let folder = "images/old.iso/13/x.iso";
+        assert_eq!(divided("images/old.iso/13/x.iso/a.iso/b"), Some((folder, "a.iso/b")));
+        for path in ["images/old.iso/13/kernel", "images/x.iso/a", "somewhere.iso", "", "/"] {
+            assert_eq!(divided(path), None, "{path}");
+        }
     }
 
     #[test]

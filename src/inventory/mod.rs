@@ -5,6 +5,7 @@
 //! configs. A new snapshot replaces the old one whole, or not at all.
 
 mod detect;
+pub mod discs;
 pub mod iso;
 pub mod machine;
 pub mod media_file;
@@ -95,6 +96,8 @@ pub struct Inventory {
     pub install_script: Option<MediaFile>,
     /// `tftp/`, by lower-case path: real files that win over generated ones.
     pub tftp: BTreeMap<String, MediaFile>,
+    /// `images/…/*.iso`, by lower-case path.
+    pub isos: BTreeMap<String, MediaFile>,
     /// What is wrong with the sticks.
     pub problems: Vec<Problem>,
 }
@@ -114,6 +117,16 @@ impl Inventory {
     /// installed.
     pub fn image_for(&self, machine: &Machine) -> Option<&Image> {
         self.images.iter().find(|image| machine.image.fits(&image.profile.name, &image.version))
+    }
+
+    /// The ISO that `path` names or leads into, and the rest of the path.
+    pub fn iso<'a>(&self, path: &'a str) -> Option<(&MediaFile, &'a str)> {
+        let ends = path.match_indices('/').map(|(at, _)| at).chain([path.len()]);
+        ends.into_iter().find_map(|end| {
+            let (iso, inside) = path.split_at_checked(end)?;
+            let found = iso::is_iso(iso).then(|| self.isos.get(&iso.to_ascii_lowercase()))??;
+            Some((found, inside.trim_start_matches('/')))
+        })
     }
 
     /// Notes the addresses that no machine can have where we give them.

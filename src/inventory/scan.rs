@@ -1,4 +1,4 @@
-//! Walking a stick: bounded in entries, depth and time, following nothing.
+//! Walking a stick: bounded in entries, depth, memory and time, following nothing.
 
 use std::fs;
 use std::io::Read;
@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::media_file::MediaFile;
-use super::{Problem, media_file};
+use super::{Problem, discs, iso, media_file};
 
 /// What a walk found: regular files, and the text of the small ones that say something.
 #[derive(Debug, Clone, Default)]
@@ -35,13 +35,27 @@ const LARGEST_TEXT: u64 = 1024 * 1024;
 /// All texts of one stick together.
 const LARGEST_TEXTS: usize = 8 * 1024 * 1024;
 
-/// Lists every file of the stick that is mounted at `volume`.
-pub fn list(volume: &Path) -> Listing {
+/// All paths of one stick together: 50,000 of them have 60 characters each, as in a
+/// distribution's archive.
+const LONGEST_PATHS: usize = 3 * 1024 * 1024;
+
+/// All names, which are held while their folder is walked.
+const LONGEST_NAMES: usize = 2 * 1024 * 1024;
+
+/// What an ISO says of itself in a few lines.
+const LARGEST_TEXT_INSIDE: u64 = 64 * 1024;
+
+/// Lists every file of the stick that is mounted at `volume`, and of those inside its ISOs
+/// the ones for whose paths there `wants` says yes.
+pub fn list(volume: &Path, wants: &dyn Fn(&str) -> bool) -> Listing {
     let mut walk = Walk {
+        wants,
         volume: volume.into(),
         listing: Listing::default(),
         entries: 0,
         text_bytes: 0,
+        name_bytes: 0,
+        path_bytes: 0,
         deadline: Instant::now() + LONGEST_SCAN,
         stopped: false,
     };
@@ -49,16 +63,19 @@ pub fn list(volume: &Path) -> Listing {
     walk.listing
 }
 
-struct Walk {
+struct Walk<'a> {
+    wants: &'a dyn Fn(&str) -> bool,
     volume: Arc<Path>,
     listing: Listing,
     entries: usize,
     text_bytes: usize,
+    name_bytes: usize,
+    path_bytes: usize,
     deadline: Instant,
     stopped: bool,
 }
 
-impl Walk {
+impl Walk<'_> {
     fn folder(&mut self, path: &str, depth: usize) {
         if depth > DEEPEST {
             return self.problem(path, "folders are nested too deep; not looked into");
@@ -70,7 +87,7 @@ impl Walk {
         let mut names = Vec::new();
         for entry in entries {
             match entry {
-                Ok(entry) if self.may_go_on() => names.push(entry),
+                Ok(entry) if self.may_go_on(entry.file_name().len()) => names.push(entry),
                 Ok(_) => break,
                 Err(error) => {
                     self.problem(path, &format!("cannot be read to its end: {error}"));
@@ -87,20 +104,27 @@ impl Walk {
     }
 
     /// Counts an entry against the limits; says once when they are reached.
-    fn may_go_on(&mut self) -> bool {
+    fn may_go_on(&mut self, name_bytes: usize) -> bool {
         self.entries += 1;
+        self.name_bytes += name_bytes;
         let why = if self.entries > MOST_ENTRIES {
             "holds more than 50,000 files; the rest was not looked at"
+        } else if self.name_bytes > LONGEST_NAMES {
+            "holds too many files with long names; the rest was not looked at"
         } else if Instant::now() > self.deadline {
             "took more than 10 s to read; the rest was not looked at (is the stick failing?)"
         } else {
-            return true;
+            return !self.stopped;
         };
+        self.stop(why);
+        false
+    }
+
+    fn stop(&mut self, why: &str) {
         if !self.stopped {
             self.stopped = true;
             self.problem("", why);
         }
-        false
     }
 
     fn entry(&mut self, parent: &str, depth: usize, entry: &fs::DirEntry) {
@@ -134,18 +158,46 @@ impl Walk {
             inside: None,
         };
         if is_text(&file.path) {
-            self.text(&file);
+            self.text(&file, LARGEST_TEXT);
+        }
+        let iso = is_image(&file.path).then(|| file.clone());
+        self.add(file);
+        if let Some(iso) = iso {
+            self.disc(&iso);
+        }
+    }
+
+    fn add(&mut self, file: MediaFile) {
+        self.path_bytes += file.path.len();
+        if self.path_bytes > LONGEST_PATHS {
+            return self.stop("holds too many files with long paths; the rest was not looked at");
         }
         self.listing.files.push(file);
     }
 
-    fn text(&mut self, file: &MediaFile) {
-        if file.size > LARGEST_TEXT || self.text_bytes > LARGEST_TEXTS {
+    /// What is wanted of an ISO.
+    fn disc(&mut self, iso: &MediaFile) {
+        let (files, fault) = discs::wanted_files(iso, self.wants, self.deadline);
+        if let Some(fault) = fault {
+            self.problem(&iso.path, &fault.to_string());
+        }
+        for file in files {
+            if !self.may_go_on(0) {
+                return;
+            }
+            if is_text_inside(&file.path) {
+                self.text(&file, LARGEST_TEXT_INSIDE);
+            }
+            self.add(file);
+        }
+    }
+
+    fn text(&mut self, file: &MediaFile, largest: u64) {
+        if file.size > largest || self.text_bytes > LARGEST_TEXTS {
             return self.problem(&file.path, "too large for a text file; not read");
         }
         let mut bytes = Vec::new();
-        let read = media_file::open_beneath(&file.volume, &file.path)
-            .and_then(|open| open.take(LARGEST_TEXT).read_to_end(&mut bytes));
+        let read = file.open().and_then(|mut open| open.read_to_end(&mut bytes));
         if let Err(error) = read {
             return self.problem(&file.path, &format!("cannot be read: {error}"));
         }
@@ -185,6 +237,18 @@ fn is_text(path: &str) -> bool {
     path == "machines.toml" || lower.starts_with("cloud-configs/") && lower.ends_with(".yml")
 }
 
+fn is_image(path: &str) -> bool {
+    let folder = path.split_once('/').map(|(folder, _)| folder);
+    folder.is_some_and(|folder| folder.eq_ignore_ascii_case("images")) && iso::is_iso(path)
+}
+
+/// How distributions label their discs.
+fn is_text_inside(path: &str) -> bool {
+    [".iso/.treeinfo", ".iso/.discinfo", ".iso/.disk/info"]
+        .iter()
+        .any(|end| path.to_ascii_lowercase().ends_with(end))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -197,7 +261,7 @@ mod tests {
         let link = folder.join("images/link");
         let _ = fs::remove_file(&link);
         std::os::unix::fs::symlink("/etc/passwd", &link).unwrap();
-        let listing = list(&folder);
+        let listing = list(&folder, &|_| false);
         fs::remove_dir_all(&folder).unwrap();
         let paths: Vec<&str> = listing.files.iter().map(|file| file.path.as_str()).collect();
         assert_eq!(paths, ["images/real"]);

@@ -133,7 +133,10 @@ impl Tree {
             Content::Loader(file) => {
                 let size = file.size;
                 when_sent = self.loader_sent(asker, path.clone());
-                (Source::File(MediaReader::open(&file)?), size)
+                (Source::File(read_ahead(&file)?), size)
+            }
+            Content::Unreadable => {
+                return Err(Error::Msg("cannot be read from the stick".to_owned()));
             }
             // Nine of these are normal in one boot of PXELINUX: they are no news. TFTP has
             // no "later": any other code than "not found" stops some ROMs.

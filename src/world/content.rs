@@ -7,7 +7,7 @@ use crate::boot::pxelinux::Family;
 use crate::boot::{grub, ipxe, pxelinux};
 use crate::fleet::life::Event;
 use crate::fleet::stage::{Sign, Stage};
-use crate::inventory::MediaFile;
+use crate::inventory::{MediaFile, discs};
 use crate::net::Mac;
 use crate::tftp::tree::Name;
 
@@ -26,6 +26,8 @@ pub enum Content {
     NotReady,
     /// There is nothing of that name.
     Missing,
+    /// The stick does not give what is on it.
+    Unreadable,
 }
 
 /// Finds `name` for the machine at `asker`; `takes` is false if it only looks (HTTP HEAD).
@@ -143,8 +145,26 @@ fn image_file(world: &World, shelf: &Shelf, name: &str, client: Option<Mac>) -> 
     let any = || inventory.images.iter().find_map(|image| image.file(name));
     match own.or_else(any) {
         Some(file) => Content::Media(file.clone()),
-        None if world.media_of(shelf) == Media::Ready => Content::Missing,
-        None => Content::NotReady,
+        None => iso_file(world, shelf, name),
+    }
+}
+
+/// An ISO, or a file inside of one: `images/debian-13.iso/install.amd/vmlinuz`. Reads the
+/// ISO, which takes as long as the stick takes.
+pub fn iso_file(world: &World, shelf: &Shelf, path: &str) -> Content {
+    let found = match shelf.inventory.iso(path) {
+        Some((iso, "")) => Ok(Some(iso.clone())),
+        Some((iso, inside)) => discs::find(iso, inside),
+        None => Ok(None),
+    };
+    match found {
+        Ok(Some(file)) => Content::Media(file),
+        Ok(None) if world.media_of(shelf) == Media::Ready => Content::Missing,
+        Ok(None) => Content::NotReady,
+        Err(fault) => {
+            log::warn!("{path}: its ISO {fault}");
+            Content::Unreadable
+        }
     }
 }
 

@@ -57,7 +57,7 @@ fn scan(world: &World, kind: Sticks) {
         shelf.scan_began = shelf.scanning.then(Instant::now);
     });
     // What was pulled while it was read is no stick, either.
-    let read = folders.iter().map(|folder| (list(folder), kind.has(media, folder)));
+    let read = folders.iter().map(|folder| (list(folder, &wants), kind.has(media, folder)));
     let listings: Vec<Listing> =
         read.filter_map(|(listing, there)| there.then_some(listing)).collect();
     let sticks = listings.len();
@@ -130,6 +130,13 @@ fn profiles() -> &'static [Profile] {
     PROFILES.get_or_init(Profile::built_in)
 }
 
+/// What detection could use of an ISO.
+fn wants(path: &str) -> bool {
+    let name = path.rsplit('/').next().unwrap_or_default();
+    profiles().iter().any(|profile| profile.fits(std::iter::once(name)))
+        || profiles().iter().any(|profile| profile.initrds.iter().any(|initrd| initrd == name))
+}
+
 fn tell(found: &Inventory, sticks: usize) {
     for problem in &found.problems {
         log::warn!("{problem}");
@@ -152,7 +159,7 @@ fn tell(found: &Inventory, sticks: usize) {
 
 /// For `pxeberry check`: the same scan of one folder.
 pub fn check(folder: &Path) -> Result<Inventory, Vec<Problem>> {
-    inventory(&[list(folder)], profiles())
+    inventory(&[list(folder, &wants)], profiles())
 }
 
 #[cfg(test)]

@@ -18,6 +18,12 @@ use record::Record;
 use rock_ridge::{Extensions, extensions_start};
 pub use walk::{Entries, Walked};
 
+/// Whether the last part of `path` names an ISO.
+pub fn is_iso(path: &str) -> bool {
+    let end = path.len().checked_sub(4).and_then(|at| path.get(at..));
+    end.is_some_and(|end| end.eq_ignore_ascii_case(".iso"))
+}
+
 /// What an ISO is read from.
 pub trait Source {
     /// Its length in bytes.
