@@ -42,6 +42,7 @@ const PURE: &[&str] = &[
     "http/route.rs",
     "init/blkid/mod.rs",
     "init/supervise.rs",
+    "inventory/configs.rs",
     "inventory/detect.rs",
     "inventory/iso/folder.rs",
     "inventory/iso/mod.rs",
