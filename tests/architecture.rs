@@ -53,6 +53,7 @@ const PURE: &[&str] = &[
     "inventory/machine.rs",
     "inventory/mod.rs",
     "inventory/profile.rs",
+    "inventory/quota.rs",
     "inventory/version.rs",
     "net/mac.rs",
     "net/subnet.rs",

@@ -11,6 +11,7 @@ pub mod iso;
 pub mod machine;
 pub mod media_file;
 pub mod profile;
+mod quota;
 pub mod scan;
 pub mod version;
 

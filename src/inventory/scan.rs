@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::media_file::MediaFile;
+use super::quota::{Quotas, Verdict};
 use super::{Problem, discs, iso, media_file};
 
 /// What a walk found: regular files, and the text of the small ones that say something.
@@ -26,8 +27,9 @@ const MOST_ENTRIES: usize = 50_000;
 /// `images/debian/13/dists/trixie/main/installer-amd64/…` is 10 deep.
 const DEEPEST: usize = 12;
 
-/// A slow or broken stick must not keep the others from being served.
-const LONGEST_SCAN: Duration = Duration::from_secs(10);
+/// A slow or broken stick must not keep the others from being served: with what is left to do
+/// after it, a scan ends within ten seconds.
+const LONGEST_SCAN: Duration = Duration::from_secs(8);
 
 /// Configs and `machines.toml` are small; a larger one is a mistake.
 const LARGEST_TEXT: u64 = 1024 * 1024;
@@ -35,9 +37,11 @@ const LARGEST_TEXT: u64 = 1024 * 1024;
 /// All texts of one stick together.
 const LARGEST_TEXTS: usize = 8 * 1024 * 1024;
 
-/// All paths of one stick together: 50,000 of them have 60 characters each, as in a
-/// distribution's archive.
-const LONGEST_PATHS: usize = 3 * 1024 * 1024;
+/// Files that are listed; each is held as long as its stick serves.
+const MOST_FILES: usize = 30_000;
+
+/// All their paths together: 70 characters each, as in a distribution's archive.
+const LONGEST_PATHS: usize = 2 * 1024 * 1024;
 
 /// All names, which are held while their folder is walked.
 const LONGEST_NAMES: usize = 2 * 1024 * 1024;
@@ -58,6 +62,7 @@ pub fn list(volume: &Path, wants: &dyn Fn(&str) -> bool) -> Listing {
         path_bytes: 0,
         deadline: Instant::now() + LONGEST_SCAN,
         stopped: false,
+        quotas: Quotas::default(),
     };
     walk.folder("", 0);
     walk.listing
@@ -73,6 +78,7 @@ struct Walk<'a> {
     path_bytes: usize,
     deadline: Instant,
     stopped: bool,
+    quotas: Quotas,
 }
 
 impl Walk<'_> {
@@ -97,9 +103,10 @@ impl Walk<'_> {
         }
         names.sort_by_key(fs::DirEntry::file_name);
         for entry in names {
-            if !self.stopped {
-                self.entry(path, depth, &entry);
+            if self.is_too_late() {
+                return;
             }
+            self.entry(path, depth, &entry);
         }
     }
 
@@ -107,24 +114,32 @@ impl Walk<'_> {
     fn may_go_on(&mut self, name_bytes: usize) -> bool {
         self.entries += 1;
         self.name_bytes += name_bytes;
-        let why = if self.entries > MOST_ENTRIES {
-            "holds more than 50,000 files; the rest was not looked at"
+        if self.entries > MOST_ENTRIES {
+            self.stop("holds more than 50,000 files; the rest was not looked at");
         } else if self.name_bytes > LONGEST_NAMES {
-            "holds too many files with long names; the rest was not looked at"
-        } else if Instant::now() > self.deadline {
-            "took more than 10 s to read; the rest was not looked at (is the stick failing?)"
-        } else {
-            return !self.stopped;
-        };
-        self.stop(why);
-        false
+            self.stop("holds too many files with long names; the rest was not looked at");
+        }
+        !self.stopped && !self.is_too_late()
+    }
+
+    fn is_too_late(&mut self) -> bool {
+        let late = Instant::now() > self.deadline;
+        if late {
+            self.stop("took more than 8 s to read; the rest was not looked at (is it failing?)");
+        }
+        late
     }
 
     fn stop(&mut self, why: &str) {
         if !self.stopped {
             self.stopped = true;
-            self.problem("", why);
+            self.tell_first(why);
         }
+    }
+
+    /// Of the stick as a whole: said however much else there is to say.
+    fn tell_first(&mut self, message: &str) {
+        self.listing.problems.insert(0, Problem::new("the stick", message));
     }
 
     fn entry(&mut self, parent: &str, depth: usize, entry: &fs::DirEntry) {
@@ -150,6 +165,11 @@ impl Walk<'_> {
     }
 
     fn file(&mut self, path: String, data: &fs::Metadata) {
+        match self.quotas.count(&path) {
+            Verdict::Listed => {}
+            Verdict::TooMany(message) => return self.tell_first(message),
+            Verdict::Passed => return,
+        }
         let file = MediaFile {
             volume: Arc::clone(&self.volume),
             path,
@@ -168,9 +188,12 @@ impl Walk<'_> {
     }
 
     fn add(&mut self, file: MediaFile) {
-        self.path_bytes += file.path.len();
+        self.path_bytes = self.path_bytes.saturating_add(file.path.len());
         if self.path_bytes > LONGEST_PATHS {
             return self.stop("holds too many files with long paths; the rest was not looked at");
+        }
+        if self.listing.files.len() >= MOST_FILES {
+            return self.stop("holds more than 30,000 files of use; the rest was not looked at");
         }
         self.listing.files.push(file);
     }

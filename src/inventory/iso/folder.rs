@@ -20,6 +20,11 @@ impl Folder {
         self.block * SECTOR
     }
 
+    /// How many bytes are read of it at most.
+    pub fn length(self) -> u64 {
+        u64::from(self.size.min(LARGEST))
+    }
+
     /// Refuses a folder that is not wholly in the image.
     pub fn check(self, length: u64) -> Result<(), Fault> {
         let end = self.offset() + u64::from(self.size).next_multiple_of(SECTOR);
@@ -77,7 +82,7 @@ impl<S: Source> Iso<S> {
         mut each: impl FnMut(Entry) -> Result<bool, Fault>,
     ) -> Result<(), Fault> {
         folder.check(self.source.length())?;
-        let size = u64::from(folder.size.min(LARGEST)).next_multiple_of(SECTOR);
+        let size = folder.length().next_multiple_of(SECTOR);
         let mut buffer = vec![0; usize::try_from(size).unwrap_or(PIECE).min(PIECE)];
         let mut parts = Parts::default();
         let mut at = 0;

@@ -3,7 +3,7 @@
 use std::collections::{HashSet, VecDeque};
 
 use super::folder::{Folder, Kind};
-use super::{Extent, Fault, Iso, Source};
+use super::{Extent, Fault, Iso, MOST_READ, Source};
 
 /// Paths in the ISO, and where the files are.
 pub type Entries = Vec<(String, Extent)>;
@@ -38,10 +38,21 @@ impl<S: Source> Iso<S> {
     /// Finds the files for whose paths `wants` says yes. Each folder is looked into once,
     /// however often and wherever it is named.
     pub fn walk(&self, wants: &dyn Fn(&str) -> bool) -> Walked {
-        let mut walk =
-            Walk { wants, files: Vec::new(), fault: None, entries: 0, waiting: Waiting::default() };
+        let mut walk = Walk {
+            wants,
+            files: Vec::new(),
+            fault: None,
+            entries: 0,
+            read: 0,
+            waiting: Waiting::default(),
+        };
         walk.fault = walk.waiting.add(String::new(), self.root, 0).err();
         while let Some((path, folder, depth)) = walk.waiting.next() {
+            walk.read += folder.length();
+            if walk.read > MOST_READ {
+                walk.fault = Some(Fault::TooLarge("has larger folders than any installer"));
+                break;
+            }
             let looked = self.each_in(folder, |entry| walk.entry(&path, depth, entry));
             // One damaged folder does not hide the others.
             if let Err(error) = looked {
@@ -61,6 +72,7 @@ struct Walk<'a> {
     files: Entries,
     fault: Option<Fault>,
     entries: usize,
+    read: u64,
     waiting: Waiting,
 }
 
