@@ -8,6 +8,8 @@
 mod chance;
 #[path = "support/disc.rs"]
 mod disc;
+#[path = "support/hostile_discs.rs"]
+mod hostile_discs;
 #[path = "support/hostile_media.rs"]
 mod hostile_media;
 
