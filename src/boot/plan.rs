@@ -5,6 +5,7 @@ use super::arch::{Platform, Program};
 use crate::config::{BiosLoader, Boot, UefiLoader, Unknown};
 use crate::dhcp::reply::BootReply;
 use crate::fleet::life::Phase;
+use crate::inventory::pattern::Pattern;
 use crate::inventory::{Image, Install, Inventory, Machine};
 use crate::net::Mac;
 
@@ -90,14 +91,16 @@ pub fn plan(mac: Mac, phase: Option<Phase>, situation: &Situation) -> Plan {
 }
 
 fn installation(image: &Image, machine: &Machine, endpoint: Endpoint) -> Installation {
-    let own = image.profile.args.iter().map(|arg| arg.replace("{server}", &endpoint.base()));
+    let given = image.profile.args.iter().flat_map(|arguments| &arguments.give);
+    let own = given.map(|arg| arg.replace("{server}", &endpoint.base()));
     let extra = machine.args.split(' ').filter(|arg| !arg.is_empty()).map(str::to_owned);
     let args: Vec<String> = own.chain(extra).collect();
+    let layout = image.profile.layout.first();
     Installation {
         image: image.name(),
         title: image.profile.title.clone(),
-        kernel: image.profile.kernel.clone(),
-        initrds: image.profile.initrds.clone(),
+        kernel: layout.map(|layout| layout.kernel.to_string()).unwrap_or_default(),
+        initrds: layout.into_iter().flat_map(|l| &l.initrds).map(Pattern::to_string).collect(),
         args: args.join(" "),
     }
 }

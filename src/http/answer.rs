@@ -100,7 +100,9 @@ fn image_file(
     let Some((image, file)) = found else {
         return missing(world, shelf, name);
     };
-    let machine = world.machine_at(asker).filter(|_| image.profile.disk_image == name);
+    let machine = world
+        .machine_at(asker)
+        .filter(|_| image.profile.disk_image.as_ref().is_some_and(|file| file.is(name)));
     let when_sent = machine.filter(|_| !only_head).map(|mac| {
         let world = Arc::clone(world);
         Box::new(move || {
@@ -113,9 +115,10 @@ fn image_file(
 /// Flatcar's and CoreOS's installers ask for it when they have no version of their own.
 fn version_file(world: &World) -> Found {
     let shelf = world.shelf();
-    match shelf.inventory.images.first() {
-        Some(image) => {
-            let text = format!("{}={}\n", image.profile.version_key, image.version);
+    let keyed = |image: &Image| Some((image.profile.version_key.clone()?, image.version.clone()));
+    match shelf.inventory.images.iter().find_map(keyed) {
+        Some((key, version)) => {
+            let text = format!("{key}={version}\n");
             Found::Bytes("text/plain", text.into_bytes())
         }
         None => missing(world, &shelf, "version.txt"),
@@ -153,14 +156,15 @@ fn install_script(world: &World, asker: Ipv4Addr, only_head: bool) -> Found {
     };
     let unnamed = Machine::known_by(mac);
     let machine = inventory.machine(mac).unwrap_or(&unnamed);
-    let Some(image) = inventory.image_for(machine) else {
+    let image = inventory.image_for(machine);
+    let Some(installer) = image.and_then(|image| image.profile.installer.as_deref()) else {
         return refusal("there is no image for it on the stick");
     };
     let name = world.name(mac);
     let job = Job {
         machine: &name,
         image: &installation.image,
-        installer: &image.profile.installer,
+        installer,
         disk: &machine.disk,
         token: &token,
     };

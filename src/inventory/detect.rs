@@ -1,15 +1,20 @@
 //! From listings to the inventory: what the files of the sticks mean. Pure.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use super::{
     Image, Install, Inventory, Listing, Machine, MediaFile, Problem, Profile, Version, machine,
 };
+use crate::inventory::pattern::Pattern;
 use crate::net::Mac;
 
 /// Makes one inventory of all sticks. An error means that the new content must not
 /// replace what serves now: half a list of machines is worse than yesterday's whole one.
-pub fn inventory(listings: &[Listing], profiles: &[Profile]) -> Result<Inventory, Vec<Problem>> {
+pub fn inventory(
+    listings: &[Listing],
+    profiles: &[Arc<Profile>],
+) -> Result<Inventory, Vec<Problem>> {
     let mut found = Inventory::default();
     let mut refused = Vec::new();
     for listing in listings {
@@ -127,7 +132,7 @@ fn cloud_config_fault(text: &str) -> Option<&'static str> {
 
 /// Folders that hold an image: `images/<system>/<version>/`, or `<version>/` at the top as
 /// the old box's web server had it.
-fn images(found: &mut Inventory, listing: &Listing, profiles: &[Profile]) {
+fn images(found: &mut Inventory, listing: &Listing, profiles: &[Arc<Profile>]) {
     let mut folders: BTreeMap<&str, Vec<&MediaFile>> = BTreeMap::new();
     for file in &listing.files {
         if let Some((folder, _)) = file.path.rsplit_once('/') {
@@ -137,7 +142,7 @@ fn images(found: &mut Inventory, listing: &Listing, profiles: &[Profile]) {
     for (folder, files) in folders {
         let names = || files.iter().filter_map(|file| file.path.rsplit('/').next());
         let version = folder.rsplit('/').next().and_then(Version::new);
-        let fits = |profile: &&Profile| {
+        let fits = |profile: &&Arc<Profile>| {
             let parents: Vec<&str> = folder.split('/').collect();
             let right_place = match parents.as_slice() {
                 [_] => true,
@@ -147,7 +152,7 @@ fn images(found: &mut Inventory, listing: &Listing, profiles: &[Profile]) {
                 }
                 _ => false,
             };
-            right_place && profile.fits(names())
+            right_place && names().any(|name| profile.wants(name))
         };
         if let (Some(version), Some(profile)) = (version, profiles.iter().find(fits)) {
             let named = files.iter().filter_map(|file| {
@@ -162,8 +167,9 @@ fn images(found: &mut Inventory, listing: &Listing, profiles: &[Profile]) {
 fn missing_pieces(found: &mut Inventory) {
     let mut problems = Vec::new();
     for image in &found.images {
-        let needed = std::iter::once(&image.profile.kernel).chain(&image.profile.initrds);
-        for name in needed.chain([&image.profile.disk_image]) {
+        let layouts = image.profile.layout.iter();
+        let needed = layouts.flat_map(|layout| [&layout.kernel].into_iter().chain(&layout.initrds));
+        for name in needed.chain(&image.profile.disk_image).map(Pattern::as_str) {
             if image.file(name).is_none() && !found.tftp.contains_key(&name.to_ascii_lowercase()) {
                 let message = format!("{} needs this file beside the others", image.profile.title);
                 problems.push(Problem::new(format!("{}/{name}", image.name()), message));

@@ -5,9 +5,11 @@
 //! configs. A new snapshot replaces the old one whole, or not at all.
 
 pub mod configs;
+pub mod cpu;
 mod detect;
 pub mod machine;
 pub mod media_file;
+pub mod pattern;
 pub mod profile;
 pub mod scan;
 pub mod version;
@@ -15,6 +17,7 @@ pub mod version;
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::net::Ipv4Addr;
+use std::sync::Arc;
 
 use crate::config;
 use crate::dhcp::site::Reservations;
@@ -32,7 +35,7 @@ pub use version::Version;
 #[derive(Debug, Clone)]
 pub struct Image {
     /// What kind of system it is.
-    pub profile: Profile,
+    pub profile: Arc<Profile>,
     /// The name of its folder.
     pub version: Version,
     /// Its files by name, in the publisher's spelling.

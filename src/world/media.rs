@@ -6,8 +6,8 @@
 use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
-use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
 use super::World;
@@ -61,7 +61,7 @@ fn scan(world: &World, kind: Sticks) {
     let listings: Vec<Listing> =
         read.filter_map(|(listing, there)| there.then_some(listing)).collect();
     let sticks = listings.len();
-    let outcome = inventory(&listings, profiles()).map(|mut found| {
+    let outcome = inventory(&listings, &Profile::built_in()).map(|mut found| {
         found.note_addresses_outside(&world.config.server);
         Arc::new(found)
     });
@@ -125,11 +125,6 @@ impl Sticks {
     }
 }
 
-fn profiles() -> &'static [Profile] {
-    static PROFILES: OnceLock<Vec<Profile>> = OnceLock::new();
-    PROFILES.get_or_init(Profile::built_in)
-}
-
 fn tell(found: &Inventory, sticks: usize) {
     for problem in &found.problems {
         log::warn!("{problem}");
@@ -152,7 +147,7 @@ fn tell(found: &Inventory, sticks: usize) {
 
 /// For `pxeberry check`: the same scan of one folder.
 pub fn check(folder: &Path) -> Result<Inventory, Vec<Problem>> {
-    inventory(&[list(folder)], profiles())
+    inventory(&[list(folder)], &Profile::built_in())
 }
 
 #[cfg(test)]
