@@ -47,15 +47,18 @@ fn installer(install: &Installation, endpoint: Endpoint) -> String {
     let base = endpoint.base();
     let mut script = format!(
         "#!ipxe\n\
-         echo pxeberry: installing {title} ({image})\n\
+         echo pxeberry: {verb} {title} ({image})\n\
          :again\n\
          imgfree\n\
-         kernel {base}/boot/{kernel} {initrd_args} BOOTIF=01-${{net0/mac:hexhyp}} {args} || goto failed\n",
+         kernel {base}/boot/{kernel}{args} || goto failed\n",
+        verb = install.verb(),
         title = install.title,
         image = install.image,
         kernel = install.kernel,
-        initrd_args = initrd_args(&install.initrds),
-        args = install.args,
+        args = match kernel_args(install) {
+            args if args.is_empty() => args,
+            args => format!(" {args}"),
+        },
     );
     for initrd in &install.initrds {
         script.push_str(&format!("initrd {base}/boot/{initrd} || goto failed\n"));
@@ -70,10 +73,17 @@ fn installer(install: &Installation, endpoint: Endpoint) -> String {
     script
 }
 
-/// Older UEFI kernels find their initrd only by this argument.
-fn initrd_args(initrds: &[String]) -> String {
-    let args: Vec<String> = initrds.iter().map(|name| format!("initrd={name}")).collect();
-    args.join(" ")
+/// Older UEFI kernels find their initrd only by an argument with its name, which to iPXE is
+/// the last part of its URL. A program that is not Linux would take it for one of its own.
+fn kernel_args(install: &Installation) -> String {
+    if install.program {
+        return install.args.clone();
+    }
+    let name = |path: &String| path.rsplit('/').next().unwrap_or(path).to_owned();
+    let initrds = install.initrds.iter().map(|path| format!("initrd={}", name(path)));
+    let card = "BOOTIF=01-${net0/mac:hexhyp}".to_owned();
+    let args: Vec<String> = initrds.chain([card, install.args.clone()]).collect();
+    args.join(" ").trim_end().to_owned()
 }
 
 #[cfg(test)]
@@ -100,6 +110,7 @@ mod tests {
             kernel: "k".into(),
             initrds: vec!["i".into()],
             args: "console=ttyS0".into(),
+            ..Installation::default()
         });
         let text = script(mac(), &plan, ENDPOINT);
         let kernel = "kernel http://10.10.10.1:8080/boot/k initrd=i BOOTIF=01-${net0/mac:hexhyp} console=ttyS0 || goto failed\n";

@@ -3,11 +3,14 @@
 //! one loader each.
 
 pub mod arch;
+pub mod args;
 pub mod grub;
+pub mod install;
 pub mod install_script;
 pub mod ipxe;
 pub mod plan;
 pub mod pxelinux;
+pub mod rewrite;
 
 use std::net::Ipv4Addr;
 

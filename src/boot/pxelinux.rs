@@ -3,32 +3,44 @@
 //! PXELINUX has no quoting: a file name with a blank cannot be written, and what comes
 //! here is checked where it is parsed (`inventory::machine`, `inventory::version`).
 
-use super::plan::Plan;
+use super::plan::{Installation, Plan};
+use crate::inventory::profile::Purpose;
 
 /// The configuration file for one machine. `IPAPPEND 2` adds `BOOTIF=`, so that the
 /// installer uses the network card that the machine booted from.
 pub fn config(plan: &Plan) -> String {
     match plan {
-        Plan::Install(install) => format!(
-            "# pxeberry: installs {image}\n\
-             DEFAULT install\n\
-             PROMPT 0\n\
-             SAY pxeberry: installing {title} ({image})\n\
-             LABEL install\n\
-             KERNEL {kernel}\n\
-             INITRD {initrds}\n\
-             APPEND {args}\n\
-             IPAPPEND 2\n",
-            image = install.image,
-            title = install.title,
-            kernel = install.kernel,
-            initrds = install.initrds.join(","),
-            args = install.args,
-        ),
+        Plan::Install(install) => installer(install),
         Plan::LocalBoot(reason) => local_boot(reason),
         Plan::Wait => AGAIN.to_owned(),
         Plan::Menu => MENU.to_owned(),
     }
+}
+
+fn installer(install: &Installation) -> String {
+    let Installation { image, title, kernel, args, .. } = install;
+    let verb = install.verb();
+    let what = if install.purpose == Purpose::Live { "starts" } else { "installs" };
+    // By its name, PXELINUX takes memtest's .bin for something else.
+    let directive = if install.program { "LINUX" } else { "KERNEL" };
+    let mut config = format!(
+        "# pxeberry: {what} {image}\n\
+         DEFAULT install\n\
+         PROMPT 0\n\
+         SAY pxeberry: {verb} {title} ({image})\n\
+         LABEL install\n\
+         {directive} {kernel}\n"
+    );
+    if !install.initrds.is_empty() {
+        config.push_str(&format!("INITRD {}\n", install.initrds.join(",")));
+    }
+    if !args.is_empty() {
+        config.push_str(&format!("APPEND {args}\n"));
+    }
+    if !install.program {
+        config.push_str("IPAPPEND 2\n");
+    }
+    config
 }
 
 /// chain.c32 is what MAAS and Foreman use; `LOCALBOOT 0` hangs on some machines. Without
@@ -71,7 +83,6 @@ APPEND hd0
 
 #[cfg(test)]
 mod tests {
-    use super::super::plan::Installation;
     use super::*;
 
     #[test]
@@ -82,6 +93,7 @@ mod tests {
             kernel: "coreos_production_pxe.vmlinuz".into(),
             initrds: vec!["coreos_production_pxe_image.cpio.gz".into()],
             args: "cloud-config-url=http://10.10.10.1:8080/cloud-configs/install.sh".into(),
+            ..Installation::default()
         });
         let expected = "\
 # pxeberry: installs coreos/1185.3.0

@@ -19,7 +19,7 @@ pub enum Route {
     OldImageFile(Version, String),
     /// `/current/<file>`: the same of the newest version.
     CurrentImageFile(String),
-    /// `/images/<system>/<version>/<file>`
+    /// `/images/<system>/<version>/<path>`
     ImageFile(String, Version, String),
     /// `/v1/event?token=…&event=…`: an installer's report.
     Event {
@@ -53,8 +53,9 @@ pub fn route(target: &str) -> Route {
         [folder, name] if folder.eq_ignore_ascii_case("cloud-configs") => cloud_config(name),
         ["v1", "event"] => event(query),
         ["current", file] => Route::CurrentImageFile((*file).to_owned()),
-        ["images", system, folder, file] => version(folder).map_or(Route::Nowhere, |version| {
-            Route::ImageFile((*system).to_owned(), version, (*file).to_owned())
+        ["images", system, folder, _, ..] => version(folder).map_or(Route::Nowhere, |version| {
+            let file = parts.get(3..).unwrap_or_default().join("/");
+            Route::ImageFile((*system).to_owned(), version, file)
         }),
         [folder, file] => version(folder)
             .map_or(Route::Nowhere, |version| Route::OldImageFile(version, (*file).to_owned())),

@@ -1,12 +1,11 @@
 //! From listings to the inventory: what the files of the sticks mean. Pure.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::{
-    Image, Install, Inventory, Listing, Machine, MediaFile, Problem, Profile, Version, machine,
+    ConfigKind, Image, Install, Inventory, Listing, Machine, MediaFile, Problem, Profile, Start,
+    find, machine, profile,
 };
-use crate::inventory::pattern::Pattern;
 use crate::net::Mac;
 
 /// Makes one inventory of all sticks. An error means that the new content must not
@@ -29,14 +28,19 @@ pub fn inventory(
                 refused.push(problem);
             }
         }
-        images(&mut found, listing, profiles);
+        let mut all = own_profiles(listing, &mut found.problems);
+        let own = all.len();
+        all.extend(profiles.iter().cloned());
+        let (images, problems) = find::images(listing, &all, own);
+        found.images.extend(images);
+        found.problems.extend(problems);
     }
     if !refused.is_empty() {
         return Err(refused);
     }
     // A machine is known by its config alone.
-    for mac in found.cloud_configs.keys() {
-        found.machines.entry(*mac).or_insert_with(|| Machine::known_by(*mac));
+    for mac in found.configs.iter().filter_map(|(_, mac)| *mac) {
+        found.machines.entry(mac).or_insert_with(|| Machine::known_by(mac));
     }
     // Backwards: of several cards of one machine the first stands for it.
     let reserved = found.machines.iter().rev();
@@ -44,9 +48,7 @@ pub fn inventory(
     found.images.sort_by(|a, b| {
         a.profile.name.cmp(&b.profile.name).then_with(|| b.version.cmp(&a.version))
     });
-    found.images.dedup_by(|later, earlier| {
-        later.profile.name == earlier.profile.name && later.version == earlier.version
-    });
+    found.images = put_together(std::mem::take(&mut found.images));
     missing_pieces(&mut found);
     Ok(found)
 }
@@ -56,6 +58,11 @@ fn place(found: &mut Inventory, file: &MediaFile) {
     let Some((folder, name)) = file.path.split_once('/') else {
         return;
     };
+    if let Some(kind) = ConfigKind::of_folder(folder)
+        && let Some(whose) = owner(kind, name)
+    {
+        found.configs.insert((kind, whose));
+    }
     match folder.to_ascii_lowercase().as_str() {
         "tftp" => {
             found.tftp.entry(name.to_ascii_lowercase()).or_insert_with(|| file.clone());
@@ -72,6 +79,20 @@ fn place(found: &mut Inventory, file: &MediaFile) {
             )),
         },
         _ => {}
+    }
+}
+
+/// Whose configuration a file is: a machine's, or (none) everybody's.
+fn owner(kind: ConfigKind, name: &str) -> Option<Option<Mac>> {
+    let lower = name.to_ascii_lowercase();
+    let lower = lower.strip_suffix(".j2").unwrap_or(&lower);
+    let stem = match kind.extensions() {
+        [] => lower.strip_suffix("/user-data"),
+        ends => ends.iter().find_map(|end| lower.strip_suffix(end)?.strip_suffix('.')),
+    }?;
+    match stem {
+        "default" => Some(None),
+        mac => mac.parse().ok().map(Some),
     }
 }
 
@@ -103,15 +124,27 @@ fn read_text(found: &mut Inventory, file: &MediaFile, text: &str) -> Result<(), 
                 return Err(Problem::new(&file.path, message));
             }
         }
-    } else if let Some(message) = cloud_config_fault(text) {
+    } else if is_cloud_config(&file.path)
+        && let Some(message) = cloud_config_fault(text)
+    {
         // An empty or cut config is accepted by the real installer, and makes a machine
         // that nobody can log into.
         found.problems.push(Problem::new(&file.path, message));
+        if let Some((_, name)) = file.path.split_once('/')
+            && let Some(whose) = owner(ConfigKind::CloudConfig, name)
+        {
+            found.configs.remove(&(ConfigKind::CloudConfig, whose));
+        }
         let broken = |config: &MediaFile| config.path == file.path && config.volume == file.volume;
         found.cloud_configs.retain(|_, config| !broken(config));
         found.default_config.take_if(|config| broken(config));
     }
     Ok(())
+}
+
+fn is_cloud_config(path: &str) -> bool {
+    let folder = path.split('/').next().unwrap_or_default();
+    ConfigKind::of_folder(folder) == Some(ConfigKind::CloudConfig)
 }
 
 /// What `coreos-cloudinit` would stumble over, seen before a machine does.
@@ -130,47 +163,63 @@ fn cloud_config_fault(text: &str) -> Option<&'static str> {
     }
 }
 
-/// Folders that hold an image: `images/<system>/<version>/`, or `<version>/` at the top as
-/// the old box's web server had it.
-fn images(found: &mut Inventory, listing: &Listing, profiles: &[Arc<Profile>]) {
-    let mut folders: BTreeMap<&str, Vec<&MediaFile>> = BTreeMap::new();
-    for file in &listing.files {
-        if let Some((folder, _)) = file.path.rsplit_once('/') {
-            folders.entry(folder).or_default().push(file);
-        }
-    }
-    for (folder, files) in folders {
-        let names = || files.iter().filter_map(|file| file.path.rsplit('/').next());
-        let version = folder.rsplit('/').next().and_then(Version::new);
-        let fits = |profile: &&Arc<Profile>| {
-            let parents: Vec<&str> = folder.split('/').collect();
-            let right_place = match parents.as_slice() {
-                [_] => true,
-                [images, system, _] => {
-                    images.eq_ignore_ascii_case("images")
-                        && system.eq_ignore_ascii_case(&profile.name)
-                }
-                _ => false,
-            };
-            right_place && names().any(|name| profile.wants(name))
+/// The stick's own profiles. A mistake in one refuses only that one.
+fn own_profiles(listing: &Listing, problems: &mut Vec<Problem>) -> Vec<Arc<Profile>> {
+    let mut own = Vec::new();
+    for (index, text) in &listing.texts {
+        let Some(file) = listing.files.get(*index).filter(|file| is_profile(&file.path)) else {
+            continue;
         };
-        if let (Some(version), Some(profile)) = (version, profiles.iter().find(fits)) {
-            let named = files.iter().filter_map(|file| {
-                Some((file.path.rsplit('/').next()?.to_owned(), (*file).clone()))
-            });
-            found.images.push(Image { profile: profile.clone(), version, files: named.collect() });
+        match profile::read::parse(&file.path, text) {
+            Ok(profiles) => own.extend(profiles.into_iter().map(Arc::new)),
+            Err(problem) => problems.push(problem),
         }
     }
+    own
+}
+
+/// `profiles/<name>.toml`
+pub(super) fn is_profile(path: &str) -> bool {
+    let lower = path.to_ascii_lowercase();
+    let name = lower.strip_prefix("profiles/").and_then(|name| name.strip_suffix(".toml"));
+    name.is_some_and(|name| !name.contains('/'))
+}
+
+/// The same system in the same version from two places is one image: what the second one
+/// adds, like the files for another processor, is put to the first.
+fn put_together(images: Vec<Image>) -> Vec<Image> {
+    let mut whole: Vec<Image> = Vec::new();
+    for image in images {
+        let same = |other: &&mut Image| {
+            other.profile.name == image.profile.name && other.version == image.version
+        };
+        match whole.iter_mut().rev().find(same) {
+            None => whole.push(image),
+            Some(first) => {
+                let kind = |start: &Start| (start.cpu, start.layout);
+                let mut starts = image.starts;
+                starts.retain(|start| {
+                    !first.files.contains_key(&start.kernel)
+                        && !first.starts.iter().any(|own| kind(own) == kind(start))
+                });
+                if !starts.is_empty() {
+                    first.starts.extend(starts);
+                    for (path, file) in image.files {
+                        first.files.entry(path).or_insert(file);
+                    }
+                }
+            }
+        }
+    }
+    whole
 }
 
 /// What is missing so that what is there can work.
 fn missing_pieces(found: &mut Inventory) {
     let mut problems = Vec::new();
     for image in &found.images {
-        let layouts = image.profile.layout.iter();
-        let needed = layouts.flat_map(|layout| [&layout.kernel].into_iter().chain(&layout.initrds));
-        for name in needed.chain(&image.profile.disk_image).map(Pattern::as_str) {
-            if image.file(name).is_none() && !found.tftp.contains_key(&name.to_ascii_lowercase()) {
+        for name in image.starts.iter().flat_map(|start| &start.missing) {
+            if !found.tftp.contains_key(&name.to_ascii_lowercase()) {
                 let message = format!("{} needs this file beside the others", image.profile.title);
                 problems.push(Problem::new(format!("{}/{name}", image.name()), message));
             }

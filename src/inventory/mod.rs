@@ -7,6 +7,7 @@
 pub mod configs;
 pub mod cpu;
 mod detect;
+mod find;
 pub mod machine;
 pub mod media_file;
 pub mod pattern;
@@ -14,7 +15,7 @@ pub mod profile;
 pub mod scan;
 pub mod version;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt;
 use std::net::Ipv4Addr;
 use std::sync::Arc;
@@ -24,10 +25,13 @@ use crate::dhcp::site::Reservations;
 use crate::net::Mac;
 
 pub use configs::ConfigKind;
+use cpu::Cpu;
 pub use detect::inventory;
+use machine::ImageChoice;
 pub use machine::{Install, Machine};
 pub use media_file::{Inside, MediaFile};
 pub use profile::Profile;
+use profile::Purpose;
 pub use scan::{Listing, list};
 pub use version::Version;
 
@@ -38,8 +42,35 @@ pub struct Image {
     pub profile: Arc<Profile>,
     /// The name of its folder.
     pub version: Version,
-    /// Its files by name, in the publisher's spelling.
+    /// Its files by their paths from the image's folder, in the publisher's spelling.
     pub files: BTreeMap<String, MediaFile>,
+    /// The ways to start it: one for each processor and firmware that it is made for.
+    pub starts: Vec<Start>,
+}
+
+/// One way to start an image. Paths are seen from the image's folder.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Start {
+    /// The processor that it is for.
+    pub cpu: Cpu,
+    /// Which of the profile's layouts it is.
+    pub layout: usize,
+    /// The folder that the layout begins in; empty if it is the image's own.
+    pub base: String,
+    /// What is started first.
+    pub kernel: String,
+    /// Initial RAM disks in order.
+    pub initrds: Vec<String>,
+    /// The layout's other files by their short names.
+    pub files: BTreeMap<String, String>,
+    /// The ISO that it is in, or that it needs.
+    pub iso: Option<String>,
+    /// What stands in its arguments file.
+    pub args: Vec<String>,
+    /// The file that each machine gets with other lines in it, and its text.
+    pub rewrite: Option<(String, String)>,
+    /// Files that are not there, and without which it does not work.
+    pub missing: Vec<String>,
 }
 
 impl Image {
@@ -91,6 +122,8 @@ pub struct Inventory {
     machines: BTreeMap<Mac, Machine>,
     /// Who has an address by name; asked for each address that is considered for a client.
     reserved: HashMap<Ipv4Addr, Mac>,
+    /// Which configurations there are: of a machine, or the default one.
+    configs: BTreeSet<(ConfigKind, Option<Mac>)>,
     /// `cloud-configs/<mac>.yml`.
     pub cloud_configs: BTreeMap<Mac, MediaFile>,
     /// `cloud-configs/default.yml`.
@@ -114,10 +147,49 @@ impl Inventory {
         self.machines.iter().map(|(mac, machine)| (*mac, machine))
     }
 
-    /// The image that a machine shall get: the named one, else the newest that can be
-    /// installed.
+    /// The image that a machine shall get: the named one, else the newest that is installed
+    /// with a configuration that the machine has, else with none.
     pub fn image_for(&self, machine: &Machine) -> Option<&Image> {
-        self.images.iter().find(|image| machine.image.fits(&image.profile.name, &image.version))
+        if machine.image != ImageChoice::Newest {
+            let fits = |i: &&Image| machine.image.fits(&i.profile.name, &i.version);
+            return self.images.iter().find(fits);
+        }
+        let installs = || self.images.iter().filter(|i| i.profile.purpose == Purpose::Install);
+        let takes = |image: &Image, has: &dyn Fn(ConfigKind) -> bool| {
+            image.profile.configs.iter().any(|kind| has(*kind))
+        };
+        let own = |kind| self.has_own_config(kind, &machine.macs);
+        let any = |kind| self.has_config(kind, &machine.macs);
+        installs()
+            .find(|image| takes(image, &own))
+            .or_else(|| installs().find(|image| takes(image, &any)))
+            .or_else(|| installs().find(|image| image.profile.works_without_config))
+            .or_else(|| installs().next())
+    }
+
+    /// The kind of configuration that a machine gets for an image.
+    pub fn config_for(&self, image: &Image, machine: &Machine) -> Option<ConfigKind> {
+        let kinds = || image.profile.configs.iter().copied();
+        kinds()
+            .find(|kind| self.has_own_config(*kind, &machine.macs))
+            .or_else(|| kinds().find(|kind| self.has_config(*kind, &machine.macs)))
+    }
+
+    /// Whether a machine with these cards has a configuration, its own or the default one.
+    pub fn has_config(&self, kind: ConfigKind, macs: &[Mac]) -> bool {
+        self.has_own_config(kind, macs) || self.configs.contains(&(kind, None))
+    }
+
+    fn has_own_config(&self, kind: ConfigKind, macs: &[Mac]) -> bool {
+        macs.iter().any(|mac| self.configs.contains(&(kind, Some(*mac))))
+    }
+
+    /// A file of an image by its name in the boot tree: `images/<system>/<version>/…`.
+    pub fn image_file(&self, name: &str) -> Option<&MediaFile> {
+        let (system, rest) = name.strip_prefix("images/")?.split_once('/')?;
+        let (version, path) = rest.split_once('/')?;
+        let fits = |i: &&Image| i.profile.name == system && i.version.as_str() == version;
+        self.images.iter().find(fits)?.file(path)
     }
 
     /// Notes the addresses that no machine can have where we give them.

@@ -6,7 +6,9 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use super::detect::is_profile;
 use super::media_file::MediaFile;
+use super::profile::{self, Profile, any_reads};
 use super::{Problem, media_file};
 
 /// What a walk found: regular files, and the text of the small ones that say something.
@@ -44,6 +46,7 @@ pub fn list(volume: &Path) -> Listing {
         text_bytes: 0,
         deadline: Instant::now() + LONGEST_SCAN,
         stopped: false,
+        profiles: own_profiles(volume).into_iter().chain(Profile::built_in()).collect(),
     };
     walk.folder("", 0);
     walk.listing
@@ -56,6 +59,7 @@ struct Walk {
     text_bytes: usize,
     deadline: Instant,
     stopped: bool,
+    profiles: Vec<Arc<Profile>>,
 }
 
 impl Walk {
@@ -84,6 +88,11 @@ impl Walk {
                 self.entry(path, depth, &entry);
             }
         }
+    }
+
+    /// Whether the file's text tells what an image is.
+    fn tells(&self, file: &MediaFile) -> bool {
+        file.size <= LARGEST_FACTS && any_reads(&self.profiles, &file.path)
     }
 
     /// Counts an entry against the limits; says once when they are reached.
@@ -133,7 +142,7 @@ impl Walk {
             modified: media_file::modified(data),
             inside: None,
         };
-        if is_text(&file.path) {
+        if is_text(&file.path) || self.tells(&file) {
             self.text(&file);
         }
         self.listing.files.push(file);
@@ -166,6 +175,32 @@ impl Walk {
     }
 }
 
+/// The stick's own profiles, which say what else of it is of interest. What is wrong with
+/// them is said where they are read for good.
+fn own_profiles(volume: &Path) -> Vec<Arc<Profile>> {
+    let Ok(entries) = fs::read_dir(volume.join("profiles")) else {
+        return Vec::new();
+    };
+    let paths = entries.filter_map(|entry| {
+        let path = format!("profiles/{}", entry.ok()?.file_name().to_str()?);
+        is_profile(&path).then_some(path)
+    });
+    let texts = paths.take(MOST_PROFILES).filter_map(|path| {
+        let mut text = String::new();
+        let file = media_file::open_beneath(volume, &path).ok()?;
+        file.take(LARGEST_TEXT).read_to_string(&mut text).ok()?;
+        Some((path, text))
+    });
+    let profiles = texts.filter_map(|(path, text)| profile::read::parse(&path, &text).ok());
+    profiles.flatten().map(Arc::new).collect()
+}
+
+/// More systems than anybody has.
+const MOST_PROFILES: usize = 64;
+
+/// What says what an image is, is short.
+const LARGEST_FACTS: u64 = 64 * 1024;
+
 /// What operating systems leave on a stick without being asked.
 fn is_furniture(name: &str) -> bool {
     const NAMES: [&str; 6] = [
@@ -182,7 +217,9 @@ fn is_furniture(name: &str) -> bool {
 /// Files whose content the inventory depends on.
 fn is_text(path: &str) -> bool {
     let lower = path.to_ascii_lowercase();
-    path == "machines.toml" || lower.starts_with("cloud-configs/") && lower.ends_with(".yml")
+    path == "machines.toml"
+        || is_profile(path)
+        || lower.starts_with("cloud-configs/") && lower.ends_with(".yml")
 }
 
 #[cfg(test)]

@@ -15,6 +15,9 @@ pub enum Name {
     GrubDefault(String),
     /// `00-25-90-c0-f7-86.ipxe`
     IpxeScript(Mac),
+    /// `00-25-90-c0-f7-86/boot.cfg`: a file of the machine's image as it gets it, in the
+    /// folder where VMware's loader looks for it by itself, with or without `01-`.
+    ForMachine(Mac, String),
     /// Anything else: relative, without empty, `.` or `..` parts.
     Other(String),
 }
@@ -47,6 +50,7 @@ impl Name {
             Name::PxelinuxFor(mac) => format!("pxelinux.cfg/01-{}", mac.dashed()),
             Name::PxelinuxDefault => "pxelinux.cfg/default".to_owned(),
             Name::IpxeScript(mac) => format!("{}.ipxe", mac.dashed()),
+            Name::ForMachine(mac, name) => format!("{}/{name}", mac.dashed()),
             Name::GrubFor(_, path) | Name::GrubDefault(path) | Name::Other(path) => path.clone(),
         }
     }
@@ -63,6 +67,12 @@ impl Name {
                 None if name.is_empty() => Name::GrubDefault(lower),
                 _ => Name::Other(path),
             };
+        }
+        if let Some((folder, name)) = path.split_once('/')
+            && let Ok(mac) = folder.strip_prefix("01-").unwrap_or(folder).parse()
+            && !name.contains('/')
+        {
+            return Name::ForMachine(mac, name.to_owned());
         }
         let for_mac = config.and_then(|name| name.strip_prefix("01-")).and_then(|m| m.parse().ok());
         let script = lower.strip_suffix(".ipxe").and_then(|mac| mac.parse().ok());
@@ -117,6 +127,9 @@ mod tests {
             ("/grub/x86_64-efi/command.lst", other("grub/x86_64-efi/command.lst")),
             ("/EFI/debian/grub.cfg", other("EFI/debian/grub.cfg")),
             ("00-25-90-c0-f7-86.ipxe", Some(Name::IpxeScript(mac()))),
+            ("01-00-25-90-c0-f7-86/boot.cfg", Some(Name::ForMachine(mac(), "boot.cfg".to_owned()))),
+            ("00-25-90-C0-F7-86/boot.cfg", Some(Name::ForMachine(mac(), "boot.cfg".to_owned()))),
+            ("00-25-90-c0-f7-86/a/boot.cfg", other("00-25-90-c0-f7-86/a/boot.cfg")),
         ] {
             assert_eq!(Name::parse(asked), expected, "{asked:?}");
         }

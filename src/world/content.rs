@@ -5,11 +5,15 @@ use std::io::Read;
 use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 
-use crate::boot::plan::{Media, Plan};
+use crate::boot::arch::Platform;
+use crate::boot::install::rewritten_file;
+use crate::boot::plan::{Asker, Installation, Media, Plan};
 use crate::boot::{grub, ipxe, pxelinux};
 use crate::fleet::life::Event;
-use crate::inventory::MediaFile;
+use crate::inventory::cpu::Loader;
 use crate::inventory::media_file::{modified, open_beneath};
+use crate::inventory::profile::Purpose;
+use crate::inventory::{Machine, MediaFile};
 use crate::net::Mac;
 use crate::tftp::tree::Name;
 
@@ -76,6 +80,7 @@ pub fn content(world: &World, name: &Name, asker: Ipv4Addr, takes: bool) -> Cont
         world.took_boot_offer(mac);
     }
     match name {
+        Name::ForMachine(mac, name) => file_for(world, &shelf, *mac, name),
         Name::PxelinuxFor(mac) => Content::Bytes(pxelinux_config(world, Some(*mac), taker)),
         Name::PxelinuxDefault => Content::Bytes(pxelinux_config(world, client, taker)),
         Name::GrubFor(mac, _) => Content::Bytes(grub_config(world, Some(*mac), taker)),
@@ -91,35 +96,59 @@ pub fn content(world: &World, name: &Name, asker: Ipv4Addr, takes: bool) -> Cont
 
 /// The configuration of `mac`; a stranger's is "boot your disk".
 fn pxelinux_config(world: &World, mac: Option<Mac>, taker: Option<Mac>) -> Vec<u8> {
-    pxelinux::config(&plan_for(world, mac, taker)).into_bytes()
+    pxelinux::config(&plan_for(world, mac, Loader::Pxelinux, taker)).into_bytes()
 }
 
 /// The same for GRUB.
 fn grub_config(world: &World, mac: Option<Mac>, taker: Option<Mac>) -> Vec<u8> {
-    grub::config(mac, &plan_for(world, mac, taker), world.endpoint()).into_bytes()
+    let plan = plan_for(world, mac, Loader::Grub, taker);
+    grub::config(mac, &plan, world.endpoint()).into_bytes()
 }
 
-fn plan_for(world: &World, mac: Option<Mac>, taker: Option<Mac>) -> Plan {
+fn plan_for(world: &World, mac: Option<Mac>, loader: Loader, taker: Option<Mac>) -> Plan {
     match mac {
-        Some(mac) => plan_and_count(world, mac, taker),
+        Some(mac) => plan_and_count(world, mac, loader, taker),
         None => Plan::LocalBoot("this machine is not known here"),
     }
 }
 
 fn ipxe_script(world: &World, mac: Mac, taker: Option<Mac>) -> Vec<u8> {
-    let plan = plan_and_count(world, mac, taker);
+    let plan = plan_and_count(world, mac, Loader::Ipxe, taker);
     ipxe::script(mac, &plan, world.endpoint()).into_bytes()
 }
 
-/// Only the machine itself uses up an attempt: anybody may look at a script.
-fn plan_and_count(world: &World, mac: Mac, taker: Option<Mac>) -> Plan {
-    let plan = world.plan(mac);
-    if !matches!(plan, Plan::Install(_)) || taker != Some(mac) {
+/// Only the machine itself uses up an attempt: anybody may look at a script. What installs
+/// nothing is none.
+fn plan_and_count(world: &World, mac: Mac, loader: Loader, taker: Option<Mac>) -> Plan {
+    let platform = match (world.with_fleet(|fleet| fleet.platform(mac)), loader) {
+        (Some(platform), _) => platform,
+        // We give GRUB to UEFI only.
+        (None, Loader::Grub) => Platform::Efi64,
+        (None, _) => Platform::Bios,
+    };
+    let plan = world.plan_for(Asker { mac, platform, loader: Some(loader) });
+    let installs = |install: &Installation| install.purpose == Purpose::Install;
+    if !matches!(&plan, Plan::Install(install) if installs(install)) || taker != Some(mac) {
         return plan;
     }
     match world.happened(mac, Event::TookInstaller) {
         Some(_) => plan,
         None => Plan::LocalBoot("its installation could not be written down"),
+    }
+}
+
+/// A file of the machine's image with our lines in it.
+fn file_for(world: &World, shelf: &Shelf, mac: Mac, name: &str) -> Content {
+    let situation = world.situation(shelf);
+    let unnamed = Machine::known_by(mac);
+    let machine = shelf.inventory.machine(mac).unwrap_or(&unnamed);
+    let asker = Asker { mac, platform: world.platform(mac), loader: None };
+    let image = shelf.inventory.image_for(machine);
+    let file = image.and_then(|image| rewritten_file(name, image, machine, asker, &situation));
+    match file {
+        Some(text) => Content::Bytes(text.into_bytes()),
+        None if situation.media == Media::Ready => Content::Missing,
+        None => Content::NotReady,
     }
 }
 
@@ -135,12 +164,13 @@ fn is_asked_in_vain(path: &str) -> bool {
 /// A kernel or initrd: of the asking machine's own image, else of the newest that has it.
 fn image_file(world: &World, shelf: &Shelf, name: &str, client: Option<Mac>) -> Content {
     let inventory = &shelf.inventory;
+    let whole = inventory.image_file(name);
     let own = client
         .and_then(|mac| inventory.machine(mac))
         .and_then(|machine| inventory.image_for(machine))
         .and_then(|image| image.file(name));
     let any = || inventory.images.iter().find_map(|image| image.file(name));
-    match own.or_else(any) {
+    match whole.or(own).or_else(any) {
         Some(file) => Content::Media(file.clone()),
         None if world.media_of(shelf) == Media::Ready => Content::Missing,
         None => Content::NotReady,

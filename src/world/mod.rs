@@ -17,7 +17,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use tokio::sync::watch;
 
 use crate::boot::Endpoint;
-use crate::boot::plan::{Media, Plan, Situation, plan};
+use crate::boot::plan::{Asker, Media, Plan, Situation, plan};
 use crate::config::{Config, Unknown};
 use crate::dhcp::Seconds;
 use crate::dhcp::lease::Binding;
@@ -221,17 +221,26 @@ impl World {
         }
     }
 
-    /// What the machine boots, and whether it is armed for it.
+    /// What a running system's machine boots, and whether it is armed for it.
     pub fn plan(&self, mac: Mac) -> Plan {
+        self.plan_for(Asker { mac, platform: self.platform(mac), loader: None })
+    }
+
+    /// What the machine boots that asks with this loader.
+    pub fn plan_for(&self, asker: Asker) -> Plan {
         let shelf = self.shelf();
-        let phase = self.phase(mac);
-        let situation = Situation {
+        let phase = self.phase(asker.mac);
+        plan(asker, phase, &self.situation(&shelf))
+    }
+
+    /// What a plan depends on.
+    pub fn situation<'a>(&'a self, shelf: &'a Shelf) -> Situation<'a> {
+        Situation {
             inventory: &shelf.inventory,
-            media: self.media_of(&shelf),
+            media: self.media_of(shelf),
             boot: &self.config.boot,
             endpoint: self.endpoint(),
-        };
-        plan(mac, phase, &situation)
+        }
     }
 
     /// Where the machine is in its life; a named machine that was never seen is armed, but

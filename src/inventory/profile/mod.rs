@@ -68,6 +68,9 @@ pub struct Profile {
     /// Kernel arguments in their order.
     #[serde(default)]
     pub args: Vec<Arguments>,
+    /// Files that look like the system's, and why they are no use here.
+    #[serde(default)]
+    pub refuse: Vec<Refusal>,
     /// How its publisher signs.
     #[serde(default)]
     pub verify: Verify,
@@ -136,6 +139,9 @@ pub struct Layout {
     /// Further files that it does not work without.
     #[serde(default)]
     pub needs: Vec<Pattern>,
+    /// Files that arguments name by a short name (`{file:NAME}`), if they are there.
+    #[serde(default)]
+    pub files: BTreeMap<String, Pattern>,
     /// The ISO that it does not work without: the one that it is in, or one beside.
     pub iso: Option<Pattern>,
     /// Its processor, where no name says it.
@@ -166,15 +172,22 @@ pub struct Layout {
 pub struct Rewrite {
     /// Which.
     pub file: Pattern,
-    /// Values that are set, with placeholders as in arguments.
+    /// Values that are set.
     #[serde(default)]
-    pub set: BTreeMap<String, String>,
-    /// Keys whose values are put behind what stands there.
-    #[serde(default)]
-    pub append: BTreeMap<String, Vec<Arguments>>,
+    pub set: BTreeMap<String, Vec<Arguments>>,
     /// Keys whose values are names of files, which lose their leading slashes.
     #[serde(default)]
     pub relative: Vec<String>,
+}
+
+/// What people take for an image that is none.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Refusal {
+    /// By this file.
+    pub file: Pattern,
+    /// What to do instead.
+    pub because: String,
 }
 
 /// Kernel arguments, and when they are given. One with a placeholder that there is nothing
@@ -182,9 +195,7 @@ pub struct Rewrite {
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Arguments {
-    /// Each with placeholders: `{server}`, `{mac}`, `{image}`, `{file:NAME}`, `{iso}`,
-    /// `{tree}`, `{config}`, `{config:KIND}`, `{disk}`, `{hostname}`, `{args-file}`,
-    /// `{rewrite}`.
+    /// Each with placeholders, which `boot::args` fills.
     pub give: Vec<String>,
     /// Only to machines with this firmware.
     pub firmware: Option<Firmware>,
@@ -194,8 +205,12 @@ pub struct Arguments {
     pub config: Option<ConfigKind>,
     /// Only to a machine that has none, or (false) that has one.
     pub without_config: Option<bool>,
-    /// Only if the image is, or is not, on an ISO.
-    pub on_iso: Option<bool>,
+    /// Only if one of the layout's files with these short names is there.
+    #[serde(default)]
+    pub has: Vec<String>,
+    /// Only if none of them is.
+    #[serde(default)]
+    pub has_not: Vec<String>,
 }
 
 /// How a publisher signs, with `{file}` for a file's name. What checks them is elsewhere.
@@ -222,6 +237,7 @@ impl Profile {
     /// Whether a file inside an ISO, by its path there, is one that detection could use.
     pub fn wants(&self, path_inside: &str) -> bool {
         self.reads(path_inside)
+            || self.refuse.iter().any(|refusal| refusal.file.is(path_inside))
             || self.disk_image.iter().chain(self.files()).any(|file| file.is(path_inside))
     }
 
@@ -251,7 +267,7 @@ impl Layout {
     }
 
     fn others(&self) -> impl Iterator<Item = &Pattern> {
-        self.required().chain(&self.optional_initrds)
+        self.required().chain(&self.optional_initrds).chain(self.files.values())
     }
 }
 

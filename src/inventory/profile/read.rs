@@ -8,9 +8,27 @@ use super::{Profile, Sibling};
 use crate::inventory::Problem;
 use crate::inventory::pattern::Pattern;
 
-/// The systems that the product knows by itself.
-const BUILT_IN: [&str; 2] =
-    [include_str!("../profiles/coreos.toml"), include_str!("../profiles/flatcar.toml")];
+/// The systems that the product knows by itself, in `src/inventory/profiles/`.
+const BUILT_IN: [&str; 18] = [
+    include_str!("../profiles/alpine.toml"),
+    include_str!("../profiles/anaconda.toml"),
+    include_str!("../profiles/arch.toml"),
+    include_str!("../profiles/coreos.toml"),
+    include_str!("../profiles/debian.toml"),
+    include_str!("../profiles/esxi.toml"),
+    include_str!("../profiles/fedora-coreos.toml"),
+    include_str!("../profiles/flatcar.toml"),
+    include_str!("../profiles/memtest.toml"),
+    include_str!("../profiles/nixos.toml"),
+    include_str!("../profiles/opensuse.toml"),
+    include_str!("../profiles/opensuse-agama.toml"),
+    include_str!("../profiles/sles.toml"),
+    include_str!("../profiles/sles-agama.toml"),
+    include_str!("../profiles/talos.toml"),
+    include_str!("../profiles/ubuntu.toml"),
+    include_str!("../profiles/winpe.toml"),
+    include_str!("../profiles/any-kernel.toml"),
+];
 
 /// Every built-in profile. A test holds that all of them parse.
 pub fn built_in() -> &'static [Arc<Profile>] {
@@ -50,7 +68,8 @@ fn check(profile: &Profile) -> Result<(), (String, String)> {
     let also = profile.also.iter().map(|sibling| (&sibling.name, &sibling.title));
     for (name, title) in std::iter::once((&profile.name, &profile.title)).chain(also) {
         if !is_system_name(name) {
-            let message = format!("name {name:?}: small letters, digits, dots and dashes");
+            let message =
+                format!("name {name:?}: at most 32 small letters, digits, dots and dashes");
             return Err((name.clone(), message));
         }
         if !is_plain(title) || title.is_empty() {
@@ -61,12 +80,13 @@ fn check(profile: &Profile) -> Result<(), (String, String)> {
         return Err((profile.name.clone(), "it needs a [[layout]]".to_owned()));
     }
     let rewrites = profile.layout.iter().filter_map(|layout| layout.rewrite.as_ref());
-    let appended = rewrites.clone().flat_map(|rewrite| rewrite.append.values().flatten());
-    let given = profile.args.iter().chain(appended).flat_map(|arguments| &arguments.give);
-    let set = rewrites.flat_map(|rewrite| rewrite.set.values());
-    for argument in given.chain(set) {
+    let set = rewrites.flat_map(|rewrite| rewrite.set.values().flatten());
+    for argument in profile.args.iter().chain(set).flat_map(|arguments| &arguments.give) {
         if !is_argument(argument) {
             let message = format!("{argument:?}: plain letters, without what loaders expand");
+            return Err((argument.clone(), message));
+        }
+        if let Some(message) = wrong_placeholder(argument) {
             return Err((argument.clone(), message));
         }
     }
@@ -78,10 +98,36 @@ fn check(profile: &Profile) -> Result<(), (String, String)> {
     }
 }
 
+/// What arguments are made of: `boot::args` fills them in.
+const PLACEHOLDERS: [&str; 13] = [
+    "server",
+    "mac",
+    "image",
+    "tree",
+    "file",
+    "iso",
+    "config",
+    "disk",
+    "hostname",
+    "args-file",
+    "rewrite",
+    "version",
+    "release",
+];
+
+fn wrong_placeholder(argument: &str) -> Option<String> {
+    argument.split('{').skip(1).find_map(|after| {
+        let name = after.split_once('}').map_or(after, |(name, _)| name);
+        let known = PLACEHOLDERS.contains(&name.split(':').next().unwrap_or(name));
+        (!known).then(|| format!("{{{name}}} is none of {}", PLACEHOLDERS.join(", ")))
+    })
+}
+
 /// A name that can stand in URLs, in scripts and in shells as it is.
 pub fn is_system_name(name: &str) -> bool {
-    let plain =
-        |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'-' | b'.' | b'_');
+    let plain = |b: u8| {
+        b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'-' | b'.' | b'_' | b'+')
+    };
     (1..=32).contains(&name.len())
         && name.bytes().all(plain)
         && name.starts_with(|c: char| c.is_ascii_alphanumeric())
@@ -100,6 +146,8 @@ fn is_plain(text: &str) -> bool {
 pub fn is_argument(text: &str) -> bool {
     text.len() <= 512
         && text.bytes().all(|b| b.is_ascii_graphic())
+        && text != ";"
+        && !text.starts_with('#')
         && !text.contains("${")
         && !text.contains("||")
         && !text.contains("&&")
