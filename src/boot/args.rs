@@ -18,6 +18,7 @@
 use super::Endpoint;
 use crate::inventory::configs::ConfigKind;
 use crate::inventory::cpu::Firmware;
+use crate::inventory::is_iso;
 use crate::inventory::profile::{Arguments, Layout};
 use crate::inventory::{Image, Inventory, Machine, Start};
 use crate::net::Mac;
@@ -54,8 +55,16 @@ impl Source<'_> {
     pub fn name(&self, path: &str) -> String {
         match self.layout() {
             Some(layout) if layout.bare_names => path.to_owned(),
-            _ => format!("images/{}/{path}", self.image.name()),
+            _ => self.full_name(path),
         }
+    }
+
+    /// What is in an ISO has the ISO's own path before it, as on the stick.
+    fn full_name(&self, path: &str) -> String {
+        if path.split('/').any(is_iso) {
+            return format!("{}/{path}", self.start.root);
+        }
+        format!("images/{}/{path}", self.image.name())
     }
 
     fn layout(&self) -> Option<&Layout> {
@@ -140,7 +149,7 @@ impl Source<'_> {
     }
 
     fn url(&self, path: &str) -> String {
-        format!("{}/images/{}/{}", self.endpoint.base(), self.image.name(), encode(path))
+        format!("{}/{}", self.endpoint.base(), encode(&self.full_name(path)))
     }
 }
 

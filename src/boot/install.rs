@@ -8,6 +8,7 @@ use super::rewrite;
 use crate::inventory::configs::ConfigKind;
 use crate::inventory::cpu::{Cpu, Firmware};
 use crate::inventory::pattern::Pattern;
+use crate::inventory::profile::read::is_argument;
 use crate::inventory::profile::{Layout, Purpose, Reports};
 use crate::inventory::{Image, Machine, Start};
 
@@ -29,7 +30,12 @@ pub fn installation(
         return Err("its image lacks files; the stick's problems name them");
     }
     let mut args = source.words(&profile.args);
-    args.extend(machine.args.split(' ').filter(|arg| !arg.is_empty()).map(str::to_owned));
+    let extra = machine.args.split(' ').filter(|arg| !arg.is_empty());
+    // A lone `;` ends an iPXE command, and a `#` the line.
+    if extra.clone().any(|arg| !is_argument(arg)) {
+        return Err("its args in machines.toml cannot stand in a boot script");
+    }
+    args.extend(extra.map(str::to_owned));
     let initrds = if layout.bare_names {
         // They may lie in the stick's tftp/ folder, as on the old box.
         layout.initrds.iter().map(Pattern::to_string).collect()
@@ -177,3 +183,6 @@ fn no_config(kind: ConfigKind) -> &'static str {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

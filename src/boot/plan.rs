@@ -201,7 +201,7 @@ pub(super) mod tests {
 
     pub const ENDPOINT: Endpoint = Endpoint { address: Ipv4Addr::new(10, 10, 10, 1), port: 8080 };
 
-    fn mac(last: u8) -> Mac {
+    pub fn mac(last: u8) -> Mac {
         Mac::new([0x52, 0x54, 0, 0, 0, last]).unwrap()
     }
 
@@ -220,7 +220,7 @@ pub(super) mod tests {
         stick_of(machines, &["images/coreos/1185.3.0/coreos_production_pxe.vmlinuz"])
     }
 
-    fn stick_of(machines: &str, files: &[&str]) -> Inventory {
+    pub fn stick_of(machines: &str, files: &[&str]) -> Inventory {
         let file = |path: &&str| MediaFile {
             volume: Path::new("/media/sda1").into(),
             path: (*path).to_owned(),
@@ -269,53 +269,6 @@ pub(super) mod tests {
         ] {
             let plan = decide(last, phase, Media::Ready, Unknown::Local);
             assert!(matches!(plan, Plan::LocalBoot(_)), "{who}: {plan:?}");
-        }
-    }
-
-    #[test]
-    fn what_only_runs_in_memory_is_given_in_every_phase_and_is_no_attempt() {
-        let machines = "[[machine]]\nmac = \"52:54:00:00:00:01\"\nimage = \"memtest86+/7.20\"\n\
-                        [[machine]]\nmac = \"52:54:00:00:00:02\"\n";
-        let inventory = stick_of(machines, &["images/memtest86+/7.20/memtest86+x64.bin"]);
-        let boot = crate::config::parse("").unwrap().boot;
-        let situation = Situation {
-            inventory: &inventory,
-            media: Media::Ready,
-            boot: &boot,
-            endpoint: ENDPOINT,
-        };
-        let ask = |last, phase| {
-            let asker = Asker { mac: mac(last), platform: Platform::Bios, loader: None };
-            plan(asker, phase, &situation)
-        };
-        for phase in [None, Some(Phase::Armed), Some(Phase::Installed), Some(Phase::Failed)] {
-            let given = ask(1, phase);
-            let is_live =
-                matches!(&given, Plan::Install(install) if install.purpose == Purpose::Live);
-            assert!(is_live, "{phase:?}: {given:?}");
-        }
-        let unasked = ask(2, Some(Phase::Armed));
-        assert_eq!(unasked, Plan::LocalBoot("there is no image for it on the stick"));
-    }
-
-    #[test]
-    fn nobodys_disk_is_wiped_with_settings_that_we_made_up() {
-        let machines = "[[machine]]\nmac = \"52:54:00:00:00:01\"\n";
-        let kernel = ["images/debian/12/linux", "images/debian/12/initrd.gz"];
-        let ask = |files: &[&str]| {
-            let inventory = stick_of(machines, files);
-            let boot = crate::config::parse("").unwrap().boot;
-            let media = Media::Ready;
-            let situation =
-                Situation { inventory: &inventory, media, boot: &boot, endpoint: ENDPOINT };
-            let asker = Asker { mac: mac(1), platform: Platform::Bios, loader: None };
-            plan(asker, Some(Phase::Armed), &situation)
-        };
-        let reason = "no preseed for it; put preseed/<mac>.cfg or preseed/default.cfg on the stick";
-        assert_eq!(ask(&kernel), Plan::LocalBoot(reason));
-        for config in ["preseed/default.cfg", "preseed/52-54-00-00-00-01.cfg"] {
-            let plan = ask(&[kernel.as_slice(), &[config]].concat());
-            assert!(matches!(plan, Plan::Install(_)), "{config}: {plan:?}");
         }
     }
 

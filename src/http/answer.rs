@@ -14,6 +14,7 @@ use super::route::{Route, route};
 use crate::boot::install_script::{self, Job};
 use crate::boot::plan::{Media, Plan};
 use crate::fleet::life::Event;
+use crate::inventory::profile::Purpose;
 use crate::inventory::{Image, Machine, MediaFile};
 use crate::net::Mac;
 use crate::world::content::{Content, content};
@@ -61,7 +62,13 @@ fn find(world: &Arc<World>, place: &Route, asker: Ipv4Addr, only_head: bool) -> 
         Route::Page => Found::Bytes("text/html; charset=utf-8", page::page(world).into_bytes()),
         Route::Boot(name) => match content(world, name, asker, !only_head) {
             Content::Bytes(bytes) => Found::Bytes("application/octet-stream", bytes),
-            Content::Media(file) => Found::File(file, None),
+            Content::Media(file) => {
+                let path = name.path();
+                let image = inventory.image_of(&path);
+                let when = image
+                    .and_then(|(image, _)| when_delivered(world, image, &path, asker, only_head));
+                Found::File(file, when)
+            }
             Content::NotReady => Found::NotReady,
             Content::Missing => Found::Missing(name.path()),
         },
@@ -100,16 +107,23 @@ fn image_file(
     let Some((image, file)) = found else {
         return missing(world, shelf, name);
     };
-    let machine = world
-        .machine_at(asker)
-        .filter(|_| image.profile.disk_image.as_ref().is_some_and(|file| file.is(name)));
-    let when_sent = machine.filter(|_| !only_head).map(|mac| {
-        let world = Arc::clone(world);
-        Box::new(move || {
-            world.happened(mac, Event::ImageDelivered);
-        }) as WhenSent
-    });
-    Found::File(file.clone(), when_sent)
+    Found::File(file.clone(), when_delivered(world, image, name, asker, only_head))
+}
+
+/// What is noted when a file was sent whole that is what its installer writes.
+fn when_delivered(
+    world: &Arc<World>,
+    image: &Image,
+    name: &str,
+    asker: Ipv4Addr,
+    only_head: bool,
+) -> Option<WhenSent> {
+    let is_it = image.profile.disk_image.as_ref().and_then(|file| file.at_end_of(name)).is_some();
+    let mac = world.machine_at(asker).filter(|_| is_it && !only_head)?;
+    let world = Arc::clone(world);
+    Some(Box::new(move || {
+        world.happened(mac, Event::ImageDelivered);
+    }))
 }
 
 /// Flatcar's and CoreOS's installers ask for it when they have no version of their own.
@@ -140,6 +154,9 @@ fn install_script(world: &World, asker: Ipv4Addr, only_head: bool) -> Found {
             None => refusal("it is not armed; `pxeberry arm` on the server arms it"),
         };
     };
+    if installation.purpose == Purpose::Live {
+        return refusal("the stick has it run in memory");
+    }
     if !only_head && world.happened(mac, Event::TookInstaller).is_none() {
         return Found::NotReady;
     }

@@ -27,6 +27,7 @@ use crate::net::Mac;
 pub use configs::ConfigKind;
 use cpu::Cpu;
 pub use detect::inventory;
+pub use find::is_iso;
 use machine::ImageChoice;
 pub use machine::{Install, Machine};
 pub use media_file::{Inside, MediaFile};
@@ -55,6 +56,8 @@ pub struct Start {
     pub cpu: Cpu,
     /// Which of the profile's layouts it is.
     pub layout: usize,
+    /// The image's folder on its stick.
+    pub root: String,
     /// The folder that the layout begins in; empty if it is the image's own.
     pub base: String,
     /// What is started first.
@@ -184,12 +187,13 @@ impl Inventory {
         macs.iter().any(|mac| self.configs.contains(&(kind, Some(*mac))))
     }
 
-    /// A file of an image by its name in the boot tree: `images/<system>/<version>/…`.
-    pub fn image_file(&self, name: &str) -> Option<&MediaFile> {
+    /// The image that a name in the boot tree leads into (`images/<system>/<version>/…`),
+    /// and the path from its folder.
+    pub fn image_of<'n>(&self, name: &'n str) -> Option<(&Image, &'n str)> {
         let (system, rest) = name.strip_prefix("images/")?.split_once('/')?;
         let (version, path) = rest.split_once('/')?;
         let fits = |i: &&Image| i.profile.name == system && i.version.as_str() == version;
-        self.images.iter().find(fits)?.file(path)
+        Some((self.images.iter().find(fits)?, path))
     }
 
     /// Notes the addresses that no machine can have where we give them.

@@ -164,7 +164,7 @@ fn is_asked_in_vain(path: &str) -> bool {
 /// A kernel or initrd: of the asking machine's own image, else of the newest that has it.
 fn image_file(world: &World, shelf: &Shelf, name: &str, client: Option<Mac>) -> Content {
     let inventory = &shelf.inventory;
-    let whole = inventory.image_file(name);
+    let whole = inventory.image_of(name).and_then(|(image, path)| image.file(path));
     let own = client
         .and_then(|mac| inventory.machine(mac))
         .and_then(|machine| inventory.image_for(machine))

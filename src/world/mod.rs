@@ -24,7 +24,8 @@ use crate::dhcp::lease::Binding;
 use crate::dhcp::probe::OtherServer;
 use crate::fleet::life::{Event, Phase, Record};
 use crate::fleet::store::{Change, Saved, Store};
-use crate::inventory::{Install, Inventory, Problem};
+use crate::inventory::profile::Reports;
+use crate::inventory::{ConfigKind, Install, Inventory, Problem};
 use crate::net::{Mac, Subnet, neighbours};
 
 pub use fleet::{Fleet, Touched};
@@ -256,6 +257,22 @@ impl World {
     pub fn attempts(&self, mac: Mac) -> u8 {
         let cards = self.cards(mac).unwrap_or_default();
         locked(&self.fleet).record(&cards).map_or(0, |(_, record)| record.attempts)
+    }
+
+    /// The machine took its configuration whole. Of an installer that says nothing more, this
+    /// is the last that we hear: when it boots again, it is done.
+    pub fn config_taken(&self, mac: Mac, kind: ConfigKind) {
+        let inventory = self.shelf().inventory;
+        let waits_for_it = inventory.machine(mac).is_some_and(|machine| {
+            let image = inventory.image_for(machine);
+            image.is_some_and(|image| {
+                image.profile.reports == Reports::Config
+                    && inventory.config_for(image, machine) == Some(kind)
+            })
+        });
+        if waits_for_it && self.phase(mac) == Some(Phase::Installing) {
+            self.happened(mac, Event::ImageDelivered);
+        }
     }
 
     /// Something happened to a machine; on the card when it returns. None: the machine is

@@ -16,6 +16,7 @@ use std::sync::Arc;
 use super::profile::read::is_system_name;
 use super::{Image, Listing, MediaFile, Problem, Profile, Version};
 use place::Place;
+pub use place::is_iso;
 use start::Candidate;
 
 /// The files of one stick, in the order of their paths.
@@ -182,7 +183,7 @@ fn profile_in(best: &Candidate, all: &[Arc<Profile>]) -> Option<Arc<Profile>> {
 /// may say something of it.
 fn files_of(files: &Files, root: &str, image: &Image) -> BTreeMap<String, MediaFile> {
     let own_isos = || image.starts.iter().filter_map(|start| start.iso.as_deref());
-    let shared = root.is_empty() || root.eq_ignore_ascii_case("images");
+    let shared = root.eq_ignore_ascii_case("images");
     let belongs = |path: &str| {
         let first = path.split('/').next().unwrap_or(path);
         let stem = |iso: &str| iso.split_once('.').map_or(iso, |(stem, _)| stem).to_owned();

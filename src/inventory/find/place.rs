@@ -21,7 +21,7 @@ pub struct Place<'a> {
 pub fn can_be_image(path: &str) -> bool {
     let mut parts = path.split('/');
     let first = parts.next().unwrap_or_default();
-    is_images(first) || is_iso(first) || (Version::new(first).is_some() && parts.count() == 1)
+    is_images(first) || (Version::new(first).is_some() && parts.count() == 1)
 }
 
 /// An ISO, by its name: its files are listed below it as if it were a folder.
@@ -37,7 +37,6 @@ impl<'a> Place<'a> {
         let in_images = parts.first().is_some_and(|first| is_images(first));
         let depth = match (in_images, iso) {
             (true, iso) => iso.unwrap_or(parts.len()).min(3),
-            (false, Some(0)) => 0,
             (false, None) if parts.len() == 1 => 1,
             (false, _) => return None,
         };
@@ -104,8 +103,9 @@ fn is_images(name: &str) -> bool {
 
 /// The first `depth` folders of `path`.
 fn head(path: &str, depth: usize) -> &str {
-    let end = path.match_indices('/').map(|(at, _)| at).chain([path.len()]).nth(depth.max(1) - 1);
-    path.get(..end.filter(|_| depth > 0).unwrap_or(0)).unwrap_or_default()
+    let ends = path.match_indices('/').map(|(at, _)| at).chain([path.len()]);
+    let end = ends.take(depth).last().unwrap_or_default();
+    path.get(..end).unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -120,7 +120,7 @@ mod tests {
             ("images/alpine/3.20/aarch64", "images/alpine/3.20", None),
             ("1185.3.0", "1185.3.0", None),
             ("images/a.iso", "images", Some("images/a.iso")),
-            ("a.ISO", "", Some("a.ISO")),
+            ("images/a.ISO", "images", Some("images/a.ISO")),
             ("images/x/a.iso", "images/x", Some("images/x/a.iso")),
             ("images/x/1/a.iso", "images/x/1", Some("images/x/1/a.iso")),
             ("images/x/1/amd64/a.iso", "images/x/1", Some("images/x/1/amd64/a.iso")),
@@ -128,7 +128,9 @@ mod tests {
             let place = Place::of(base).unwrap_or_else(|| panic!("{base}"));
             assert_eq!((place.root, place.iso), (root, iso), "{base}");
         }
-        for base in ["images", "photos/2024", "images/x/1/a/b", "images/a.iso/b", "x/a.iso"] {
+        for base in
+            ["images", "photos/2024", "images/x/1/a/b", "images/a.iso/b", "x/a.iso", "a.iso"]
+        {
             assert_eq!(Place::of(base), None, "{base}");
         }
     }

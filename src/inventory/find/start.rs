@@ -89,6 +89,7 @@ impl<'a> Candidate<'a> {
         let start = Start {
             cpu: self.told.cpu.or(self.layout.arch).unwrap_or(self.profile.arch),
             layout: self.layout_index(),
+            root: self.place.root.to_owned(),
             base: self.inside(self.place.base).to_owned(),
             kernel: path(self.kernel),
             initrds: names.map(path).collect(),
