@@ -49,7 +49,11 @@ fn a_stick_brings_its_own_system() {
 #[test]
 fn a_sticks_own_profile_goes_before_a_built_in_one() {
     let own = "name = \"talos\"\ntitle = \"Our Talos\"\n[[layout]]\nkernel = \"vmlinuz-{arch}\"\n";
-    let files = [("images/talos/1.8.0/vmlinuz-amd64", ""), ("profiles/talos.toml", own)];
+    let files = [
+        ("images/talos/1.8.0/initramfs-amd64.xz", ""),
+        ("images/talos/1.8.0/vmlinuz-amd64", ""),
+        ("profiles/talos.toml", own),
+    ];
     let found = stick(&files);
     assert_eq!(found.images[0].profile.title, "Our Talos");
     assert_eq!(problems(&found), Vec::<String>::new());
