@@ -102,19 +102,21 @@ fn installer(mac: Mac, install: &Installation, endpoint: Endpoint) -> String {
     let base = endpoint.base();
     let mut script = format!(
         "#!ipxe\n\
-         echo pxeberry: installing {title} ({image})\n\
+         echo pxeberry: {verb} {title} ({image})\n\
          set pause:int32 1\n\
          :again\n\
          imgfree\n\
          set stage kernel\n\
-         kernel {base}/boot/{kernel} {initrd_args} BOOTIF=01-{bootif} {args} || goto failed\n\
+         kernel {base}/boot/{kernel}{args} || goto failed\n\
          set stage initrd\n",
+        verb = install.verb(),
         title = install.title,
         image = install.image,
         kernel = install.kernel,
-        initrd_args = initrd_args(&install.initrds),
-        args = install.args,
-        bootif = mac.dashed(),
+        args = match kernel_args(mac, install) {
+            args if args.is_empty() => args,
+            args => format!(" {args}"),
+        },
     );
     for initrd in &install.initrds {
         script.push_str(&format!("initrd {base}/boot/{initrd} || goto failed\n"));
@@ -144,10 +146,17 @@ fn failed(mac: Mac, endpoint: Endpoint) -> String {
     )
 }
 
-/// Older UEFI kernels find their initrd only by this argument.
-fn initrd_args(initrds: &[String]) -> String {
-    let args: Vec<String> = initrds.iter().map(|name| format!("initrd={name}")).collect();
-    args.join(" ")
+/// Older UEFI kernels find their initrd only by an argument with its name, which to iPXE is
+/// the last part of its URL. A program that is not Linux would take it for one of its own.
+fn kernel_args(mac: Mac, install: &Installation) -> String {
+    if install.program {
+        return install.args.clone();
+    }
+    let name = |path: &String| path.rsplit('/').next().unwrap_or(path).to_owned();
+    let initrds = install.initrds.iter().map(|path| format!("initrd={}", name(path)));
+    let card = format!("BOOTIF=01-{}", mac.dashed());
+    let args: Vec<String> = initrds.chain([card, install.args.clone()]).collect();
+    args.join(" ").trim_end().to_owned()
 }
 
 #[cfg(test)]
@@ -166,6 +175,7 @@ mod tests {
             kernel: "k".into(),
             initrds: vec!["i".into()],
             args: "console=ttyS0".into(),
+            ..Installation::default()
         }
     }
 

@@ -3,12 +3,15 @@
 //! one loader each.
 
 pub mod arch;
+pub mod args;
 pub mod grub;
+pub mod install;
 pub mod install_script;
 pub mod ipxe;
 pub mod loader;
 pub mod plan;
 pub mod pxelinux;
+pub mod rewrite;
 
 use std::net::Ipv4Addr;
 
@@ -55,6 +58,7 @@ mod tests {
                 kernel: "k".into(),
                 initrds: vec!["i".into()],
                 args: format!("cloud-config-url={}/cloud-configs/install.sh", ENDPOINT.base()),
+                ..Installation::default()
             }),
         ];
         let of = |plan: &Plan| {

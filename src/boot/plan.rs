@@ -2,11 +2,14 @@
 
 use super::Endpoint;
 use super::arch::{Platform, Program};
+use super::install::installation;
 use super::loader::Driver;
 use crate::config::{BiosLoader, Boot, UefiLoader, Unknown};
 use crate::dhcp::reply::BootReply;
 use crate::fleet::life::Phase;
-use crate::inventory::{Image, Install, Inventory, Machine};
+use crate::inventory::cpu::Loader;
+use crate::inventory::profile::Purpose;
+use crate::inventory::{Install, Inventory, Machine};
 use crate::net::Mac;
 
 /// What the sticks are doing.
@@ -31,23 +34,38 @@ pub enum Plan {
     Wait,
     /// A menu that starts nothing by itself.
     Menu,
-    /// The installer.
+    /// The installer, or a system that runs in memory.
     Install(Installation),
 }
 
 /// Everything that a boot script says of an installation.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Installation {
     /// `coreos/1185.3.0`, for people.
     pub image: String,
     /// What people call it.
     pub title: String,
+    /// What it is there for: only what installs is an attempt.
+    pub purpose: Purpose,
+    /// The kernel is not Linux, and gets no arguments but these.
+    pub program: bool,
     /// Kernel, as a name in the boot tree.
     pub kernel: String,
     /// Initial RAM disks in order, as names in the boot tree.
     pub initrds: Vec<String>,
     /// Kernel arguments, one line.
     pub args: String,
+}
+
+/// Who asks what to boot.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Asker {
+    /// One of the machine's network cards.
+    pub mac: Mac,
+    /// Its processor and firmware, as it last said in DHCP.
+    pub platform: Platform,
+    /// What it runs now; none: a system that is up already.
+    pub loader: Option<Loader>,
 }
 
 /// All that the decision depends on.
@@ -62,8 +80,9 @@ pub struct Situation<'a> {
     pub endpoint: Endpoint,
 }
 
-/// Decides for the machine with `mac`, whose life is in `phase`.
-pub fn plan(mac: Mac, phase: Option<Phase>, situation: &Situation) -> Plan {
+/// Decides for a machine whose life is in `phase`.
+pub fn plan(asker: Asker, phase: Option<Phase>, situation: &Situation) -> Plan {
+    let mac = asker.mac;
     match situation.media {
         Media::Starting => return Plan::Wait,
         Media::None => return Plan::LocalBoot("there is no stick"),
@@ -77,29 +96,23 @@ pub fn plan(mac: Mac, phase: Option<Phase>, situation: &Situation) -> Plan {
         (None, Unknown::Menu) => return Plan::Menu,
         (None, Unknown::Local) => return Plan::LocalBoot("the stick does not name this machine"),
     };
+    let image = situation.inventory.image_for(machine);
+    // It wipes nothing, and is wanted as long as the stick says so.
+    let is_live = image.is_some_and(|image| image.profile.purpose == Purpose::Live);
     match (machine.install, phase) {
         (Install::Never, _) => return Plan::LocalBoot("install = \"never\""),
+        _ if is_live => {}
         (_, None) => return Plan::LocalBoot("not armed"),
         (_, Some(Phase::Installed)) => return Plan::LocalBoot("it is installed"),
         (_, Some(Phase::Failed)) => return Plan::LocalBoot("installing failed too often"),
         (_, Some(Phase::Armed | Phase::Installing | Phase::Delivered)) => {}
     }
-    match situation.inventory.image_for(machine) {
-        Some(image) => Plan::Install(installation(image, machine, situation.endpoint)),
-        None => Plan::LocalBoot("there is no image for it on the stick"),
-    }
-}
-
-fn installation(image: &Image, machine: &Machine, endpoint: Endpoint) -> Installation {
-    let own = image.profile.args.iter().map(|arg| arg.replace("{server}", &endpoint.base()));
-    let extra = machine.args.split(' ').filter(|arg| !arg.is_empty()).map(str::to_owned);
-    let args: Vec<String> = own.chain(extra).collect();
-    Installation {
-        image: image.name(),
-        title: image.profile.title.clone(),
-        kernel: image.profile.kernel.clone(),
-        initrds: image.profile.initrds.clone(),
-        args: args.join(" "),
+    let Some(image) = image else {
+        return Plan::LocalBoot("there is no image for it on the stick");
+    };
+    match installation(image, machine, asker, situation) {
+        Ok(installation) => Plan::Install(installation),
+        Err(reason) => Plan::LocalBoot(reason),
     }
 }
 
@@ -183,6 +196,16 @@ fn shim(platform: Platform) -> Option<&'static str> {
     }
 }
 
+impl Installation {
+    /// `installing`, or `starting` where nothing is installed.
+    pub fn verb(&self) -> &'static str {
+        match self.purpose {
+            Purpose::Install => "installing",
+            Purpose::Live => "starting",
+        }
+    }
+}
+
 #[cfg(test)]
 pub(super) mod tests {
     use super::*;
@@ -192,7 +215,7 @@ pub(super) mod tests {
 
     pub const ENDPOINT: Endpoint = Endpoint { address: Ipv4Addr::new(10, 10, 10, 1), port: 8080 };
 
-    fn mac(last: u8) -> Mac {
+    pub fn mac(last: u8) -> Mac {
         Mac::new([0x52, 0x54, 0, 0, 0, last]).unwrap()
     }
 
@@ -208,22 +231,20 @@ pub(super) mod tests {
             mac = \"52:54:00:00:00:03\"
             image = \"coreos/1\"
         ";
-        let file = |path: &str| MediaFile {
+        stick_of(machines, &["images/coreos/1185.3.0/coreos_production_pxe.vmlinuz"])
+    }
+
+    pub fn stick_of(machines: &str, files: &[&str]) -> Inventory {
+        let file = |path: &&str| MediaFile {
             volume: Path::new("/media/sda1").into(),
-            path: path.to_owned(),
+            path: (*path).to_owned(),
             size: 1,
             modified: 0,
             inside: None,
         };
-        let listing = Listing {
-            files: vec![
-                file("machines.toml"),
-                file("images/coreos/1185.3.0/coreos_production_pxe.vmlinuz"),
-            ],
-            texts: vec![(0, machines.to_owned())],
-            problems: vec![],
-        };
-        inventory(&[listing], &Profile::built_in()).unwrap()
+        let files = ["machines.toml"].iter().chain(files).map(file).collect();
+        let texts = vec![(0, machines.to_owned())];
+        inventory(&[Listing { files, texts, ..Listing::default() }], &Profile::built_in()).unwrap()
     }
 
     fn decide(last: u8, phase: Option<Phase>, media: Media, unknown: Unknown) -> Plan {
@@ -232,7 +253,8 @@ pub(super) mod tests {
         let inventory = stick();
         let situation =
             Situation { inventory: &inventory, media, boot: &config.boot, endpoint: ENDPOINT };
-        plan(mac(last), phase, &situation)
+        let asker = Asker { mac: mac(last), platform: Platform::Bios, loader: None };
+        plan(asker, phase, &situation)
     }
 
     #[test]

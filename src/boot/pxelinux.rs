@@ -3,7 +3,8 @@
 //! PXELINUX has no quoting: a file name with a blank cannot be written, and what comes
 //! here is checked where it is parsed (`inventory::machine`, `inventory::version`).
 
-use super::plan::Plan;
+use super::plan::{Installation, Plan};
+use crate::inventory::profile::Purpose;
 
 /// Which SYSLINUX reads the file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -19,31 +20,39 @@ pub enum Family {
 pub fn config(plan: &Plan, family: Family) -> String {
     let top = if family == Family::Efi64 { "::" } else { "" };
     match plan {
-        Plan::Install(install) => format!(
-            "# pxeberry: installs {image}\n\
-             DEFAULT install\n\
-             PROMPT 0\n\
-             SAY pxeberry: installing {title} ({image})\n\
-             LABEL install\n\
-             KERNEL {top}{kernel}\n\
-             INITRD {initrds}\n\
-             APPEND {args}\n\
-             IPAPPEND 2\n",
-            image = install.image,
-            title = install.title,
-            kernel = install.kernel,
-            initrds = install
-                .initrds
-                .iter()
-                .map(|name| format!("{top}{name}"))
-                .collect::<Vec<_>>()
-                .join(","),
-            args = install.args,
-        ),
+        Plan::Install(install) => installer(install, top),
         Plan::LocalBoot(reason) => local_boot(reason, own_disk(family)),
         Plan::Wait => AGAIN.to_owned(),
         Plan::Menu => menu(family),
     }
+}
+
+fn installer(install: &Installation, top: &str) -> String {
+    let Installation { image, title, kernel, args, .. } = install;
+    let verb = install.verb();
+    let what = if install.purpose == Purpose::Live { "starts" } else { "installs" };
+    // By its name, PXELINUX takes memtest's .bin for something else.
+    let directive = if install.program { "LINUX" } else { "KERNEL" };
+    let mut config = format!(
+        "# pxeberry: {what} {image}\n\
+         DEFAULT install\n\
+         PROMPT 0\n\
+         SAY pxeberry: {verb} {title} ({image})\n\
+         LABEL install\n\
+         {directive} {top}{kernel}\n"
+    );
+    if !install.initrds.is_empty() {
+        let initrds: Vec<String> =
+            install.initrds.iter().map(|name| format!("{top}{name}")).collect();
+        config.push_str(&format!("INITRD {}\n", initrds.join(",")));
+    }
+    if !args.is_empty() {
+        config.push_str(&format!("APPEND {args}\n"));
+    }
+    if !install.program {
+        config.push_str("IPAPPEND 2\n");
+    }
+    config
 }
 
 fn local_boot(reason: &str, own_disk: &str) -> String {
@@ -101,7 +110,6 @@ fn menu(family: Family) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::plan::Installation;
     use super::*;
 
     #[test]
@@ -112,6 +120,7 @@ mod tests {
             kernel: "coreos_production_pxe.vmlinuz".into(),
             initrds: vec!["coreos_production_pxe_image.cpio.gz".into()],
             args: "cloud-config-url=http://10.10.10.1:8080/cloud-configs/install.sh".into(),
+            ..Installation::default()
         });
         let expected = "\
 # pxeberry: installs coreos/1185.3.0

@@ -30,6 +30,9 @@ pub struct Answer {
 pub fn answer(world: &World, request: &Request, door: Door, touched: &mut Vec<Touched>) -> Answer {
     let role = world.role();
     let asking = program(request);
+    if let Some(platform) = asking.platform() {
+        world.with_fleet(|fleet| fleet.saw_platform(request.mac, platform));
+    }
     if knows_what_to_say(world) && request.kind == Kind::Discover && is_firmware(asking) {
         world.note(request.mac, Event::FirmwareStarts, touched);
         world.asks_for_boot(request.mac, asking, touched);

@@ -16,6 +16,7 @@ use crate::boot::plan::{Media, Plan};
 use crate::fleet::life::Event;
 use crate::fleet::stage::{Sign, Stage};
 use crate::fleet::trouble::Failure;
+use crate::inventory::profile::Purpose;
 use crate::inventory::{Image, Machine, MediaFile};
 use crate::net::Mac;
 use crate::world::content::{Content, content, iso_file};
@@ -78,6 +79,13 @@ fn find(world: &Arc<World>, place: &Route, asker: Ipv4Addr, only_head: bool) -> 
                 let when_sent = loader_sent(world, name.path(), asker);
                 Found::File(file, when_sent.filter(|_| !only_head))
             }
+            Content::Media(file) => {
+                let path = name.path();
+                let image = inventory.image_of(&path);
+                let when = image
+                    .and_then(|(image, _)| when_delivered(world, image, &path, asker, only_head));
+                Found::File(file, when)
+            }
             other => found(other, &name.path()),
         },
         Route::Iso(path) => found(iso_file(world, &shelf, path), path),
@@ -131,24 +139,30 @@ fn image_file(
         }
         return missing(world, shelf, name);
     };
-    let machine = machine.filter(|_| image.profile.disk_image == name);
-    if let Some(mac) = machine.filter(|_| !only_head) {
-        world.saw(mac, &Sign::Reaches(Stage::Installer));
-    }
-    let when_sent = machine.filter(|_| !only_head).map(|mac| {
-        let world = Arc::clone(world);
-        Box::new(move || {
-            world.happened(mac, Event::ImageDelivered);
-        }) as WhenSent
-    });
-    Found::File(file.clone(), when_sent)
+    Found::File(file.clone(), when_delivered(world, image, name, asker, only_head))
+}
+
+/// What is noted when a file was sent whole that is what its installer writes.
+fn when_delivered(
+    world: &Arc<World>,
+    image: &Image,
+    name: &str,
+    asker: Ipv4Addr,
+    only_head: bool,
+) -> Option<WhenSent> {
+    let mac = world.machine_at(asker).filter(|_| image.profile.writes(name) && !only_head)?;
+    world.saw(mac, &Sign::Reaches(Stage::Installer));
+    let world = Arc::clone(world);
+    Some(Box::new(move || {
+        world.happened(mac, Event::ImageDelivered);
+    }))
 }
 
 /// Whether a machine cannot be installed without this file: its image, or what proves it.
 fn needs(shelf: &Shelf, mac: Mac, name: &str) -> bool {
     let machine = shelf.inventory.machine(mac);
     let image = machine.and_then(|machine| shelf.inventory.image_for(machine));
-    image.is_some_and(|image| name.strip_suffix(".sig").unwrap_or(name) == image.profile.disk_image)
+    image.is_some_and(|image| image.profile.writes(name.strip_suffix(".sig").unwrap_or(name)))
 }
 
 /// What is told when a loader was sent whole.
@@ -161,9 +175,10 @@ fn loader_sent(world: &Arc<World>, name: String, asker: Ipv4Addr) -> Option<When
 /// Flatcar's and CoreOS's installers ask for it when they have no version of their own.
 fn version_file(world: &World) -> Found {
     let shelf = world.shelf();
-    match shelf.inventory.images.first() {
-        Some(image) => {
-            let text = format!("{}={}\n", image.profile.version_key, image.version);
+    let keyed = |image: &Image| Some((image.profile.version_key.clone()?, image.version.clone()));
+    match shelf.inventory.images.iter().find_map(keyed) {
+        Some((key, version)) => {
+            let text = format!("{key}={version}\n");
             Found::Bytes("text/plain", text.into_bytes())
         }
         None => missing(world, &shelf, "version.txt"),
@@ -185,6 +200,9 @@ fn install_script(world: &World, asker: Ipv4Addr, only_head: bool) -> Found {
             None => refusal("it is not armed; `pxeberry arm` on the server arms it"),
         };
     };
+    if installation.purpose == Purpose::Live {
+        return refusal("the stick has it run in memory");
+    }
     if !only_head {
         if world.happened(mac, Event::TookInstaller).is_none() {
             return Found::NotReady;
@@ -204,14 +222,15 @@ fn install_script(world: &World, asker: Ipv4Addr, only_head: bool) -> Found {
     };
     let unnamed = Machine::known_by(mac);
     let machine = inventory.machine(mac).unwrap_or(&unnamed);
-    let Some(image) = inventory.image_for(machine) else {
+    let image = inventory.image_for(machine);
+    let Some(installer) = image.and_then(|image| image.profile.installer.as_deref()) else {
         return refusal("there is no image for it on the stick");
     };
     let name = world.name(mac);
     let job = Job {
         machine: &name,
         image: &installation.image,
-        installer: &image.profile.installer,
+        installer,
         disk: &machine.disk,
         token: &token,
     };

@@ -21,7 +21,7 @@ pub enum Route {
     OldImageFile(Version, String),
     /// `/current/<file>`: the same of the newest version.
     CurrentImageFile(String),
-    /// `/images/<system>/<version>/<file>`
+    /// `/images/<system>/<version>/<path>`
     ImageFile(String, Version, String),
     /// `/images/…/<name>.iso`, and everything below it: the ISO's own tree.
     Iso(String),
@@ -79,8 +79,9 @@ pub fn route(target: &str) -> Route {
         ["images", rest @ ..] if rest.iter().any(|part| is_iso(part)) => {
             Route::Iso(parts.join("/"))
         }
-        ["images", system, folder, file] => version(folder).map_or(Route::Nowhere, |version| {
-            Route::ImageFile((*system).to_owned(), version, (*file).to_owned())
+        ["images", system, folder, _, ..] => version(folder).map_or(Route::Nowhere, |version| {
+            let file = parts.get(3..).unwrap_or_default().join("/");
+            Route::ImageFile((*system).to_owned(), version, file)
         }),
         [folder, file] => version(folder)
             .map_or(Route::Nowhere, |version| Route::OldImageFile(version, (*file).to_owned())),

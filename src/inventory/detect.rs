@@ -1,16 +1,20 @@
 //! From listings to the inventory: what the files of the sticks mean. Pure.
 
-use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use super::iso::is_iso;
 use super::{
-    Image, Install, Inventory, Listing, Machine, MediaFile, Problem, Profile, Version, machine,
+    ConfigKind, Image, Install, Inventory, Listing, Machine, MediaFile, Problem, Profile, Start,
+    find, machine, profile,
 };
 use crate::net::Mac;
 
 /// Makes one inventory of all sticks. An error means that the new content must not
 /// replace what serves now: half a list of machines is worse than yesterday's whole one.
-pub fn inventory(listings: &[Listing], profiles: &[Profile]) -> Result<Inventory, Vec<Problem>> {
+pub fn inventory(
+    listings: &[Listing],
+    profiles: &[Arc<Profile>],
+) -> Result<Inventory, Vec<Problem>> {
     let mut found = Inventory::default();
     let mut refused = Vec::new();
     for listing in listings {
@@ -25,14 +29,19 @@ pub fn inventory(listings: &[Listing], profiles: &[Profile]) -> Result<Inventory
                 refused.push(problem);
             }
         }
-        images(&mut found, listing, profiles);
+        let mut all = own_profiles(listing, &mut found.problems);
+        let own = all.len();
+        all.extend(profiles.iter().cloned());
+        let (images, problems) = find::images(listing, &all, own);
+        found.images.extend(images);
+        found.problems.extend(problems);
     }
     if !refused.is_empty() {
         return Err(refused);
     }
     // A machine is known by its config alone.
-    for mac in found.cloud_configs.keys() {
-        found.machines.entry(*mac).or_insert_with(|| Machine::known_by(*mac));
+    for mac in found.configs.iter().filter_map(|(_, mac)| *mac) {
+        found.machines.entry(mac).or_insert_with(|| Machine::known_by(mac));
     }
     // Backwards: of several cards of one machine the first stands for it.
     let reserved = found.machines.iter().rev();
@@ -40,9 +49,7 @@ pub fn inventory(listings: &[Listing], profiles: &[Profile]) -> Result<Inventory
     found.images.sort_by(|a, b| {
         a.profile.name.cmp(&b.profile.name).then_with(|| b.version.cmp(&a.version))
     });
-    found.images.dedup_by(|later, earlier| {
-        later.profile.name == earlier.profile.name && later.version == earlier.version
-    });
+    found.images = put_together(std::mem::take(&mut found.images));
     missing_pieces(&mut found);
     Ok(found)
 }
@@ -52,6 +59,11 @@ fn place(found: &mut Inventory, file: &MediaFile) {
     let Some((folder, name)) = file.path.split_once('/') else {
         return;
     };
+    if let Some(kind) = ConfigKind::of_folder(folder)
+        && let Some(whose) = owner(kind, name)
+    {
+        found.configs.insert((kind, whose));
+    }
     match folder.to_ascii_lowercase().as_str() {
         "tftp" => {
             found.tftp.entry(name.to_ascii_lowercase()).or_insert_with(|| file.clone());
@@ -71,6 +83,20 @@ fn place(found: &mut Inventory, file: &MediaFile) {
             )),
         },
         _ => {}
+    }
+}
+
+/// Whose configuration a file is: a machine's, or (none) everybody's.
+fn owner(kind: ConfigKind, name: &str) -> Option<Option<Mac>> {
+    let lower = name.to_ascii_lowercase();
+    let lower = lower.strip_suffix(".j2").unwrap_or(&lower);
+    let stem = match kind.extensions() {
+        [] => lower.strip_suffix("/user-data"),
+        ends => ends.iter().find_map(|end| lower.strip_suffix(end)?.strip_suffix('.')),
+    }?;
+    match stem {
+        "default" => Some(None),
+        mac => mac.parse().ok().map(Some),
     }
 }
 
@@ -106,15 +132,27 @@ fn read_text(found: &mut Inventory, file: &MediaFile, text: &str) -> Result<(), 
                 return Err(Problem::new(&file.path, message));
             }
         }
-    } else if let Some(message) = cloud_config_fault(text) {
+    } else if is_cloud_config(&file.path)
+        && let Some(message) = cloud_config_fault(text)
+    {
         // An empty or cut config is accepted by the real installer, and makes a machine
         // that nobody can log into.
         found.problems.push(Problem::new(&file.path, message));
+        if let Some((_, name)) = file.path.split_once('/')
+            && let Some(whose) = owner(ConfigKind::CloudConfig, name)
+        {
+            found.configs.remove(&(ConfigKind::CloudConfig, whose));
+        }
         let broken = |config: &MediaFile| config.path == file.path && config.volume == file.volume;
         found.cloud_configs.retain(|_, config| !broken(config));
         found.default_config.take_if(|config| broken(config));
     }
     Ok(())
+}
+
+fn is_cloud_config(path: &str) -> bool {
+    let folder = path.split('/').next().unwrap_or_default();
+    ConfigKind::of_folder(folder) == Some(ConfigKind::CloudConfig)
 }
 
 /// What `coreos-cloudinit` would stumble over, seen before a machine does.
@@ -133,46 +171,63 @@ fn cloud_config_fault(text: &str) -> Option<&'static str> {
     }
 }
 
-/// Folders that hold an image: `images/<system>/<version>/`, or `<version>/` at the top as
-/// the old box's web server had it.
-fn images(found: &mut Inventory, listing: &Listing, profiles: &[Profile]) {
-    let mut folders: BTreeMap<&str, Vec<&MediaFile>> = BTreeMap::new();
-    for file in &listing.files {
-        if let Some((folder, _)) = file.path.rsplit_once('/') {
-            folders.entry(folder).or_default().push(file);
-        }
-    }
-    for (folder, files) in folders {
-        let names = || files.iter().filter_map(|file| file.path.rsplit('/').next());
-        let version = folder.rsplit('/').next().and_then(Version::new);
-        let fits = |profile: &&Profile| {
-            let parents: Vec<&str> = folder.split('/').collect();
-            let right_place = match parents.as_slice() {
-                [_] => true,
-                [images, system, _] => {
-                    images.eq_ignore_ascii_case("images")
-                        && system.eq_ignore_ascii_case(&profile.name)
-                }
-                _ => false,
-            };
-            right_place && profile.fits(names())
+/// The stick's own profiles. A mistake in one refuses only that one.
+fn own_profiles(listing: &Listing, problems: &mut Vec<Problem>) -> Vec<Arc<Profile>> {
+    let mut own = Vec::new();
+    for (index, text) in &listing.texts {
+        let Some(file) = listing.files.get(*index).filter(|file| is_profile(&file.path)) else {
+            continue;
         };
-        if let (Some(version), Some(profile)) = (version, profiles.iter().find(fits)) {
-            let named = files.iter().filter_map(|file| {
-                Some((file.path.rsplit('/').next()?.to_owned(), (*file).clone()))
-            });
-            found.images.push(Image { profile: profile.clone(), version, files: named.collect() });
+        match profile::read::parse(&file.path, text) {
+            Ok(profiles) => own.extend(profiles.into_iter().map(Arc::new)),
+            Err(problem) => problems.push(problem),
         }
     }
+    own
+}
+
+/// `profiles/<name>.toml`
+pub(super) fn is_profile(path: &str) -> bool {
+    let lower = path.to_ascii_lowercase();
+    let name = lower.strip_prefix("profiles/").and_then(|name| name.strip_suffix(".toml"));
+    name.is_some_and(|name| !name.contains('/'))
+}
+
+/// The same system in the same version from two places is one image: what the second one
+/// adds, like the files for another processor, is put to the first.
+fn put_together(images: Vec<Image>) -> Vec<Image> {
+    let mut whole: Vec<Image> = Vec::new();
+    for image in images {
+        let same = |other: &&mut Image| {
+            other.profile.name == image.profile.name && other.version == image.version
+        };
+        match whole.iter_mut().rev().find(same) {
+            None => whole.push(image),
+            Some(first) => {
+                let kind = |start: &Start| (start.cpu, start.layout);
+                let mut starts = image.starts;
+                starts.retain(|start| {
+                    !first.files.contains_key(&start.kernel)
+                        && !first.starts.iter().any(|own| kind(own) == kind(start))
+                });
+                if !starts.is_empty() {
+                    first.starts.extend(starts);
+                    for (path, file) in image.files {
+                        first.files.entry(path).or_insert(file);
+                    }
+                }
+            }
+        }
+    }
+    whole
 }
 
 /// What is missing so that what is there can work.
 fn missing_pieces(found: &mut Inventory) {
     let mut problems = Vec::new();
     for image in &found.images {
-        let needed = std::iter::once(&image.profile.kernel).chain(&image.profile.initrds);
-        for name in needed.chain([&image.profile.disk_image]) {
-            if image.file(name).is_none() && !found.tftp.contains_key(&name.to_ascii_lowercase()) {
+        for name in image.starts.iter().flat_map(|start| &start.missing) {
+            if !found.tftp.contains_key(&name.to_ascii_lowercase()) {
                 let message = format!("{} needs this file beside the others", image.profile.title);
                 problems.push(Problem::new(format!("{}/{name}", image.name()), message));
             }

@@ -5,29 +5,37 @@
 //! configs. A new snapshot replaces the old one whole, or not at all.
 
 pub mod configs;
+pub mod cpu;
 mod detect;
 pub mod discs;
+mod find;
 pub mod iso;
 pub mod machine;
 pub mod media_file;
+pub mod pattern;
 pub mod profile;
 mod quota;
 pub mod scan;
 pub mod version;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt;
 use std::net::Ipv4Addr;
+use std::sync::Arc;
 
 use crate::config;
 use crate::dhcp::site::Reservations;
 use crate::net::Mac;
 
 pub use configs::ConfigKind;
+use cpu::Cpu;
 pub use detect::inventory;
+pub use find::is_iso;
+use machine::ImageChoice;
 pub use machine::{Install, Machine};
 pub use media_file::{Inside, MediaFile};
 pub use profile::Profile;
+use profile::Purpose;
 pub use scan::{Listing, list};
 pub use version::Version;
 
@@ -35,11 +43,40 @@ pub use version::Version;
 #[derive(Debug, Clone)]
 pub struct Image {
     /// What kind of system it is.
-    pub profile: Profile,
+    pub profile: Arc<Profile>,
     /// The name of its folder.
     pub version: Version,
-    /// Its files by name, in the publisher's spelling.
+    /// Its files by their paths from the image's folder, in the publisher's spelling.
     pub files: BTreeMap<String, MediaFile>,
+    /// The ways to start it: one for each processor and firmware that it is made for.
+    pub starts: Vec<Start>,
+}
+
+/// One way to start an image. Paths are seen from the image's folder.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Start {
+    /// The processor that it is for.
+    pub cpu: Cpu,
+    /// Which of the profile's layouts it is.
+    pub layout: usize,
+    /// The image's folder on its stick.
+    pub root: String,
+    /// The folder that the layout begins in; empty if it is the image's own.
+    pub base: String,
+    /// What is started first.
+    pub kernel: String,
+    /// Initial RAM disks in order.
+    pub initrds: Vec<String>,
+    /// The layout's other files by their short names.
+    pub files: BTreeMap<String, String>,
+    /// The ISO that it is in, or that it needs.
+    pub iso: Option<String>,
+    /// What stands in its arguments file.
+    pub args: Vec<String>,
+    /// The file that each machine gets with other lines in it, and its text.
+    pub rewrite: Option<(String, String)>,
+    /// Files that are not there, and without which it does not work.
+    pub missing: Vec<String>,
 }
 
 impl Image {
@@ -91,6 +128,8 @@ pub struct Inventory {
     machines: BTreeMap<Mac, Machine>,
     /// Who has an address by name; asked for each address that is considered for a client.
     reserved: HashMap<Ipv4Addr, Mac>,
+    /// Which configurations there are: of a machine, or the default one.
+    configs: BTreeSet<(ConfigKind, Option<Mac>)>,
     /// `cloud-configs/<mac>.yml`.
     pub cloud_configs: BTreeMap<Mac, MediaFile>,
     /// `cloud-configs/default.yml`.
@@ -116,10 +155,50 @@ impl Inventory {
         self.machines.iter().map(|(mac, machine)| (*mac, machine))
     }
 
-    /// The image that a machine shall get: the named one, else the newest that can be
-    /// installed.
+    /// The image that a machine shall get: the named one, else the newest that is installed
+    /// with a configuration that the machine has, else with none.
     pub fn image_for(&self, machine: &Machine) -> Option<&Image> {
-        self.images.iter().find(|image| machine.image.fits(&image.profile.name, &image.version))
+        if machine.image != ImageChoice::Newest {
+            let fits = |i: &&Image| machine.image.fits(&i.profile.name, &i.version);
+            return self.images.iter().find(fits);
+        }
+        let installs = || self.images.iter().filter(|i| i.profile.purpose == Purpose::Install);
+        let takes = |image: &Image, has: &dyn Fn(ConfigKind) -> bool| {
+            image.profile.configs.iter().any(|kind| has(*kind))
+        };
+        let own = |kind| self.has_own_config(kind, &machine.macs);
+        let any = |kind| self.has_config(kind, &machine.macs);
+        installs()
+            .find(|image| takes(image, &own))
+            .or_else(|| installs().find(|image| takes(image, &any)))
+            .or_else(|| installs().find(|image| image.profile.works_without_config))
+            .or_else(|| installs().next())
+    }
+
+    /// The kind of configuration that a machine gets for an image.
+    pub fn config_for(&self, image: &Image, machine: &Machine) -> Option<ConfigKind> {
+        let kinds = || image.profile.configs.iter().copied();
+        kinds()
+            .find(|kind| self.has_own_config(*kind, &machine.macs))
+            .or_else(|| kinds().find(|kind| self.has_config(*kind, &machine.macs)))
+    }
+
+    /// Whether a machine with these cards has a configuration, its own or the default one.
+    pub fn has_config(&self, kind: ConfigKind, macs: &[Mac]) -> bool {
+        self.has_own_config(kind, macs) || self.configs.contains(&(kind, None))
+    }
+
+    fn has_own_config(&self, kind: ConfigKind, macs: &[Mac]) -> bool {
+        macs.iter().any(|mac| self.configs.contains(&(kind, Some(*mac))))
+    }
+
+    /// The image that a name in the boot tree leads into (`images/<system>/<version>/…`),
+    /// and the path from its folder.
+    pub fn image_of<'n>(&self, name: &'n str) -> Option<(&Image, &'n str)> {
+        let (system, rest) = name.strip_prefix("images/")?.split_once('/')?;
+        let (version, path) = rest.split_once('/')?;
+        let fits = |i: &&Image| i.profile.name == system && i.version.as_str() == version;
+        Some((self.images.iter().find(fits)?, path))
     }
 
     /// The ISO that `path` names or leads into, and the rest of the path.

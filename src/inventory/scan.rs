@@ -6,7 +6,9 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use super::detect::is_profile;
 use super::media_file::MediaFile;
+use super::profile::{self, Profile, any_reads, any_wants};
 use super::quota::{Quotas, Verdict};
 use super::{Problem, discs, iso, media_file};
 
@@ -46,14 +48,10 @@ const LONGEST_PATHS: usize = 2 * 1024 * 1024;
 /// All names, which are held while their folder is walked.
 const LONGEST_NAMES: usize = 2 * 1024 * 1024;
 
-/// What an ISO says of itself in a few lines.
-const LARGEST_TEXT_INSIDE: u64 = 64 * 1024;
-
 /// Lists every file of the stick that is mounted at `volume`, and of those inside its ISOs
-/// the ones for whose paths there `wants` says yes.
-pub fn list(volume: &Path, wants: &dyn Fn(&str) -> bool) -> Listing {
+/// the ones that tell what the ISO is, or that a machine starts with.
+pub fn list(volume: &Path) -> Listing {
     let mut walk = Walk {
-        wants,
         volume: volume.into(),
         listing: Listing::default(),
         entries: 0,
@@ -63,13 +61,13 @@ pub fn list(volume: &Path, wants: &dyn Fn(&str) -> bool) -> Listing {
         deadline: Instant::now() + LONGEST_SCAN,
         stopped: false,
         quotas: Quotas::default(),
+        profiles: own_profiles(volume).into_iter().chain(Profile::built_in()).collect(),
     };
     walk.folder("", 0);
     walk.listing
 }
 
-struct Walk<'a> {
-    wants: &'a dyn Fn(&str) -> bool,
+struct Walk {
     volume: Arc<Path>,
     listing: Listing,
     entries: usize,
@@ -79,9 +77,10 @@ struct Walk<'a> {
     deadline: Instant,
     stopped: bool,
     quotas: Quotas,
+    profiles: Vec<Arc<Profile>>,
 }
 
-impl Walk<'_> {
+impl Walk {
     fn folder(&mut self, path: &str, depth: usize) {
         if depth > DEEPEST {
             return self.problem(path, "folders are nested too deep; not looked into");
@@ -108,6 +107,11 @@ impl Walk<'_> {
             }
             self.entry(path, depth, &entry);
         }
+    }
+
+    /// Whether the file's text tells what an image is.
+    fn tells(&self, file: &MediaFile) -> bool {
+        file.size <= LARGEST_FACTS && any_reads(&self.profiles, &file.path)
     }
 
     /// Counts an entry against the limits; says once when they are reached.
@@ -177,7 +181,7 @@ impl Walk<'_> {
             modified: media_file::modified(data),
             inside: None,
         };
-        if is_text(&file.path) {
+        if is_text(&file.path) || self.tells(&file) {
             self.text(&file, LARGEST_TEXT);
         }
         let iso = is_image(&file.path).then(|| file.clone());
@@ -200,7 +204,8 @@ impl Walk<'_> {
 
     /// What is wanted of an ISO.
     fn disc(&mut self, iso: &MediaFile) {
-        let (files, fault) = discs::wanted_files(iso, self.wants, self.deadline);
+        let wants = |path: &str| any_wants(&self.profiles, path);
+        let (files, fault) = discs::wanted_files(iso, &wants, self.deadline);
         if let Some(fault) = fault {
             self.problem(&iso.path, &fault.to_string());
         }
@@ -208,8 +213,8 @@ impl Walk<'_> {
             if !self.may_go_on(0) {
                 return;
             }
-            if is_text_inside(&file.path) {
-                self.text(&file, LARGEST_TEXT_INSIDE);
+            if self.tells(&file) {
+                self.text(&file, LARGEST_FACTS);
             }
             self.add(file);
         }
@@ -241,6 +246,32 @@ impl Walk<'_> {
     }
 }
 
+/// The stick's own profiles, which say what else of it is of interest. What is wrong with
+/// them is said where they are read for good.
+fn own_profiles(volume: &Path) -> Vec<Arc<Profile>> {
+    let Ok(entries) = fs::read_dir(volume.join("profiles")) else {
+        return Vec::new();
+    };
+    let paths = entries.filter_map(|entry| {
+        let path = format!("profiles/{}", entry.ok()?.file_name().to_str()?);
+        is_profile(&path).then_some(path)
+    });
+    let texts = paths.take(MOST_PROFILES).filter_map(|path| {
+        let mut text = String::new();
+        let file = media_file::open_beneath(volume, &path).ok()?;
+        file.take(LARGEST_TEXT).read_to_string(&mut text).ok()?;
+        Some((path, text))
+    });
+    let profiles = texts.filter_map(|(path, text)| profile::read::parse(&path, &text).ok());
+    profiles.flatten().map(Arc::new).collect()
+}
+
+/// More systems than anybody has.
+const MOST_PROFILES: usize = 64;
+
+/// What says what an image is, is short.
+const LARGEST_FACTS: u64 = 64 * 1024;
+
 /// What operating systems leave on a stick without being asked.
 fn is_furniture(name: &str) -> bool {
     const NAMES: [&str; 6] = [
@@ -257,19 +288,14 @@ fn is_furniture(name: &str) -> bool {
 /// Files whose content the inventory depends on.
 fn is_text(path: &str) -> bool {
     let lower = path.to_ascii_lowercase();
-    path == "machines.toml" || lower.starts_with("cloud-configs/") && lower.ends_with(".yml")
+    path == "machines.toml"
+        || is_profile(path)
+        || lower.starts_with("cloud-configs/") && lower.ends_with(".yml")
 }
 
 fn is_image(path: &str) -> bool {
     let folder = path.split_once('/').map(|(folder, _)| folder);
     folder.is_some_and(|folder| folder.eq_ignore_ascii_case("images")) && iso::is_iso(path)
-}
-
-/// How distributions label their discs.
-fn is_text_inside(path: &str) -> bool {
-    [".iso/.treeinfo", ".iso/.discinfo", ".iso/.disk/info"]
-        .iter()
-        .any(|end| path.to_ascii_lowercase().ends_with(end))
 }
 
 #[cfg(test)]
@@ -284,7 +310,7 @@ mod tests {
         let link = folder.join("images/link");
         let _ = fs::remove_file(&link);
         std::os::unix::fs::symlink("/etc/passwd", &link).unwrap();
-        let listing = list(&folder, &|_| false);
+        let listing = list(&folder);
         fs::remove_dir_all(&folder).unwrap();
         let paths: Vec<&str> = listing.files.iter().map(|file| file.path.as_str()).collect();
         assert_eq!(paths, ["images/real"]);

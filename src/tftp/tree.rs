@@ -21,6 +21,9 @@ pub enum Name {
     IpxeScript(Mac),
     /// `autoexec.ipxe`, which iPXE for UEFI looks for before it asks for an address.
     IpxeStart,
+    /// `00-25-90-c0-f7-86/boot.cfg`: a file of the machine's image as it gets it, in the
+    /// folder where VMware's loader looks for it by itself, with or without `01-`.
+    ForMachine(Mac, String),
     /// Anything else: relative, without empty, `.` or `..` parts.
     Other(String),
 }
@@ -56,6 +59,7 @@ impl Name {
             Name::SyslinuxDefault => "efi64/pxelinux.cfg/default".to_owned(),
             Name::IpxeScript(mac) => format!("{}.ipxe", mac.dashed()),
             Name::IpxeStart => "autoexec.ipxe".to_owned(),
+            Name::ForMachine(mac, name) => format!("{}/{name}", mac.dashed()),
             Name::GrubFor(_, path) | Name::GrubDefault(path) | Name::Other(path) => path.clone(),
         }
     }
@@ -89,6 +93,12 @@ impl Name {
                 None if name.is_empty() => Name::GrubDefault(lower),
                 _ => Name::Other(path),
             };
+        }
+        if let Some((folder, name)) = path.split_once('/')
+            && let Ok(mac) = folder.strip_prefix("01-").unwrap_or(folder).parse()
+            && !name.contains('/')
+        {
+            return Name::ForMachine(mac, name.to_owned());
         }
         let script = lower.strip_suffix(".ipxe").and_then(|mac| mac.parse().ok());
         script.map_or(Name::Other(path), Name::IpxeScript)
@@ -144,6 +154,9 @@ mod tests {
             ("/AUTOEXEC.ipxe", Some(Name::IpxeStart)),
             ("sub/autoexec.ipxe", other("sub/autoexec.ipxe")),
             ("00-25-90-c0-f7-86.ipxe", Some(Name::IpxeScript(mac()))),
+            ("01-00-25-90-c0-f7-86/boot.cfg", Some(Name::ForMachine(mac(), "boot.cfg".to_owned()))),
+            ("00-25-90-C0-F7-86/boot.cfg", Some(Name::ForMachine(mac(), "boot.cfg".to_owned()))),
+            ("00-25-90-c0-f7-86/a/boot.cfg", other("00-25-90-c0-f7-86/a/boot.cfg")),
         ] {
             assert_eq!(Name::parse(asked), expected, "{asked:?}");
         }

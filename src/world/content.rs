@@ -2,12 +2,16 @@
 
 use std::net::Ipv4Addr;
 
-use crate::boot::plan::{Media, Plan};
+use crate::boot::arch::Platform;
+use crate::boot::install::rewritten_file;
+use crate::boot::plan::{Asker, Installation, Media, Plan};
 use crate::boot::pxelinux::Family;
 use crate::boot::{grub, ipxe, pxelinux};
 use crate::fleet::life::Event;
 use crate::fleet::stage::{Sign, Stage};
-use crate::inventory::{MediaFile, discs};
+use crate::inventory::cpu::Loader;
+use crate::inventory::profile::Purpose;
+use crate::inventory::{Machine, MediaFile, discs};
 use crate::net::Mac;
 use crate::tftp::tree::Name;
 
@@ -51,6 +55,7 @@ fn find(world: &World, name: &Name, client: Option<Mac>, taker: Option<Mac>) -> 
         world.took_boot_offer(mac);
     }
     match name {
+        Name::ForMachine(mac, name) => file_for(world, &shelf, *mac, name),
         Name::PxelinuxFor(mac) => pxelinux_config(world, Some(*mac), taker, Family::Bios),
         Name::PxelinuxDefault => pxelinux_config(world, client, taker, Family::Bios),
         Name::SyslinuxFor(mac) => pxelinux_config(world, Some(*mac), taker, Family::Efi64),
@@ -94,35 +99,60 @@ fn notice(world: &World, mac: Mac, name: &Name, found: &Content) {
 
 /// The configuration of `mac`; a stranger's is "boot your disk".
 fn pxelinux_config(world: &World, mac: Option<Mac>, taker: Option<Mac>, family: Family) -> Content {
-    Content::Bytes(pxelinux::config(&plan_for(world, mac, taker), family).into_bytes())
+    let plan = plan_for(world, mac, Loader::Pxelinux, taker);
+    Content::Bytes(pxelinux::config(&plan, family).into_bytes())
 }
 
 /// The same for GRUB.
 fn grub_config(world: &World, mac: Option<Mac>, taker: Option<Mac>) -> Vec<u8> {
-    grub::config(mac, &plan_for(world, mac, taker), world.endpoint()).into_bytes()
+    let plan = plan_for(world, mac, Loader::Grub, taker);
+    grub::config(mac, &plan, world.endpoint()).into_bytes()
 }
 
-fn plan_for(world: &World, mac: Option<Mac>, taker: Option<Mac>) -> Plan {
+fn plan_for(world: &World, mac: Option<Mac>, loader: Loader, taker: Option<Mac>) -> Plan {
     match mac {
-        Some(mac) => plan_and_count(world, mac, taker),
+        Some(mac) => plan_and_count(world, mac, loader, taker),
         None => Plan::LocalBoot("this machine is not known here"),
     }
 }
 
 fn ipxe_script(world: &World, mac: Mac, taker: Option<Mac>) -> Vec<u8> {
-    let plan = plan_and_count(world, mac, taker);
+    let plan = plan_and_count(world, mac, Loader::Ipxe, taker);
     ipxe::script(mac, &plan, world.endpoint()).into_bytes()
 }
 
-/// Only the machine itself uses up an attempt: anybody may look at a script.
-fn plan_and_count(world: &World, mac: Mac, taker: Option<Mac>) -> Plan {
-    let plan = world.plan(mac);
-    if !matches!(plan, Plan::Install(_)) || taker != Some(mac) {
+/// Only the machine itself uses up an attempt: anybody may look at a script. What installs
+/// nothing is none.
+fn plan_and_count(world: &World, mac: Mac, loader: Loader, taker: Option<Mac>) -> Plan {
+    let platform = match (world.with_fleet(|fleet| fleet.platform(mac)), loader) {
+        (Some(platform), _) => platform,
+        // We give GRUB to UEFI only.
+        (None, Loader::Grub) => Platform::Efi64,
+        (None, _) => Platform::Bios,
+    };
+    let plan = world.plan_for(Asker { mac, platform, loader: Some(loader) });
+    let installs = |install: &Installation| install.purpose == Purpose::Install;
+    if !matches!(&plan, Plan::Install(install) if installs(install)) || taker != Some(mac) {
         return plan;
     }
     match world.happened(mac, Event::TookInstaller) {
         Some(_) => plan,
         None => Plan::LocalBoot("its installation could not be written down"),
+    }
+}
+
+/// A file of the machine's image with our lines in it.
+fn file_for(world: &World, shelf: &Shelf, mac: Mac, name: &str) -> Content {
+    let situation = world.situation(shelf);
+    let unnamed = Machine::known_by(mac);
+    let machine = shelf.inventory.machine(mac).unwrap_or(&unnamed);
+    let asker = Asker { mac, platform: world.platform(mac), loader: None };
+    let image = shelf.inventory.image_for(machine);
+    let file = image.and_then(|image| rewritten_file(name, image, machine, asker, &situation));
+    match file {
+        Some(text) => Content::Bytes(text.into_bytes()),
+        None if situation.media == Media::Ready => Content::Missing,
+        None => Content::NotReady,
     }
 }
 
@@ -138,12 +168,13 @@ fn is_asked_in_vain(path: &str) -> bool {
 /// A kernel or initrd: of the asking machine's own image, else of the newest that has it.
 fn image_file(world: &World, shelf: &Shelf, name: &str, client: Option<Mac>) -> Content {
     let inventory = &shelf.inventory;
+    let whole = inventory.image_of(name).and_then(|(image, path)| image.file(path));
     let own = client
         .and_then(|mac| inventory.machine(mac))
         .and_then(|machine| inventory.image_for(machine))
         .and_then(|image| image.file(name));
     let any = || inventory.images.iter().find_map(|image| image.file(name));
-    match own.or_else(any) {
+    match whole.or(own).or_else(any) {
         Some(file) => Content::Media(file.clone()),
         None => iso_file(world, shelf, name),
     }

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use crate::boot::arch::Platform;
 use crate::boot::loader::Loaders;
 use crate::dhcp::lease::Leases;
 use crate::dhcp::shape::Shapes;
@@ -40,6 +41,7 @@ pub struct Fleet {
     /// Somebody was told that no address is left; said once until there is one again.
     pub pool_is_full: bool,
     records: HashMap<Mac, Record>,
+    platforms: HashMap<Mac, Platform>,
 }
 
 impl Fleet {
@@ -56,6 +58,7 @@ impl Fleet {
             boots: Boots::default(),
             pool_is_full: false,
             records: saved.machines.into_iter().collect(),
+            platforms: HashMap::new(),
         }
     }
 
@@ -69,6 +72,19 @@ impl Fleet {
         if self.records.len() < MOST_RECORDS || self.records.contains_key(&mac) {
             self.records.insert(mac, record);
         }
+    }
+
+    /// The machine's firmware says what it is: before each network boot, so this is not
+    /// written down.
+    pub fn saw_platform(&mut self, mac: Mac, platform: Platform) {
+        if self.platforms.len() < MOST_RECORDS || self.platforms.contains_key(&mac) {
+            self.platforms.insert(mac, platform);
+        }
+    }
+
+    /// What it said last.
+    pub fn platform(&self, mac: Mac) -> Option<Platform> {
+        self.platforms.get(&mac).copied()
     }
 
     /// What stands behind `touched` now; none if nothing is to be written.

@@ -6,8 +6,8 @@
 use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
-use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
 use super::World;
@@ -57,11 +57,11 @@ fn scan(world: &World, kind: Sticks) {
         shelf.scan_began = shelf.scanning.then(Instant::now);
     });
     // What was pulled while it was read is no stick, either.
-    let read = folders.iter().map(|folder| (list(folder, &wants), kind.has(media, folder)));
+    let read = folders.iter().map(|folder| (list(folder), kind.has(media, folder)));
     let listings: Vec<Listing> =
         read.filter_map(|(listing, there)| there.then_some(listing)).collect();
     let sticks = listings.len();
-    let outcome = inventory(&listings, profiles()).map(|mut found| {
+    let outcome = inventory(&listings, &Profile::built_in()).map(|mut found| {
         found.note_addresses_outside(&world.config.server);
         Arc::new(found)
     });
@@ -125,18 +125,6 @@ impl Sticks {
     }
 }
 
-fn profiles() -> &'static [Profile] {
-    static PROFILES: OnceLock<Vec<Profile>> = OnceLock::new();
-    PROFILES.get_or_init(Profile::built_in)
-}
-
-/// What detection could use of an ISO.
-fn wants(path: &str) -> bool {
-    let name = path.rsplit('/').next().unwrap_or_default();
-    profiles().iter().any(|profile| profile.fits(std::iter::once(name)))
-        || profiles().iter().any(|profile| profile.initrds.iter().any(|initrd| initrd == name))
-}
-
 fn tell(found: &Inventory, sticks: usize) {
     for problem in &found.problems {
         log::warn!("{problem}");
@@ -159,7 +147,7 @@ fn tell(found: &Inventory, sticks: usize) {
 
 /// For `pxeberry check`: the same scan of one folder.
 pub fn check(folder: &Path) -> Result<Inventory, Vec<Problem>> {
-    inventory(&[list(folder, &wants)], profiles())
+    inventory(&[list(folder)], &Profile::built_in())
 }
 
 #[cfg(test)]

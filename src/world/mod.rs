@@ -19,14 +19,15 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use tokio::sync::watch;
 
 use crate::boot::Endpoint;
-use crate::boot::plan::{Media, Plan, Situation, plan};
+use crate::boot::plan::{Asker, Media, Plan, Situation, plan};
 use crate::config::{Config, Unknown};
 use crate::dhcp::Seconds;
 use crate::dhcp::lease::Binding;
 use crate::dhcp::probe::OtherServer;
 use crate::fleet::life::{Event, Phase, Record};
 use crate::fleet::store::{Change, Saved, Store};
-use crate::inventory::{Install, Inventory, Problem};
+use crate::inventory::profile::Reports;
+use crate::inventory::{ConfigKind, Install, Inventory, Problem};
 use crate::net::{Mac, Subnet, neighbours};
 
 pub use fleet::{Fleet, Touched};
@@ -223,17 +224,26 @@ impl World {
         }
     }
 
-    /// What the machine boots, and whether it is armed for it.
+    /// What a running system's machine boots, and whether it is armed for it.
     pub fn plan(&self, mac: Mac) -> Plan {
+        self.plan_for(Asker { mac, platform: self.platform(mac), loader: None })
+    }
+
+    /// What the machine boots that asks with this loader.
+    pub fn plan_for(&self, asker: Asker) -> Plan {
         let shelf = self.shelf();
-        let phase = self.phase(mac);
-        let situation = Situation {
+        let phase = self.phase(asker.mac);
+        plan(asker, phase, &self.situation(&shelf))
+    }
+
+    /// What a plan depends on.
+    pub fn situation<'a>(&'a self, shelf: &'a Shelf) -> Situation<'a> {
+        Situation {
             inventory: &shelf.inventory,
-            media: self.media_of(&shelf),
+            media: self.media_of(shelf),
             boot: &self.config.boot,
             endpoint: self.endpoint(),
-        };
-        plan(mac, phase, &situation)
+        }
     }
 
     /// Where the machine is in its life; a named machine that was never seen is armed, but
@@ -249,6 +259,22 @@ impl World {
     pub fn attempts(&self, mac: Mac) -> u8 {
         let cards = self.cards(mac).unwrap_or_default();
         locked(&self.fleet).record(&cards).map_or(0, |(_, record)| record.attempts)
+    }
+
+    /// The machine took its configuration whole. Of an installer that says nothing more, this
+    /// is the last that we hear: when it boots again, it is done.
+    pub fn config_taken(&self, mac: Mac, kind: ConfigKind) {
+        let inventory = self.shelf().inventory;
+        let waits_for_it = inventory.machine(mac).is_some_and(|machine| {
+            let image = inventory.image_for(machine);
+            image.is_some_and(|image| {
+                image.profile.reports == Reports::Config
+                    && inventory.config_for(image, machine) == Some(kind)
+            })
+        });
+        if waits_for_it && self.phase(mac) == Some(Phase::Installing) {
+            self.happened(mac, Event::ImageDelivered);
+        }
     }
 
     /// Something happened to a machine; on the card when it returns. None: the machine is
