@@ -39,6 +39,7 @@ const PURE: &[&str] = &[
     "http/route.rs",
     "init/blkid/mod.rs",
     "init/supervise.rs",
+    "inventory/configs.rs",
     "inventory/detect.rs",
     "inventory/machine.rs",
     "inventory/mod.rs",

@@ -4,6 +4,7 @@
 //! images by their [`profile`], `machine` reads `machines.toml` and the per-machine
 //! configs. A new snapshot replaces the old one whole, or not at all.
 
+pub mod configs;
 mod detect;
 pub mod machine;
 pub mod media_file;
@@ -19,6 +20,7 @@ use crate::config;
 use crate::dhcp::site::Reservations;
 use crate::net::Mac;
 
+pub use configs::ConfigKind;
 pub use detect::inventory;
 pub use machine::{Install, Machine};
 pub use media_file::MediaFile;
