@@ -83,6 +83,9 @@ pub fn plan(mac: Mac, phase: Option<Phase>, situation: &Situation) -> Plan {
         (_, Some(Phase::Failed)) => return Plan::LocalBoot("installing failed too often"),
         (_, Some(Phase::Armed | Phase::Installing | Phase::Delivered)) => {}
     }
+    if situation.inventory.is_unfit(mac) {
+        return Plan::LocalBoot("its configuration has a mistake; the status page names it");
+    }
     match situation.inventory.image_for(machine) {
         Some(image) => Plan::Install(installation(image, machine, situation.endpoint)),
         None => Plan::LocalBoot("there is no image for it on the stick"),

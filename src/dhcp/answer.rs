@@ -29,6 +29,7 @@ pub struct Answer {
 pub fn answer(world: &World, request: &Request, door: Door, touched: &mut Vec<Touched>) -> Answer {
     let role = world.role();
     let asking = program(request);
+    world.heard_uuid(request.mac, request.uuid.as_deref(), touched);
     if knows_what_to_say(world) && request.kind == Kind::Discover && is_firmware(asking) {
         world.note(request.mac, Event::FirmwareStarts, touched);
     }

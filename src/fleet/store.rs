@@ -17,10 +17,12 @@ use redb::{Database, ReadableDatabase, ReadableTable, TableDefinition, TableErro
 use super::life::Record;
 use crate::dhcp::lease::Binding;
 use crate::dhcp::shape::Shape;
+use crate::inventory::machine::identity::Identity;
 use crate::net::Mac;
 
 const LEASES: TableDefinition<[u8; 6], &[u8]> = TableDefinition::new("leases");
 const SHAPES: TableDefinition<[u8; 6], &[u8]> = TableDefinition::new("shapes");
+const IDENTITIES: TableDefinition<[u8; 6], &[u8]> = TableDefinition::new("identities");
 const MACHINES: TableDefinition<[u8; 6], &[u8]> = TableDefinition::new("machines");
 
 /// File name in the state folder.
@@ -38,6 +40,8 @@ pub enum Change {
     NoLease(Mac),
     /// A machine's firmware takes this kind of offer.
     Shape(Mac, Shape),
+    /// A machine said this of itself.
+    Identity(Mac, Identity),
     /// A machine is here in its life.
     Machine(Mac, Record),
 }
@@ -73,6 +77,8 @@ pub struct Saved {
     pub leases: Vec<(Mac, Binding)>,
     /// The kind of offer that each machine's firmware takes.
     pub shapes: Vec<(Mac, Shape)>,
+    /// What machines said of themselves that the stick names by that.
+    pub identities: Vec<(Mac, Identity)>,
     /// Every machine that was ever armed.
     pub machines: Vec<(Mac, Record)>,
     /// A file was set aside, now or at an earlier start: a machine that is not in
@@ -149,6 +155,7 @@ impl Store {
         let saved = Saved {
             leases: newest_of_each_address(store.table(LEASES)?),
             shapes: store.table(SHAPES)?,
+            identities: store.table(IDENTITIES)?,
             machines: store.table(MACHINES)?,
             lost: false,
         };
@@ -177,6 +184,7 @@ impl Store {
         {
             let mut leases = transaction.open_table(LEASES)?;
             let mut shapes = transaction.open_table(SHAPES)?;
+            let mut identities = transaction.open_table(IDENTITIES)?;
             let mut machines = transaction.open_table(MACHINES)?;
             for change in changes {
                 match change {
@@ -185,6 +193,10 @@ impl Store {
                     }
                     Change::Shape(mac, shape) => {
                         shapes.insert(mac.octets(), serde_json::to_vec(shape)?.as_slice())?;
+                    }
+                    Change::Identity(mac, identity) => {
+                        let row = serde_json::to_vec(identity)?;
+                        identities.insert(mac.octets(), row.as_slice())?;
                     }
                     Change::Lease(mac, binding) => {
                         leases.insert(mac.octets(), serde_json::to_vec(binding)?.as_slice())?;

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, UNIX_EPOCH};
 
 use super::media_file::MediaFile;
-use super::{Problem, media_file};
+use super::{ConfigKind, Problem, media_file};
 
 /// What a walk found: regular files, and the text of the small ones that say something.
 #[derive(Debug, Clone, Default)]
@@ -182,8 +182,7 @@ fn is_furniture(name: &str) -> bool {
 
 /// Files whose content the inventory depends on.
 fn is_text(path: &str) -> bool {
-    let lower = path.to_ascii_lowercase();
-    path == "machines.toml" || lower.starts_with("cloud-configs/") && lower.ends_with(".yml")
+    path == "machines.toml" || ConfigKind::is_text(path)
 }
 
 #[cfg(test)]

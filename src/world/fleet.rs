@@ -6,6 +6,7 @@ use crate::dhcp::lease::Leases;
 use crate::dhcp::shape::Shapes;
 use crate::fleet::life::Record;
 use crate::fleet::store::{Change, Saved};
+use crate::inventory::machine::identity::Identity;
 use crate::net::Mac;
 
 /// More machines than any few racks hold; strangers are only remembered with
@@ -21,6 +22,8 @@ pub enum Touched {
     Machine(Mac),
     /// The kind of offer that a machine's firmware takes beside another DHCP server.
     Shape(Mac),
+    /// What a machine said of itself.
+    Identity(Mac),
 }
 
 /// Who has which address, and who is where in its life.
@@ -32,6 +35,7 @@ pub struct Fleet {
     /// Somebody was told that no address is left; said once until there is one again.
     pub pool_is_full: bool,
     records: HashMap<Mac, Record>,
+    identities: HashMap<Mac, Identity>,
 }
 
 impl Fleet {
@@ -46,6 +50,7 @@ impl Fleet {
             shapes: Shapes::new(saved.shapes),
             pool_is_full: false,
             records: saved.machines.into_iter().collect(),
+            identities: saved.identities.into_iter().collect(),
         }
     }
 
@@ -69,8 +74,33 @@ impl Fleet {
                 None => Change::NoLease(mac),
             }),
             Touched::Shape(mac) => Some(Change::Shape(mac, self.shapes.learned(mac)?)),
+            Touched::Identity(mac) => {
+                Some(Change::Identity(mac, self.identities.get(&mac)?.clone()))
+            }
             Touched::Machine(mac) => Some(Change::Machine(mac, self.records.get(&mac)?.clone())),
         }
+    }
+
+    /// What the machine with `mac` said of itself.
+    pub fn identity(&self, mac: Mac) -> Identity {
+        self.identities.get(&mac).cloned().unwrap_or_default()
+    }
+
+    /// Keeps it. Where somebody makes up thousands of cards, another one is forgotten for it,
+    /// and asked again.
+    pub fn remember_identity(&mut self, mac: Mac, identity: Identity) {
+        if self.identities.len() >= MOST_RECORDS
+            && !self.identities.contains_key(&mac)
+            && let Some(other) = self.identities.keys().next().copied()
+        {
+            self.identities.remove(&other);
+        }
+        self.identities.insert(mac, identity);
+    }
+
+    /// What everybody said.
+    pub fn identities(&self) -> Vec<(Mac, Identity)> {
+        self.identities.iter().map(|(mac, identity)| (*mac, identity.clone())).collect()
     }
 
     /// The machine whose installation has this token.
