@@ -165,6 +165,12 @@ impl Inventory {
         !self.unfit_kinds(mac).is_empty()
     }
 
+    /// The same of a machine of [`Roster::list`].
+    pub fn has_fault(&self, machine: &Machine) -> bool {
+        let place = self.roster.list().iter().position(|other| std::ptr::eq(other, machine));
+        place.is_some_and(|place| self.unfit.contains_key(&place))
+    }
+
     fn unfit_kinds(&self, mac: Mac) -> &[ConfigKind] {
         let place = self.roster.place(mac);
         place.and_then(|place| self.unfit.get(&place)).map_or(&[], Vec::as_slice)

@@ -10,7 +10,7 @@ disk_fact() {
     fi
     for disk_file in "$@"; do
         [ -n "$disk_told" ] && break
-        disk_told=$(cat "$disk_sys/block/$disk_name/$disk_file" 2>/dev/null | head -n 1)
+        disk_told=$(head -n 1 "$disk_sys/block/$disk_name/$disk_file" 2>/dev/null)
     done
     echo "$disk_told" | sed 's/^[[:space:]]*//; s/[[:space:]]*$//'
 }
@@ -30,9 +30,10 @@ disk_bus_of() {
     esac
 }
 
-# Page 0x80 of SCSI: four bytes, then the serial number. lsblk without udev has none.
+# Page 0x80 of SCSI: four bytes, then the serial number. lsblk without udev has none. The
+# tr of BusyBox knows no [:graph:].
 disk_page_80() {
-    tail -c +5 "$disk_sys/block/$1/device/vpd_pg80" 2>/dev/null | tr -cd '[:graph:] ' |
+    tail -c +5 "$disk_sys/block/$1/device/vpd_pg80" 2>/dev/null | tr -cd ' -~' |
         sed 's/^ *//; s/ *$//'
 }
 

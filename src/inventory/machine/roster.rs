@@ -186,3 +186,105 @@ fn is_one(a: &Learned, b: &Learned) -> bool {
         _ => false,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::parse;
+    use super::*;
+
+    const UUID: &str = "4c4c4544-0051-3410-8051-b5c04f375931";
+
+    fn mac(last: u8) -> Mac {
+        Mac::new([0x52, 0x54, 0, 0, 0, last]).unwrap()
+    }
+
+    fn roster(text: &str) -> Roster {
+        parse("machines.toml", text).unwrap()
+    }
+
+    fn says(uuid: &str, serial: &str) -> Identity {
+        let serial = Some(serial.to_owned()).filter(|serial| !serial.is_empty());
+        Identity { uuid: uuid.parse().ok(), serial: serial.map(Some) }
+    }
+
+    fn name(roster: &Roster, last: u8) -> Option<&str> {
+        roster.get(mac(last)).and_then(|machine| machine.name.as_deref())
+    }
+
+    #[test]
+    fn a_machine_is_known_by_what_it_says_and_all_its_cards_are_one_machine() {
+        let text = format!(
+            "[[machine]]\nname = \"a\"\nmatch = {{ uuid = \"{UUID}\" }}\nip = \"10.10.10.20\"\n"
+        );
+        let roster = roster(&text);
+        let kept = Ipv4Addr::new(10, 10, 10, 20);
+        assert_eq!(roster.holder(kept), Some(Err(())), "kept before it came");
+        assert!(roster.get(mac(1)).is_none());
+        assert!(roster.learn(mac(1), &says(UUID, "")));
+        assert!(!roster.learn(mac(1), &says(UUID, "")), "no news");
+        assert!(roster.learn(mac(2), &says(UUID, "")));
+        assert_eq!((name(&roster, 1), name(&roster, 2)), (Some("a"), Some("a")));
+        assert_eq!(roster.cards(mac(2)), Some(vec![mac(1), mac(2)]));
+        assert_eq!((roster.address(mac(1)), roster.address(mac(2))), (Some(kept), None));
+        assert_eq!(roster.iter().count(), 2);
+    }
+
+    #[test]
+    fn a_card_that_the_stick_names_cannot_become_another_machine() {
+        let text = format!(
+            "[[machine]]\nname = \"a\"\nmac = \"52:54:00:00:00:01\"\n\
+             [[machine]]\nname = \"b\"\nmatch = {{ uuid = \"{UUID}\" }}\n"
+        );
+        let roster = roster(&text);
+        assert!(!roster.learn(mac(1), &says(UUID, "")));
+        assert_eq!(name(&roster, 1), Some("a"));
+    }
+
+    #[test]
+    fn machines_that_fit_one_pattern_are_many() {
+        let roster = roster("[[machine]]\nmatch = { serial = \"VMware-42*\" }\n");
+        let other = "4c4c4544-0051-3410-8051-b5c04f375932";
+        for (last, uuid) in [(1, UUID), (2, other), (3, UUID)] {
+            assert!(roster.learn(mac(last), &says(uuid, "VMware-42 1a 2b")));
+        }
+        assert_eq!(roster.cards(mac(1)), Some(vec![mac(1), mac(3)]));
+        assert_eq!(roster.cards(mac(2)), Some(vec![mac(2)]));
+    }
+
+    #[test]
+    fn the_serial_number_is_asked_for_only_where_it_could_tell_something() {
+        let text = format!(
+            "[[machine]]\nname = \"a\"\nmatch = {{ uuid = \"{UUID}\" }}\n\
+             [[machine]]\nname = \"b\"\nmatch = {{ serial = \"5Q4Q7Y1\" }}\n\
+             [[machine]]\nmatch = {{ uuid = \"0000*\" }}\n\
+             [[machine]]\nname = \"c\"\nmac = \"52:54:00:00:00:09\"\n"
+        );
+        let roster = roster(&text);
+        let of_the_pattern = "00000544-0051-3410-8051-b5c04f375932";
+        for (last, said, wants) in [
+            (1, says("", ""), true),
+            (1, says(UUID, ""), false),
+            (1, says(of_the_pattern, ""), true),
+            (1, says(of_the_pattern, "5Q4Q7Y1"), false),
+            (1, Identity { uuid: None, serial: Some(None) }, false),
+            (9, says("", ""), false),
+        ] {
+            assert_eq!(roster.wants_serial(mac(last), &said), wants, "{said:?}");
+        }
+        // Whoever fits a pattern first, and a whole number then, is that one machine.
+        assert!(roster.learn(mac(1), &says(of_the_pattern, "")));
+        assert!(roster.learn(mac(1), &says(of_the_pattern, "5q4q7y1")));
+        assert_eq!(name(&roster, 1), Some("b"));
+        assert!(!self::roster("[[machine]]\nmac = \"52:54:00:00:00:09\"\n").has_rules());
+    }
+
+    #[test]
+    fn made_up_cards_cannot_fill_the_memory() {
+        let roster = roster("[[machine]]\nmatch = { serial = \"VM*\" }\n");
+        for number in 0..u32::try_from(MOST_LEARNED).unwrap() + 10 {
+            let [a, b, c, d] = number.to_be_bytes();
+            roster.learn(Mac::new([2, 0, a, b, c, d]).unwrap(), &says("", "VM1"));
+        }
+        assert_eq!(roster.iter().count(), MOST_LEARNED);
+    }
+}
