@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use serde_json::Value;
 
-use crate::inventory::{Install, Inventory};
+use crate::inventory::{Install, Inventory, Machine};
 use crate::world::media;
 
 /// `pxeberry check DIR`: what a stick would serve. Fails when it would be refused.
@@ -37,15 +37,14 @@ fn inventory_table(inventory: &Inventory) -> String {
     }
     for (mac, machine) in inventory.machines() {
         let name = machine.name.as_deref().unwrap_or("-");
-        let boots = match (machine.install, inventory.image_for(machine)) {
-            (Install::Never, _) => "boots its own disk".to_owned(),
-            (_, None) => "boots its own disk: there is no image for it".to_owned(),
-            (policy, Some(image)) => {
-                let how = if policy == Install::Always { " every time" } else { "" };
-                format!("installs {} on {}{how}", image.name(), machine.disk)
-            }
-        };
+        let boots = what_it_boots(inventory, machine);
         let _ = writeln!(text, "machine  {mac}  {name:<12} {boots}");
+    }
+    for machine in inventory.roster.list().iter().filter(|machine| machine.macs.is_empty()) {
+        let name = machine.name.as_deref().unwrap_or("-");
+        let rule = machine.rule.as_ref().map(|rule| rule.words()).unwrap_or_default();
+        let boots = what_it_boots(inventory, machine);
+        let _ = writeln!(text, "machine  {rule}  {name:<12} {boots}");
     }
     for problem in &inventory.problems {
         let _ = writeln!(text, "problem  {problem}");
@@ -54,6 +53,20 @@ fn inventory_table(inventory: &Inventory) -> String {
         text.push_str("nothing here that pxeberry could serve\n");
     }
     text
+}
+
+fn what_it_boots(inventory: &Inventory, machine: &Machine) -> String {
+    match (machine.install, inventory.image_for(machine)) {
+        (Install::Never, _) => "boots its own disk".to_owned(),
+        (_, None) => "boots its own disk: there is no image for it".to_owned(),
+        _ if inventory.has_fault(machine) => {
+            "boots its own disk: its configuration has a mistake".to_owned()
+        }
+        (policy, Some(image)) => {
+            let how = if policy == Install::Always { " every time" } else { "" };
+            format!("installs {} on {}{how}", image.name(), machine.disk)
+        }
+    }
 }
 
 /// `pxeberry status`: the JSON of the control socket, for people.

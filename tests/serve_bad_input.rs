@@ -201,7 +201,7 @@ fn check_names_what_would_not_work_on_a_stick_that_serves() {
         let text = Appliance::check(stick.folder()).good().text();
         for part in [
             "problem  cloud-configs/52-54-00-00-00-02.yml: is empty",
-            "problem  cloud-configs/node-3.yml: not used: name it <mac>.yml",
+            "problem  cloud-configs/node-3.yml: not used: no machine is named \"node-3\"",
             "coreos_production_pxe_image.cpio.gz: CoreOS Container Linux needs this file",
             "problem  link: links are not followed",
         ] {

@@ -51,6 +51,12 @@ impl Source<'_> {
         given.flat_map(|arguments| &arguments.give).flat_map(|word| self.fill(word)).collect()
     }
 
+    /// Whether one of these words holds a placeholder.
+    pub fn mentions(&self, all: &[Arguments], placeholder: &str) -> bool {
+        let given = all.iter().filter(|arguments| self.is_meant(arguments));
+        given.flat_map(|arguments| &arguments.give).any(|word| word.contains(placeholder))
+    }
+
     /// The name of a file of the image in the boot tree.
     pub fn name(&self, path: &str) -> String {
         match self.layout() {
@@ -115,11 +121,11 @@ impl Source<'_> {
             "config" if part.is_empty() => Some(self.config_url(self.config?)),
             "config" => {
                 let kind = kind_named(part)?;
-                self.inventory.has_config(kind, &self.machine.macs).then(|| self.config_url(kind))
+                self.inventory.gets_config(kind, self.machine).then(|| self.config_url(kind))
             }
             "version" => Some(self.image.version.to_string()),
             "release" => Some(self.release()),
-            "disk" => Some(self.machine.disk.clone()),
+            "disk" => self.machine.disk.device().map(str::to_owned),
             "hostname" => self.machine.name.clone(),
             "rewrite" => {
                 let (path, _) = self.start.rewrite.as_ref()?;

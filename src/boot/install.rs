@@ -29,6 +29,9 @@ pub fn installation(
     if !source.start.missing.is_empty() && !layout.bare_names {
         return Err("its image lacks files; the stick's problems name them");
     }
+    if machine.disk.device().is_none() && source.mentions(&profile.args, "{disk}") {
+        return Err("its system takes no rule for a disk; write disk = \"/dev/…\" for it");
+    }
     let mut args = source.words(&profile.args);
     let extra = machine.args.split(' ').filter(|arg| !arg.is_empty());
     // A lone `;` ends an iPXE command, and a `#` the line.

@@ -58,6 +58,16 @@ fn own_script(mac: Mac, endpoint: Endpoint) -> String {
     format!("{}/boot/{}.ipxe", endpoint.base(), mac.dashed())
 }
 
+/// For a machine that the stick may name by its serial number, which only iPXE can tell: it
+/// asks once more, and says who it is. A number that is not there is an empty text.
+pub fn introduction(mac: Mac, endpoint: Endpoint) -> String {
+    format!(
+        "#!ipxe\nchain --replace {}/boot/{}.ipxe?uuid=${{uuid}}&serial=${{serial:uristring}}\n",
+        endpoint.base(),
+        mac.dashed()
+    )
+}
+
 /// How long a machine waits before it asks again.
 const WAIT_SECONDS: u8 = 3;
 

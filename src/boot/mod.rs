@@ -40,6 +40,7 @@ mod tests {
     use super::*;
     use crate::config::UefiLoader;
     use crate::dhcp::reply::BootReply;
+    use crate::inventory::machine::Disk;
     use crate::net::Mac;
 
     fn mac() -> Mac {
@@ -73,7 +74,7 @@ mod tests {
             machine: "node-1",
             image: "coreos/1",
             installer: "coreos-install",
-            disk: "/dev/sda",
+            disk: &Disk::Path("/dev/sda".to_owned()),
             token: "0",
         };
         let more = [ipxe::start(mac(), ENDPOINT), install_script::install(&job, ENDPOINT)];

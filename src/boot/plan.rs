@@ -107,6 +107,9 @@ pub fn plan(asker: Asker, phase: Option<Phase>, situation: &Situation) -> Plan {
         (_, Some(Phase::Failed)) => return Plan::LocalBoot("installing failed too often"),
         (_, Some(Phase::Armed | Phase::Installing | Phase::Delivered)) => {}
     }
+    if situation.inventory.is_unfit(asker.mac) {
+        return Plan::LocalBoot("its configuration has a mistake; the status page names it");
+    }
     let Some(image) = image else {
         return Plan::LocalBoot("there is no image for it on the stick");
     };

@@ -5,6 +5,7 @@
 
 mod error;
 mod load;
+mod nearest;
 mod wire;
 
 use std::net::Ipv4Addr;
@@ -13,6 +14,7 @@ use std::time::Duration;
 
 pub use error::ConfigError;
 pub use load::{load, parse};
+pub use nearest::nearest_key;
 
 use crate::net::{Pool, Subnet};
 

@@ -33,6 +33,7 @@ pub fn answer(world: &World, request: &Request, door: Door, touched: &mut Vec<To
     if let Some(platform) = asking.platform() {
         world.with_fleet(|fleet| fleet.saw_platform(request.mac, platform));
     }
+    world.heard_uuid(request.mac, request.uuid.as_deref(), touched);
     if knows_what_to_say(world) && request.kind == Kind::Discover && is_firmware(asking) {
         world.note(request.mac, Event::FirmwareStarts, touched);
         world.asks_for_boot(request.mac, asking, touched);

@@ -18,11 +18,13 @@ use super::life::Record;
 use crate::boot::loader::Driver;
 use crate::dhcp::lease::Binding;
 use crate::dhcp::shape::Shape;
+use crate::inventory::machine::identity::Identity;
 use crate::net::Mac;
 
 const LEASES: TableDefinition<[u8; 6], &[u8]> = TableDefinition::new("leases");
 const SHAPES: TableDefinition<[u8; 6], &[u8]> = TableDefinition::new("shapes");
 const LOADERS: TableDefinition<[u8; 6], &[u8]> = TableDefinition::new("loaders");
+const IDENTITIES: TableDefinition<[u8; 6], &[u8]> = TableDefinition::new("identities");
 const MACHINES: TableDefinition<[u8; 6], &[u8]> = TableDefinition::new("machines");
 
 /// File name in the state folder.
@@ -42,6 +44,8 @@ pub enum Change {
     Shape(Mac, Shape),
     /// A machine runs the iPXE with this network driver.
     Loader(Mac, Driver),
+    /// A machine said this of itself.
+    Identity(Mac, Identity),
     /// A machine is here in its life.
     Machine(Mac, Record),
 }
@@ -79,6 +83,8 @@ pub struct Saved {
     pub shapes: Vec<(Mac, Shape)>,
     /// Whose network driver works in each machine's iPXE.
     pub loaders: Vec<(Mac, Driver)>,
+    /// What machines said of themselves that the stick names by that.
+    pub identities: Vec<(Mac, Identity)>,
     /// Every machine that was ever armed.
     pub machines: Vec<(Mac, Record)>,
     /// A file was set aside, now or at an earlier start: a machine that is not in
@@ -156,6 +162,7 @@ impl Store {
             leases: newest_of_each_address(store.table(LEASES)?),
             shapes: store.table(SHAPES)?,
             loaders: store.table(LOADERS)?,
+            identities: store.table(IDENTITIES)?,
             machines: store.table(MACHINES)?,
             lost: false,
         };
@@ -185,6 +192,7 @@ impl Store {
             let mut leases = transaction.open_table(LEASES)?;
             let mut shapes = transaction.open_table(SHAPES)?;
             let mut loaders = transaction.open_table(LOADERS)?;
+            let mut identities = transaction.open_table(IDENTITIES)?;
             let mut machines = transaction.open_table(MACHINES)?;
             for change in changes {
                 match change {
@@ -196,6 +204,10 @@ impl Store {
                     }
                     Change::Loader(mac, driver) => {
                         loaders.insert(mac.octets(), serde_json::to_vec(driver)?.as_slice())?;
+                    }
+                    Change::Identity(mac, identity) => {
+                        let row = serde_json::to_vec(identity)?;
+                        identities.insert(mac.octets(), row.as_slice())?;
                     }
                     Change::Lease(mac, binding) => {
                         leases.insert(mac.octets(), serde_json::to_vec(binding)?.as_slice())?;

@@ -8,6 +8,7 @@ use hyper::header::HeaderValue;
 use hyper::{Method, Request, Response, StatusCode, header};
 
 use super::body::{Body, WhenSent};
+use super::config::config;
 use super::page;
 use super::response::{Asked, Found, respond, text};
 use super::route::{Route, route};
@@ -19,6 +20,7 @@ use crate::fleet::trouble::Failure;
 use crate::inventory::profile::Purpose;
 use crate::inventory::{Image, Machine, MediaFile};
 use crate::net::Mac;
+use crate::tftp::tree::Name;
 use crate::world::content::{Content, content, iso_file};
 use crate::world::{Shelf, TOKEN_LENGTH, World};
 
@@ -90,7 +92,14 @@ fn find(world: &Arc<World>, place: &Route, asker: Ipv4Addr, only_head: bool) -> 
         },
         Route::Iso(path) => found(iso_file(world, &shelf, path), path),
         Route::InstallScript => install_script(world, asker, only_head),
-        Route::CloudConfig(mac) => cloud_config(world, *mac, asker),
+        Route::Config(kind, part, mac) => config(world, (*kind, *part), *mac, asker, only_head),
+        Route::Introduction { mac, uuid, serial } => {
+            // Anybody else may look at the script; what he says of the machine is nothing.
+            if world.machine_at(asker) == Some(*mac) {
+                world.heard_serial(*mac, uuid, serial);
+            }
+            find(world, &Route::Boot(Name::IpxeScript(*mac)), asker, only_head)
+        }
         Route::OldImageFile(version, name) => {
             let images = inventory.images.iter().filter(|image| image.version == *version);
             let found = images.into_iter().find_map(|image| Some((image, image.file(name)?)));
@@ -242,32 +251,8 @@ fn refusal(reason: &str) -> Found {
     Found::Bytes("text/x-shellscript", install_script::refusal(reason).into_bytes())
 }
 
-/// It may hold passwords and keys: only the machine itself gets it.
-fn cloud_config(world: &World, mac: Mac, asker: Ipv4Addr) -> Found {
-    let shelf = world.shelf();
-    let inventory = &shelf.inventory;
-    let asking = world.machine_at(asker);
-    let cards = inventory.machine(mac).map_or_else(|| vec![mac], |machine| machine.macs.clone());
-    if !asking.is_some_and(|asking| cards.contains(&asking)) && !asker.is_loopback() {
-        let who = asking.map_or_else(|| asker.to_string(), |mac| world.name(mac));
-        log::warn!(
-            "http: {who} asked for the configuration of {} and did not get it",
-            world.name(mac)
-        );
-        return Found::Forbidden(format!("only {mac} itself gets its configuration"));
-    }
-    match inventory.cloud_config(mac) {
-        Some(file) => Found::File(file.clone(), None),
-        None if world.media_of(&shelf) == Media::Ready && asking.is_some() => {
-            world.saw(mac, &Sign::HasNoConfig);
-            missing(world, &shelf, &format!("cloud-configs/{}.yml", mac.dashed()))
-        }
-        None => missing(world, &shelf, &format!("cloud-configs/{}.yml", mac.dashed())),
-    }
-}
-
 /// 404 only when the sticks are read that it was looked up on: a client takes it as final.
-fn missing(world: &World, shelf: &Shelf, name: &str) -> Found {
+pub fn missing(world: &World, shelf: &Shelf, name: &str) -> Found {
     match world.media_of(shelf) {
         Media::Ready => Found::Missing(name.to_owned()),
         Media::Starting | Media::None | Media::Refused => Found::NotReady,

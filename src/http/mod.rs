@@ -6,6 +6,7 @@
 
 mod answer;
 mod body;
+mod config;
 mod page;
 mod range;
 mod response;

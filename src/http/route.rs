@@ -1,8 +1,9 @@
 //! What a path means. Pure: the old box's URLs, the boot tree, and reports.
 
 use crate::fleet::trouble::{Failure, Step, memory};
-use crate::inventory::Version;
+use crate::inventory::configs::Part;
 use crate::inventory::iso::is_iso;
+use crate::inventory::{ConfigKind, Version};
 use crate::net::Mac;
 use crate::tftp::tree::Name;
 
@@ -15,8 +16,18 @@ pub enum Route {
     Boot(Name),
     /// `/cloud-configs/install.sh`
     InstallScript,
-    /// `/cloud-configs/<mac>.yml`, in any spelling.
-    CloudConfig(Mac),
+    /// `/cloud-configs/<mac>.yml`, `/autoinstall/<mac>/user-data`: a machine's configuration,
+    /// in any spelling of its MAC.
+    Config(ConfigKind, Part, Mac),
+    /// `/boot/<mac>.ipxe?uuid=…&serial=…`: the same as `Boot`, and who it is.
+    Introduction {
+        /// Whose script it asks for.
+        mac: Mac,
+        /// SMBIOS UUID as iPXE writes it.
+        uuid: String,
+        /// SMBIOS serial number.
+        serial: String,
+    },
     /// `/<version>/<file>`: a published file of an image, as the old box had it.
     OldImageFile(Version, String),
     /// `/current/<file>`: the same of the newest version.
@@ -71,8 +82,18 @@ pub fn route(target: &str) -> Route {
         [] => Route::Page,
         // A GRUB that came by HTTP keeps to its built-in folder, which is at the top.
         ["grub", ..] => Name::parse(&parts.join("/")).map_or(Route::Nowhere, Route::Boot),
-        ["boot", name @ ..] => Name::parse(&name.join("/")).map_or(Route::Nowhere, Route::Boot),
-        [folder, name] if folder.eq_ignore_ascii_case("cloud-configs") => cloud_config(name),
+        ["boot", name @ ..] => match Name::parse(&name.join("/")) {
+            Some(Name::IpxeScript(mac)) if !query.is_empty() => Route::Introduction {
+                mac,
+                uuid: value(query, "uuid"),
+                serial: value(query, "serial"),
+            },
+            name => name.map_or(Route::Nowhere, Route::Boot),
+        },
+        [folder, name] if is_install_script(folder, name) => Route::InstallScript,
+        [folder, name @ ..] if let Some(kind) = ConfigKind::of_folder(folder) => {
+            config(kind, &name.join("/"))
+        }
         ["v1", "event"] => event(query),
         ["v1", "boot"] => boot_failed(query).unwrap_or(Route::Nowhere),
         ["current", file] => Route::CurrentImageFile((*file).to_owned()),
@@ -89,35 +110,40 @@ pub fn route(target: &str) -> Route {
     }
 }
 
-fn cloud_config(name: &str) -> Route {
-    let lower = name.to_ascii_lowercase();
-    if lower == "install.sh" {
-        return Route::InstallScript;
-    }
-    match lower.strip_suffix(".yml").map(str::parse) {
-        Some(Ok(mac)) => Route::CloudConfig(mac),
+fn is_install_script(folder: &str, name: &str) -> bool {
+    ConfigKind::of_folder(folder) == Some(ConfigKind::CloudConfig)
+        && name.eq_ignore_ascii_case("install.sh")
+}
+
+/// Templates are on sticks, not in URLs.
+fn config(kind: ConfigKind, name: &str) -> Route {
+    match kind.parse_name(name) {
+        Some((owner, part, false)) => {
+            owner.parse().map_or(Route::Nowhere, |mac| Route::Config(kind, part, mac))
+        }
         _ => Route::Nowhere,
     }
 }
 
 fn event(query: &str) -> Route {
-    let value = |key| value(query, key).unwrap_or_default().to_owned();
-    Route::Event { token: value("token"), event: value("event") }
+    Route::Event { token: value(query, "token"), event: value(query, "event") }
+}
+
+/// A value of the query, decoded; empty if it is not there or is no text.
+fn value(query: &str, key: &str) -> String {
+    let pairs = query.split('&').filter_map(|pair| pair.split_once('='));
+    let found = pairs.into_iter().find(|(name, _)| *name == key);
+    found.and_then(|(_, value)| percent(value, &[])).unwrap_or_default()
 }
 
 /// All of it are numbers and known words: nothing that a client makes up gets further.
 fn boot_failed(query: &str) -> Option<Route> {
-    let mac = value(query, "mac")?.parse().ok()?;
-    let step = Step::named(value(query, "stage")?)?;
-    let error = value(query, "error")?.trim_start_matches("0x");
-    let error = u32::from_str_radix(error, 16).ok()?;
-    let has = value(query, "memory").and_then(memory);
+    let mac = value(query, "mac").parse().ok()?;
+    let step = Step::named(&value(query, "stage"))?;
+    let error = value(query, "error");
+    let error = u32::from_str_radix(error.trim_start_matches("0x"), 16).ok()?;
+    let has = memory(&value(query, "memory"));
     Some(Route::BootFailed { mac, failure: Failure { step, error, has, needs: None } })
-}
-
-fn value<'a>(query: &'a str, key: &str) -> Option<&'a str> {
-    let mut pairs = query.split('&').filter_map(|pair| pair.split_once('='));
-    pairs.find(|(name, _)| *name == key).map(|(_, value)| value)
 }
 
 /// Proxies send the whole URL in the request line.
@@ -130,8 +156,12 @@ fn without_origin(target: &str) -> &str {
 
 /// Percent-decoding, once. None for what is not text, or would be another path decoded.
 fn decode(path: &str) -> Option<String> {
-    let mut bytes = Vec::with_capacity(path.len());
-    let mut rest = path.as_bytes();
+    percent(path, b"/\\")
+}
+
+fn percent(text: &str, forbidden: &[u8]) -> Option<String> {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
     while let Some((first, after)) = rest.split_first() {
         rest = after;
         if *first != b'%' {
@@ -142,7 +172,7 @@ fn decode(path: &str) -> Option<String> {
         let digits = std::str::from_utf8(digits).ok()?;
         let plain = digits.bytes().all(|digit| digit.is_ascii_hexdigit());
         let byte = u8::from_str_radix(digits, 16).ok().filter(|_| plain)?;
-        if matches!(byte, b'/' | b'\\') {
+        if forbidden.contains(&byte) {
             return None;
         }
         bytes.push(byte);
@@ -184,7 +214,8 @@ mod tests {
 
     #[test]
     fn a_config_is_found_in_every_spelling_of_its_mac() {
-        let config = Route::CloudConfig("00:25:90:c0:f7:86".parse().unwrap());
+        let mac = "00:25:90:c0:f7:86".parse().unwrap();
+        let config = Route::Config(ConfigKind::CloudConfig, Part::Whole, mac);
         for name in [
             "00:25:90:c0:f7:86.yml",
             "00%3A25%3a90:c0:f7:86.yml",

@@ -1,7 +1,48 @@
 //! The kinds of configuration that installers take, and where the sticks and our URLs have
 //! them. Pure.
+//!
+//! `folders` knows whose each file is, `check` what is wrong with one, `template` renders
+//! those that end in `.j2`.
+
+pub mod check;
+mod facts;
+mod folders;
+mod template;
+mod yaml;
 
 use crate::net::Mac;
+
+pub use facts::{Facts, Setting};
+pub use folders::{ConfigFile, Configs, Lookup};
+pub use template::Template;
+
+/// A file of a configuration: most are one, autoinstall's is a folder of four.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Part {
+    /// The only one.
+    Whole,
+    /// `user-data`
+    UserData,
+    /// `meta-data`; one that is not there is served empty.
+    MetaData,
+    /// `vendor-data`, the same.
+    VendorData,
+    /// `network-config`
+    NetworkConfig,
+}
+
+impl Part {
+    /// Of a folder's file.
+    pub fn of_name(name: &str) -> Option<Part> {
+        match name.to_ascii_lowercase().as_str() {
+            "user-data" => Some(Part::UserData),
+            "meta-data" => Some(Part::MetaData),
+            "vendor-data" => Some(Part::VendorData),
+            "network-config" => Some(Part::NetworkConfig),
+            _ => None,
+        }
+    }
+}
 
 /// A kind of configuration: one folder of the stick, one family of URLs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Deserialize)]
@@ -77,11 +118,48 @@ impl ConfigKind {
             ConfigKind::Kickstart => &["ks", "cfg"],
             ConfigKind::Autoinstall => &[],
             ConfigKind::AutoYast => &["xml"],
-            ConfigKind::Agama => &["json", "jsonnet"],
+            ConfigKind::Agama => &["json"],
             ConfigKind::Talos => &["yaml", "yml"],
             ConfigKind::Answers => &["apkovl.tar.gz"],
             ConfigKind::Script => &["sh"],
         }
+    }
+
+    /// The part that a configuration of this kind cannot be without.
+    pub fn main_part(self) -> Part {
+        match self {
+            ConfigKind::Autoinstall => Part::UserData,
+            _ => Part::Whole,
+        }
+    }
+
+    /// Whose configuration a path in its folder is, and which part of it: the name, and
+    /// whether a template makes it. None if it is no file of this kind.
+    pub fn parse_name(self, path: &str) -> Option<(&str, Part, bool)> {
+        let lower = path.to_ascii_lowercase();
+        let (stem, is_template) = match lower.strip_suffix(".j2") {
+            Some(stem) => (path.get(..stem.len())?, true),
+            None => (path, false),
+        };
+        if self.extensions().is_empty() {
+            let (owner, part) = stem.split_once('/')?;
+            return Some((owner, Part::of_name(part)?, is_template));
+        }
+        let lower = stem.to_ascii_lowercase();
+        let endings = self.extensions().iter();
+        let owner = endings.filter_map(|end| lower.strip_suffix(end)?.strip_suffix('.')).next()?;
+        let owner = stem.get(..owner.len()).filter(|owner| !owner.contains('/'))?;
+        // An archive is no text that a template could make.
+        (!is_template || self != ConfigKind::Answers).then_some((owner, Part::Whole, is_template))
+    }
+
+    /// Whether the path of a file on a stick is that of a configuration that is text.
+    pub fn is_text(path: &str) -> bool {
+        let parts = path.split_once('/');
+        let kind = parts.and_then(|(folder, name)| Some((ConfigKind::of_folder(folder)?, name)));
+        kind.is_some_and(|(kind, name)| {
+            kind != ConfigKind::Answers && kind.parse_name(name).is_some()
+        })
     }
 
     /// The path of the URL under which the machine with `mac` finds its own.

@@ -4,10 +4,8 @@ use std::sync::Arc;
 
 use super::iso::is_iso;
 use super::{
-    ConfigKind, Image, Install, Inventory, Listing, Machine, MediaFile, Problem, Profile, Start,
-    find, machine, profile,
+    Image, Install, Inventory, Listing, MediaFile, Problem, Profile, Start, assign, find, profile,
 };
-use crate::net::Mac;
 
 /// Makes one inventory of all sticks. An error means that the new content must not
 /// replace what serves now: half a list of machines is worse than yesterday's whole one.
@@ -24,7 +22,7 @@ pub fn inventory(
         }
         for (index, text) in &listing.texts {
             if let Some(file) = listing.files.get(*index)
-                && let Err(problem) = read_text(&mut found, file, text)
+                && let Err(problem) = assign::read(&mut found, file, text)
             {
                 refused.push(problem);
             }
@@ -39,17 +37,12 @@ pub fn inventory(
     if !refused.is_empty() {
         return Err(refused);
     }
-    // A machine is known by its config alone.
-    for mac in found.configs.iter().filter_map(|(_, mac)| *mac) {
-        found.machines.entry(mac).or_insert_with(|| Machine::known_by(mac));
-    }
-    // Backwards: of several cards of one machine the first stands for it.
-    let reserved = found.machines.iter().rev();
-    found.reserved = reserved.filter_map(|(mac, machine)| Some((machine.address?, *mac))).collect();
+    assign::known_by_config(&mut found);
     found.images.sort_by(|a, b| {
         a.profile.name.cmp(&b.profile.name).then_with(|| b.version.cmp(&a.version))
     });
     found.images = put_together(std::mem::take(&mut found.images));
+    assign::try_out(&mut found);
     missing_pieces(&mut found);
     Ok(found)
 }
@@ -59,11 +52,6 @@ fn place(found: &mut Inventory, file: &MediaFile) {
     let Some((folder, name)) = file.path.split_once('/') else {
         return;
     };
-    if let Some(kind) = ConfigKind::of_folder(folder)
-        && let Some(whose) = owner(kind, name)
-    {
-        found.configs.insert((kind, whose));
-    }
     match folder.to_ascii_lowercase().as_str() {
         "tftp" => {
             found.tftp.entry(name.to_ascii_lowercase()).or_insert_with(|| file.clone());
@@ -71,103 +59,7 @@ fn place(found: &mut Inventory, file: &MediaFile) {
         "images" if is_iso(name) && file.inside.is_none() => {
             found.isos.entry(file.path.to_ascii_lowercase()).or_insert_with(|| file.clone());
         }
-        "cloud-configs" => match config_name(name) {
-            ConfigName::Script => found.install_script = Some(file.clone()),
-            ConfigName::Default => found.default_config = Some(file.clone()),
-            ConfigName::Machine(mac) => {
-                found.cloud_configs.entry(mac).or_insert_with(|| file.clone());
-            }
-            ConfigName::Other => found.problems.push(Problem::new(
-                &file.path,
-                "not used: name it <mac>.yml (00-25-90-c0-f7-86.yml), default.yml or install.sh",
-            )),
-        },
-        _ => {}
-    }
-}
-
-/// Whose configuration a file is: a machine's, or (none) everybody's.
-fn owner(kind: ConfigKind, name: &str) -> Option<Option<Mac>> {
-    let lower = name.to_ascii_lowercase();
-    let lower = lower.strip_suffix(".j2").unwrap_or(&lower);
-    let stem = match kind.extensions() {
-        [] => lower.strip_suffix("/user-data"),
-        ends => ends.iter().find_map(|end| lower.strip_suffix(end)?.strip_suffix('.')),
-    }?;
-    match stem {
-        "default" => Some(None),
-        mac => mac.parse().ok().map(Some),
-    }
-}
-
-enum ConfigName {
-    Script,
-    Default,
-    Machine(Mac),
-    Other,
-}
-
-fn config_name(name: &str) -> ConfigName {
-    let lower = name.to_ascii_lowercase();
-    match lower.as_str() {
-        "install.sh" => ConfigName::Script,
-        "default.yml" => ConfigName::Default,
-        _ => match lower.strip_suffix(".yml").map(str::parse) {
-            Some(Ok(mac)) => ConfigName::Machine(mac),
-            _ => ConfigName::Other,
-        },
-    }
-}
-
-fn read_text(found: &mut Inventory, file: &MediaFile, text: &str) -> Result<(), Problem> {
-    // It says what an ISO is, and nothing to us.
-    if file.inside.is_some() {
-        return Ok(());
-    }
-    if file.path == "machines.toml" {
-        let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-        for (mac, machine) in machine::parse(&file.path, text)? {
-            if found.machines.insert(mac, machine).is_some() {
-                let message = format!("mac {mac} stands on another stick too");
-                return Err(Problem::new(&file.path, message));
-            }
-        }
-    } else if is_cloud_config(&file.path)
-        && let Some(message) = cloud_config_fault(text)
-    {
-        // An empty or cut config is accepted by the real installer, and makes a machine
-        // that nobody can log into.
-        found.problems.push(Problem::new(&file.path, message));
-        if let Some((_, name)) = file.path.split_once('/')
-            && let Some(whose) = owner(ConfigKind::CloudConfig, name)
-        {
-            found.configs.remove(&(ConfigKind::CloudConfig, whose));
-        }
-        let broken = |config: &MediaFile| config.path == file.path && config.volume == file.volume;
-        found.cloud_configs.retain(|_, config| !broken(config));
-        found.default_config.take_if(|config| broken(config));
-    }
-    Ok(())
-}
-
-fn is_cloud_config(path: &str) -> bool {
-    let folder = path.split('/').next().unwrap_or_default();
-    ConfigKind::of_folder(folder) == Some(ConfigKind::CloudConfig)
-}
-
-/// What `coreos-cloudinit` would stumble over, seen before a machine does.
-fn cloud_config_fault(text: &str) -> Option<&'static str> {
-    let first = text.lines().next().unwrap_or_default().trim_end();
-    if text.trim().is_empty() {
-        Some("is empty; a machine installed with it could not be logged into")
-    } else if text.starts_with('\u{feff}') {
-        Some("starts with a byte-order mark; save it as UTF-8 without one")
-    } else if first == "#cloud-config" && text.lines().count() == 1 {
-        Some("ends after its first line; is it cut off?")
-    } else if first != "#cloud-config" && !first.starts_with("#!") {
-        Some("must start with the line #cloud-config")
-    } else {
-        None
+        _ => assign::place(found, folder, name, file),
     }
 }
 
@@ -233,9 +125,9 @@ fn missing_pieces(found: &mut Inventory) {
             }
         }
     }
-    for (mac, machine) in &found.machines {
+    for machine in found.roster.list() {
         if machine.install != Install::Never && found.image_for(machine).is_none() {
-            let who = machine.name.clone().unwrap_or_else(|| mac.to_string());
+            let who = machine.words();
             problems.push(Problem::new(
                 "machines.toml",
                 format!("{who}: there is no image for it on the stick; it boots its own disk"),
@@ -248,12 +140,13 @@ fn missing_pieces(found: &mut Inventory) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::inventory::ConfigKind;
     use std::path::Path;
 
     fn listing(files: &[(&str, &str)]) -> Listing {
         let mut listing = Listing::default();
         for (path, text) in files {
-            if path.ends_with(".yml") || *path == "machines.toml" {
+            if ConfigKind::is_text(path) || *path == "machines.toml" {
                 listing.texts.push((listing.files.len(), (*text).to_owned()));
             }
             listing.files.push(MediaFile {
@@ -303,7 +196,8 @@ mod tests {
         for text in ["", "  \n", "#cloud-config", "hostname: x\n", "\u{feff}#cloud-config\na: b\n"]
         {
             let found = inventory_of(&[("cloud-configs/52-54-00-00-00-01.yml", text)]).unwrap();
-            assert!(found.cloud_configs.is_empty(), "{text:?}");
+            let mac = "52:54:00:00:00:01".parse().unwrap();
+            assert!(!found.has_config(ConfigKind::CloudConfig, mac), "{text:?}");
             assert_eq!(found.machines().count(), 0, "{text:?}");
             assert_eq!(found.problems.len(), 1, "{text:?}");
         }

@@ -4,6 +4,7 @@
 //! images by their [`profile`], `machine` reads `machines.toml` and the per-machine
 //! configs. A new snapshot replaces the old one whole, or not at all.
 
+pub mod assign;
 pub mod configs;
 pub mod cpu;
 mod detect;
@@ -18,7 +19,7 @@ mod quota;
 pub mod scan;
 pub mod version;
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::BTreeMap;
 use std::fmt;
 use std::net::Ipv4Addr;
 use std::sync::Arc;
@@ -26,13 +27,14 @@ use std::sync::Arc;
 use crate::config;
 use crate::dhcp::site::Reservations;
 use crate::net::Mac;
+use configs::{Lookup, Part};
 
-pub use configs::ConfigKind;
+pub use configs::{ConfigKind, Configs};
 use cpu::Cpu;
 pub use detect::inventory;
 pub use find::is_iso;
 use machine::ImageChoice;
-pub use machine::{Install, Machine};
+pub use machine::{Install, Machine, Roster};
 pub use media_file::{Inside, MediaFile};
 pub use profile::Profile;
 use profile::Purpose;
@@ -85,6 +87,11 @@ impl Image {
         format!("{}/{}", self.profile.name, self.version)
     }
 
+    /// The kinds of configuration that its installer takes.
+    pub fn config_kinds(&self) -> &[ConfigKind] {
+        &self.profile.configs
+    }
+
     /// A file of this image by its published name.
     pub fn file(&self, name: &str) -> Option<&MediaFile> {
         self.files.get(name)
@@ -120,20 +127,16 @@ impl fmt::Display for Problem {
 }
 
 /// The snapshot of all sticks.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Default)]
 pub struct Inventory {
     /// Newest version first within one system.
     pub images: Vec<Image>,
-    /// Every machine that a stick names, under each of its addresses.
-    machines: BTreeMap<Mac, Machine>,
-    /// Who has an address by name; asked for each address that is considered for a client.
-    reserved: HashMap<Ipv4Addr, Mac>,
-    /// Which configurations there are: of a machine, or the default one.
-    configs: BTreeSet<(ConfigKind, Option<Mac>)>,
-    /// `cloud-configs/<mac>.yml`.
-    pub cloud_configs: BTreeMap<Mac, MediaFile>,
-    /// `cloud-configs/default.yml`.
-    pub default_config: Option<MediaFile>,
+    /// Every machine that a stick names, or that has a config.
+    pub roster: Roster,
+    /// What installers are told.
+    pub configs: Configs,
+    /// Machines whose configs have a mistake, by their place in the roster's list.
+    unfit: BTreeMap<usize, Vec<ConfigKind>>,
     /// The stick's own `cloud-configs/install.sh`; else it is generated.
     pub install_script: Option<MediaFile>,
     /// `tftp/`, by lower-case path: real files that win over generated ones.
@@ -147,12 +150,12 @@ pub struct Inventory {
 impl Inventory {
     /// The machine that has `mac`.
     pub fn machine(&self, mac: Mac) -> Option<&Machine> {
-        self.machines.get(&mac)
+        self.roster.get(mac)
     }
 
-    /// Every machine with each of its addresses.
+    /// Every machine with each of its cards that is known.
     pub fn machines(&self) -> impl Iterator<Item = (Mac, &Machine)> {
-        self.machines.iter().map(|(mac, machine)| (*mac, machine))
+        self.roster.iter()
     }
 
     /// The image that a machine shall get: the named one, else the newest that is installed
@@ -166,8 +169,8 @@ impl Inventory {
         let takes = |image: &Image, has: &dyn Fn(ConfigKind) -> bool| {
             image.profile.configs.iter().any(|kind| has(*kind))
         };
-        let own = |kind| self.has_own_config(kind, &machine.macs);
-        let any = |kind| self.has_config(kind, &machine.macs);
+        let own = |kind| self.has_own_config(kind, machine);
+        let any = |kind| self.gets_config(kind, machine);
         installs()
             .find(|image| takes(image, &own))
             .or_else(|| installs().find(|image| takes(image, &any)))
@@ -179,17 +182,21 @@ impl Inventory {
     pub fn config_for(&self, image: &Image, machine: &Machine) -> Option<ConfigKind> {
         let kinds = || image.profile.configs.iter().copied();
         kinds()
-            .find(|kind| self.has_own_config(*kind, &machine.macs))
-            .or_else(|| kinds().find(|kind| self.has_config(*kind, &machine.macs)))
+            .find(|kind| self.has_own_config(*kind, machine))
+            .or_else(|| kinds().find(|kind| self.gets_config(*kind, machine)))
     }
 
-    /// Whether a machine with these cards has a configuration, its own or the default one.
-    pub fn has_config(&self, kind: ConfigKind, macs: &[Mac]) -> bool {
-        self.has_own_config(kind, macs) || self.configs.contains(&(kind, None))
+    /// Whether a machine gets a configuration of this kind, its own or the default one.
+    pub fn gets_config(&self, kind: ConfigKind, machine: &Machine) -> bool {
+        assign::some_card(machine).is_some_and(|mac| {
+            let found = self.configs.find(kind, kind.main_part(), mac, Some(machine));
+            matches!(found, Lookup::File(_))
+        })
     }
 
-    fn has_own_config(&self, kind: ConfigKind, macs: &[Mac]) -> bool {
-        macs.iter().any(|mac| self.configs.contains(&(kind, Some(*mac))))
+    fn has_own_config(&self, kind: ConfigKind, machine: &Machine) -> bool {
+        let default = |mac| self.configs.is_default(kind, mac, Some(machine));
+        self.gets_config(kind, machine) && !assign::some_card(machine).is_some_and(default)
     }
 
     /// The image that a name in the boot tree leads into (`images/<system>/<version>/…`),
@@ -217,9 +224,9 @@ impl Inventory {
             |address: Ipv4Addr| server.networks().any(|network| network.subnet.can_lend(address));
         let networks: Vec<String> =
             server.networks().map(|network| network.subnet.to_string()).collect();
-        let outside = self.machines().filter_map(|(mac, machine)| {
+        let outside = self.roster.list().iter().filter_map(|machine| {
             let address = machine.address.filter(|address| !lendable(*address))?;
-            let who = machine.name.clone().unwrap_or_else(|| mac.to_string());
+            let who = machine.words();
             let message = format!(
                 "{who}: no machine can have ip {address} in the network of {}; it gets one from \
                  the pool",
@@ -236,22 +243,48 @@ impl Inventory {
         self.images.iter().find(|image| image.profile.name == profile)
     }
 
-    /// A config for `mac`: its own, else the default one.
-    pub fn cloud_config(&self, mac: Mac) -> Option<&MediaFile> {
-        self.cloud_configs.get(&mac).or(self.default_config.as_ref())
+    /// What the machine with `mac` has for an installer that takes this kind.
+    pub fn config(&self, kind: ConfigKind, part: Part, mac: Mac) -> Lookup<'_> {
+        self.configs.find(kind, part, mac, self.machine(mac))
+    }
+
+    /// Whether it has a config of this kind that can be used.
+    pub fn has_config(&self, kind: ConfigKind, mac: Mac) -> bool {
+        matches!(self.config(kind, kind.main_part(), mac), Lookup::File(_))
+            && !self.unfit_kinds(mac).contains(&kind)
+    }
+
+    /// Whether a config of this machine has a mistake; it is not installed then.
+    pub fn is_unfit(&self, mac: Mac) -> bool {
+        !self.unfit_kinds(mac).is_empty()
+    }
+
+    /// The same of a machine of [`Roster::list`].
+    pub fn has_fault(&self, machine: &Machine) -> bool {
+        let place = self.roster.list().iter().position(|other| std::ptr::eq(other, machine));
+        place.is_some_and(|place| self.unfit.contains_key(&place))
+    }
+
+    fn unfit_kinds(&self, mac: Mac) -> &[ConfigKind] {
+        let place = self.roster.place(mac);
+        place.and_then(|place| self.unfit.get(&place)).map_or(&[], Vec::as_slice)
     }
 }
 
 impl Reservations for Inventory {
     fn reserved_for(&self, mac: Mac) -> Option<Ipv4Addr> {
-        self.machine(mac)?.address
+        self.roster.address(mac)
     }
 
     fn holder_of(&self, address: Ipv4Addr) -> Option<Mac> {
-        self.reserved.get(&address).copied()
+        self.roster.holder(address)?.ok()
+    }
+
+    fn is_kept(&self, address: Ipv4Addr) -> bool {
+        self.roster.holder(address).is_some_and(|holder| holder.is_err())
     }
 
     fn names(&self, mac: Mac) -> bool {
-        self.machines.contains_key(&mac)
+        self.roster.get(mac).is_some()
     }
 }

@@ -10,7 +10,7 @@ use super::detect::is_profile;
 use super::media_file::MediaFile;
 use super::profile::{self, Profile, any_reads, any_wants};
 use super::quota::{Quotas, Verdict};
-use super::{Problem, discs, iso, media_file};
+use super::{ConfigKind, Problem, discs, iso, media_file};
 
 /// What a walk found: regular files, and the text of the small ones that say something.
 #[derive(Debug, Clone, Default)]
@@ -287,10 +287,7 @@ fn is_furniture(name: &str) -> bool {
 
 /// Files whose content the inventory depends on.
 fn is_text(path: &str) -> bool {
-    let lower = path.to_ascii_lowercase();
-    path == "machines.toml"
-        || is_profile(path)
-        || lower.starts_with("cloud-configs/") && lower.ends_with(".yml")
+    path == "machines.toml" || is_profile(path) || ConfigKind::is_text(path)
 }
 
 fn is_image(path: &str) -> bool {

@@ -61,7 +61,7 @@ impl World {
 
     /// What was seen of the last boot of the machine with this card.
     pub fn boot_of(&self, mac: Mac) -> Option<Boot> {
-        let named = self.shelf.borrow().inventory.machine(mac).map(|machine| machine.macs.clone());
+        let named = self.shelf.borrow().inventory.roster.cards(mac);
         let cards = named.unwrap_or_else(|| vec![mac]);
         self.with_fleet(|fleet| fleet.boots.of(&cards).cloned())
     }

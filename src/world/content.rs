@@ -117,6 +117,9 @@ fn plan_for(world: &World, mac: Option<Mac>, loader: Loader, taker: Option<Mac>)
 }
 
 fn ipxe_script(world: &World, mac: Mac, taker: Option<Mac>) -> Vec<u8> {
+    if taker == Some(mac) && world.wants_serial(mac) {
+        return ipxe::introduction(mac, world.endpoint()).into_bytes();
+    }
     let plan = plan_and_count(world, mac, Loader::Ipxe, taker);
     ipxe::script(mac, &plan, world.endpoint()).into_bytes()
 }

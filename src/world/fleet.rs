@@ -9,6 +9,7 @@ use crate::dhcp::shape::Shapes;
 use crate::fleet::life::Record;
 use crate::fleet::stage::Boots;
 use crate::fleet::store::{Change, Saved};
+use crate::inventory::machine::identity::Identity;
 use crate::net::Mac;
 
 /// More machines than any few racks hold; strangers are only remembered with
@@ -26,6 +27,8 @@ pub enum Touched {
     Shape(Mac),
     /// The iPXE that a machine runs.
     Loader(Mac),
+    /// What a machine said of itself.
+    Identity(Mac),
 }
 
 /// Who has which address, and who is where in its life.
@@ -42,6 +45,7 @@ pub struct Fleet {
     pub pool_is_full: bool,
     records: HashMap<Mac, Record>,
     platforms: HashMap<Mac, Platform>,
+    identities: HashMap<Mac, Identity>,
 }
 
 impl Fleet {
@@ -59,6 +63,7 @@ impl Fleet {
             pool_is_full: false,
             records: saved.machines.into_iter().collect(),
             platforms: HashMap::new(),
+            identities: saved.identities.into_iter().collect(),
         }
     }
 
@@ -96,8 +101,33 @@ impl Fleet {
             }),
             Touched::Loader(mac) => Some(Change::Loader(mac, self.loaders.learned(mac)?)),
             Touched::Shape(mac) => Some(Change::Shape(mac, self.shapes.learned(mac)?)),
+            Touched::Identity(mac) => {
+                Some(Change::Identity(mac, self.identities.get(&mac)?.clone()))
+            }
             Touched::Machine(mac) => Some(Change::Machine(mac, self.records.get(&mac)?.clone())),
         }
+    }
+
+    /// What the machine with `mac` said of itself.
+    pub fn identity(&self, mac: Mac) -> Identity {
+        self.identities.get(&mac).cloned().unwrap_or_default()
+    }
+
+    /// Keeps it. Where somebody makes up thousands of cards, another one is forgotten for it,
+    /// and asked again.
+    pub fn remember_identity(&mut self, mac: Mac, identity: Identity) {
+        if self.identities.len() >= MOST_RECORDS
+            && !self.identities.contains_key(&mac)
+            && let Some(other) = self.identities.keys().next().copied()
+        {
+            self.identities.remove(&other);
+        }
+        self.identities.insert(mac, identity);
+    }
+
+    /// What everybody said.
+    pub fn identities(&self) -> Vec<(Mac, Identity)> {
+        self.identities.iter().map(|(mac, identity)| (*mac, identity.clone())).collect()
     }
 
     /// The machine whose installation has this token.

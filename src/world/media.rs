@@ -63,6 +63,7 @@ fn scan(world: &World, kind: Sticks) {
     let sticks = listings.len();
     let outcome = inventory(&listings, &Profile::built_in()).map(|mut found| {
         found.note_addresses_outside(&world.config.server);
+        world.introduce(&found);
         Arc::new(found)
     });
     // What the log says of the sticks is true when it says it.

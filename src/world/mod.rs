@@ -7,6 +7,7 @@ mod boots;
 pub mod content;
 mod dhcp;
 mod fleet;
+mod identity;
 pub mod loaders;
 pub mod media;
 pub mod transfers;
@@ -337,8 +338,8 @@ impl World {
             return None;
         }
         let shelf = self.shelf.borrow();
-        match shelf.inventory.machine(mac) {
-            Some(machine) => Some(machine.macs.clone()),
+        match shelf.inventory.roster.cards(mac) {
+            Some(cards) => Some(cards),
             None if self.config.boot.unknown == Unknown::Install => Some(vec![mac]),
             None => None,
         }
