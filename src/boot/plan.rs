@@ -245,8 +245,11 @@ pub(super) mod tests {
             modified: 0,
             inside: None,
         };
-        let files = ["machines.toml"].iter().chain(files).map(file).collect();
-        let texts = vec![(0, machines.to_owned())];
+        let files: Vec<MediaFile> = ["machines.toml"].iter().chain(files).map(file).collect();
+        let is_config = |(_, file): &(usize, &MediaFile)| file.path.starts_with("preseed/");
+        let configs = files.iter().enumerate().filter(is_config);
+        let configs = configs.map(|(index, _)| (index, "# d-i\n".to_owned()));
+        let texts = configs.chain([(0, machines.to_owned())]).collect();
         inventory(&[Listing { files, texts, ..Listing::default() }], &Profile::built_in()).unwrap()
     }
 

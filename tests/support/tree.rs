@@ -12,7 +12,7 @@ use pxeberry::boot::{Endpoint, grub, ipxe, pxelinux};
 use pxeberry::config::Boot;
 use pxeberry::fleet::life::Phase;
 use pxeberry::inventory::cpu::Loader;
-use pxeberry::inventory::{Inventory, Listing, MediaFile, Profile, inventory};
+use pxeberry::inventory::{ConfigKind, Inventory, Listing, MediaFile, Profile, inventory};
 use pxeberry::net::Mac;
 
 const ENDPOINT: Endpoint = Endpoint { address: Ipv4Addr::new(10, 10, 10, 1), port: 8080 };
@@ -65,6 +65,7 @@ impl Stick {
         let mut files = files.to_vec();
         files.sort();
         for (path, text) in files {
+            let text = if text.is_empty() { sample(path) } else { text };
             if !text.is_empty() {
                 listing.texts.push((listing.files.len(), text.to_owned()));
             }
@@ -127,6 +128,21 @@ impl Stick {
     fn situation(&self) -> Situation<'_> {
         let (inventory, boot) = (&self.found, &self.boot);
         Situation { inventory, media: Media::Ready, boot, endpoint: ENDPOINT }
+    }
+}
+
+/// Something that passes for a configuration of its kind.
+fn sample(path: &str) -> &'static str {
+    let kind = path.split('/').next().and_then(ConfigKind::of_folder);
+    match kind.filter(|_| ConfigKind::is_text(path)) {
+        Some(ConfigKind::CloudConfig) => "#cloud-config\nhostname: x\n",
+        Some(ConfigKind::Ignition) => "{\"ignition\": {\"version\": \"3.4.0\"}}",
+        Some(ConfigKind::Autoinstall) => "#cloud-config\nautoinstall:\n  version: 1\n",
+        Some(ConfigKind::AutoYast) => "<profile/>",
+        Some(ConfigKind::Agama) => "{}",
+        Some(ConfigKind::Talos) => "version: v1alpha1\nmachine:\n  type: worker\n",
+        Some(_) => "#!/bin/sh\n# the rest\n",
+        None => "",
     }
 }
 
