@@ -43,6 +43,13 @@ impl Image {
         format!("{}/{}", self.profile.name, self.version)
     }
 
+    /// Names of what machines boot and write to their disks: kernel, initial RAM disks and
+    /// disk image.
+    pub fn needed(&self) -> impl Iterator<Item = &str> {
+        let boot = std::iter::once(&self.profile.kernel).chain(&self.profile.initrds);
+        boot.chain([&self.profile.disk_image]).map(String::as_str)
+    }
+
     /// A file of this image by its published name.
     pub fn file(&self, name: &str) -> Option<&MediaFile> {
         self.files.get(name)
