@@ -7,6 +7,7 @@ use crate::dhcp::reply::BootReply;
 use crate::fleet::life::Phase;
 use crate::inventory::{Image, Install, Inventory, Machine};
 use crate::net::Mac;
+use crate::verify::{Gate, Verdicts};
 
 /// What the sticks are doing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -53,6 +54,8 @@ pub struct Installation {
 pub struct Situation<'a> {
     /// What the sticks hold.
     pub inventory: &'a Inventory,
+    /// What is known of the origin of their files.
+    pub verdicts: &'a Verdicts,
     /// What the sticks are doing.
     pub media: Media,
     /// `[boot]`
@@ -83,9 +86,14 @@ pub fn plan(mac: Mac, phase: Option<Phase>, situation: &Situation) -> Plan {
         (_, Some(Phase::Failed)) => return Plan::LocalBoot("installing failed too often"),
         (_, Some(Phase::Armed | Phase::Installing | Phase::Delivered)) => {}
     }
-    match situation.inventory.image_for(machine) {
-        Some(image) => Plan::Install(installation(image, machine, situation.endpoint)),
-        None => Plan::LocalBoot("there is no image for it on the stick"),
+    let Some(image) = situation.inventory.image_for(machine) else {
+        return Plan::LocalBoot("there is no image for it on the stick");
+    };
+    // A machine whose installer stops half-way has lost its disk: all of it, or nothing.
+    match situation.verdicts.gate_of(image, situation.inventory) {
+        Gate::Open => Plan::Install(installation(image, machine, situation.endpoint)),
+        Gate::Wait => Plan::Wait,
+        Gate::Closed(why) => Plan::LocalBoot(why),
     }
 }
 
@@ -216,8 +224,13 @@ pub(super) mod tests {
         let mut config = crate::config::parse("").unwrap();
         config.boot.unknown = unknown;
         let inventory = stick();
-        let situation =
-            Situation { inventory: &inventory, media, boot: &config.boot, endpoint: ENDPOINT };
+        let situation = Situation {
+            inventory: &inventory,
+            verdicts: &Verdicts::default(),
+            media,
+            boot: &config.boot,
+            endpoint: ENDPOINT,
+        };
         plan(mac(last), phase, &situation)
     }
 

@@ -16,6 +16,7 @@ use crate::boot::plan::{Media, Plan};
 use crate::fleet::life::Event;
 use crate::inventory::{Image, Machine, MediaFile};
 use crate::net::Mac;
+use crate::verify::Gate;
 use crate::world::content::{Content, content};
 use crate::world::{Shelf, TOKEN_LENGTH, World};
 
@@ -39,18 +40,34 @@ pub async fn answer<B>(
     }
     let only_head = *request.method() == Method::HEAD;
     let mut shelf = world.watch_shelf();
-    let mut found = find(world, &place, asker, only_head);
-    if matches!(found, Found::NotReady) {
+    let look = || verified(world, find(world, &place, asker, only_head));
+    let mut found = look();
+    if found.may_come() {
         // Woken by each change of the sticks until the patience is at its end.
         let _ = tokio::time::timeout(PATIENCE, async {
-            while matches!(found, Found::NotReady) && shelf.changed().await.is_ok() {
-                found = find(world, &place, asker, only_head);
+            while found.may_come() && shelf.changed().await.is_ok() {
+                found = look();
             }
         })
         .await;
     }
     let headers = request.headers();
     respond(found, &Asked { headers, asker, only_head, transfers: &world.transfers })
+}
+
+/// The file, if machines may have it.
+fn verified(world: &World, found: Found) -> Found {
+    let Found::File(file, when_sent) = found else {
+        return found;
+    };
+    match world.gate(&file) {
+        Gate::Open => Found::File(file, when_sent),
+        Gate::Wait => Found::Unverified,
+        Gate::Closed(why) => {
+            log::warn!("http: {} is not given out: it {why}", file.path);
+            Found::Forbidden(format!("{} is not given out: it {why}", file.path))
+        }
+    }
 }
 
 fn find(world: &Arc<World>, place: &Route, asker: Ipv4Addr, only_head: bool) -> Found {

@@ -13,6 +13,8 @@ use std::time::Instant;
 use super::World;
 use crate::boot::plan::Media;
 use crate::inventory::{Inventory, Listing, Problem, Profile, inventory, list};
+use crate::verify::check::stamp;
+use crate::verify::{self, Job};
 
 /// Asks for scans.
 #[derive(Clone)]
@@ -65,6 +67,7 @@ fn scan(world: &World, kind: Sticks) {
         found.note_addresses_outside(&world.config.server);
         Arc::new(found)
     });
+    let jobs = outcome.as_ref().map(|found| verify::jobs(&listings, found, stamp));
     // What the log says of the sticks is true when it says it.
     world.change_shelf(|shelf| {
         shelf.scanning = false;
@@ -72,6 +75,8 @@ fn scan(world: &World, kind: Sticks) {
         match &outcome {
             Ok(found) => {
                 shelf.inventory = Arc::clone(found);
+                let jobs = jobs.unwrap_or_default();
+                shelf.verdicts = Arc::new(shelf.verdicts.after_scan(world.config.verify, jobs));
                 shelf.accepted = sticks > 0;
                 shelf.refused = Vec::new();
             }
@@ -150,9 +155,12 @@ fn tell(found: &Inventory, sticks: usize) {
     );
 }
 
-/// For `pxeberry check`: the same scan of one folder.
-pub fn check(folder: &Path) -> Result<Inventory, Vec<Problem>> {
-    inventory(&[list(folder)], profiles())
+/// For `pxeberry check`: the same scan of one folder, and what is to be verified there.
+pub fn check(folder: &Path) -> Result<(Inventory, Vec<Job>), Vec<Problem>> {
+    let listings = [list(folder)];
+    let found = inventory(&listings, profiles())?;
+    let jobs = verify::jobs(&listings, &found, stamp);
+    Ok((found, jobs))
 }
 
 #[cfg(test)]

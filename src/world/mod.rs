@@ -8,6 +8,7 @@ mod dhcp;
 mod fleet;
 pub mod media;
 pub mod transfers;
+pub mod verifier;
 
 use std::net::Ipv4Addr;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -24,8 +25,9 @@ use crate::dhcp::lease::Binding;
 use crate::dhcp::probe::OtherServer;
 use crate::fleet::life::{Event, Phase, Record};
 use crate::fleet::store::{Change, Saved, Store};
-use crate::inventory::{Install, Inventory, Problem};
+use crate::inventory::{Install, Inventory, MediaFile, Problem};
 use crate::net::{Mac, Subnet, neighbours};
+use crate::verify::{Gate, Verdicts};
 
 pub use fleet::{Fleet, Touched};
 use transfers::Transfers;
@@ -55,6 +57,8 @@ pub enum Role {
 pub struct Shelf {
     /// The last good content.
     pub inventory: Arc<Inventory>,
+    /// What is known of the origin of its files.
+    pub verdicts: Arc<Verdicts>,
     /// How many sticks there are.
     pub sticks: usize,
     /// Whether a scan is running.
@@ -100,6 +104,7 @@ impl World {
             transfers: Transfers::default(),
             shelf: watch::Sender::new(Shelf {
                 inventory: Arc::new(Inventory::default()),
+                verdicts: Arc::default(),
                 sticks: 0,
                 scanning: false,
                 scan_began: None,
@@ -176,6 +181,11 @@ impl World {
         }
     }
 
+    /// May a machine have this file? Everybody who gives one asks here.
+    pub fn gate(&self, file: &MediaFile) -> Gate {
+        self.shelf.borrow().verdicts.gate(file)
+    }
+
     /// Where machines reach us.
     pub fn endpoint(&self) -> Endpoint {
         Endpoint { address: self.own_subnet().address(), port: self.config.http.first_port() }
@@ -227,6 +237,7 @@ impl World {
         let phase = self.phase(mac);
         let situation = Situation {
             inventory: &shelf.inventory,
+            verdicts: &shelf.verdicts,
             media: self.media_of(&shelf),
             boot: &self.config.boot,
             endpoint: self.endpoint(),
