@@ -45,6 +45,9 @@ fn origins(jobs: Vec<Job>) -> bool {
     if on_terminal {
         eprint!("\r\x1b[K");
     }
+    for key in verdicts.keys() {
+        println!("key      {key}");
+    }
     let mut good = true;
     for report in verdicts.reports() {
         println!("origin   {}: {}", report.path, report.verdict);
@@ -107,6 +110,9 @@ pub fn status(json: &str) -> String {
     for found in list("/media/verification") {
         let part = |key: &str| found.get(key).and_then(Value::as_str).unwrap_or_default();
         let _ = writeln!(out, "origin   {:<24} {}", part("image"), part("words"));
+    }
+    for key in list("/media/keys") {
+        let _ = writeln!(out, "key      {}", key.as_str().unwrap_or_default());
     }
     for machine in list("/machines") {
         let part = |key: &str| machine.get(key).and_then(Value::as_str).unwrap_or("-").to_owned();

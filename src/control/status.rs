@@ -91,6 +91,8 @@ pub struct Sticks {
     pub names: Vec<String>,
     /// What is known of the images' origin, in the same order.
     pub verification: Vec<Verification>,
+    /// Whose keys are on the sticks: fingerprints with names.
+    pub keys: Vec<String>,
     /// What a person should look at.
     pub problems: Vec<Problem>,
 }
@@ -191,6 +193,7 @@ pub fn status(world: &World) -> Status {
             images: shelf.inventory.images.len(),
             machines: machines.len(),
             verification: verification(&shelf),
+            keys: shelf.verdicts.keys().iter().map(ToString::to_string).collect(),
             names: shelf.inventory.images.iter().map(|image| image.name()).collect(),
             problems,
         },

@@ -45,6 +45,13 @@ fn render(status: &Status) -> String {
         let _ = write!(page, "<li>{image} <small>{words}</small></li>");
     }
     page.push_str("</ul>");
+    if !status.media.keys.is_empty() {
+        page.push_str("<h2>Keys on the sticks</h2><ul>");
+        for key in &status.media.keys {
+            let _ = write!(page, "<li>{}</li>", escaped(key));
+        }
+        page.push_str("</ul>");
+    }
     if !status.media.problems.is_empty() {
         page.push_str("<h2>Problems on the sticks</h2><ul>");
         for problem in &status.media.problems {
@@ -134,6 +141,7 @@ mod tests {
                 machines: 0,
                 names: Vec::new(),
                 verification: Vec::new(),
+                keys: Vec::new(),
                 problems: Vec::new(),
             },
             machines: Vec::new(),

@@ -15,11 +15,14 @@ pub fn cut(name: &str, size: u64, whole: Option<u64>, head: &[u8], tail: &[u8]) 
     if let Some(whole) = whole {
         return Some(Cut::Of(whole));
     }
-    if tail.len() == TAIL && tail.iter().all(|byte| *byte == 0) && !name.ends_with(".iso") {
+    let lower = name.to_ascii_lowercase();
+    let kind = lower.rsplit_once('.').map(|(_, kind)| kind);
+    // Disks and ISOs may well end in zeros; what is compressed does not.
+    let compressed = matches!(kind, Some("gz" | "xz" | "bz2" | "zst" | "lz4" | "lzma" | "zip"));
+    if compressed && tail.len() == TAIL && tail.iter().all(|byte| *byte == 0) {
         return Some(Cut::Zeros);
     }
-    let lower = name.to_ascii_lowercase();
-    let ended = match lower.rsplit_once('.').map(|(_, end)| end) {
+    let ended = match kind {
         // The footer's magic bytes.
         Some("xz") => tail.ends_with(b"YZ"),
         Some("bz2") => ends_bzip2(tail),
@@ -72,7 +75,8 @@ mod tests {
 
     #[test]
     fn a_copy_that_was_not_finished_ends_in_zeros() {
-        assert_eq!(cut("vmlinuz", 9999, None, &[], &[0; TAIL]), Some(Cut::Zeros));
-        assert_eq!(cut("vmlinuz", 9999, None, &[], &[1; TAIL]), None);
+        assert_eq!(cut("initrd.gz", 9999, None, &[], &[0; TAIL]), Some(Cut::Zeros));
+        assert_eq!(cut("initrd.gz", 9999, None, &[], &[1; TAIL]), None);
+        assert_eq!(cut("disk.img", 9999, None, &[], &[0; TAIL]), None);
     }
 }

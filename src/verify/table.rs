@@ -8,8 +8,8 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use super::evidence::{Job, container};
-use super::verdict::{Gate, Verdict};
+use super::evidence::{Job, Seen, container};
+use super::verdict::{Gate, Signer, Verdict};
 use crate::config::Verify;
 use crate::inventory::{Image, Inventory, MediaFile};
 
@@ -19,7 +19,11 @@ pub struct Verdicts {
     policy: Verify,
     entries: BTreeMap<Arc<Path>, BTreeMap<String, Entry>>,
     running: Option<(Arc<Job>, Progress)>,
+    keys: Keys,
 }
+
+/// Files with keys, and whose keys these are.
+type Keys = (Arc<[Seen]>, Arc<[Signer]>);
 
 #[derive(Debug, Clone)]
 struct Entry {
@@ -78,6 +82,9 @@ impl Verdicts {
             let stick = next.entries.entry(Arc::clone(&file.volume)).or_default();
             stick.insert(file.path.clone(), entry);
         }
+        if next.all().any(|entry| entry.job.keys == self.keys.0) {
+            next.keys = self.keys.clone();
+        }
         next.running = self.running.clone().filter(|(job, _)| next.wants(job));
         next
     }
@@ -111,6 +118,16 @@ impl Verdicts {
             entry.verdict = Arc::new(verdict);
         }
         next
+    }
+
+    /// The same with the keys that this job may be verified with.
+    pub fn with_keys(&self, job: &Job, keys: Arc<[Signer]>) -> Verdicts {
+        Verdicts { keys: (Arc::clone(&job.keys), keys), ..self.clone() }
+    }
+
+    /// Whose keys are on the sticks; none before the first of them was needed.
+    pub fn keys(&self) -> &[Signer] {
+        &self.keys.1
     }
 
     /// Whether something is being verified, or waits for it.
@@ -190,7 +207,7 @@ fn needed_files<'a>(
 
 #[cfg(test)]
 mod tests {
-    use super::super::evidence::{Seen, Stamp};
+    use super::super::evidence::Stamp;
     use super::*;
 
     fn job(path: &str, size: u64, modified: u64, mount: u64) -> Job {

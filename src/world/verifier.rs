@@ -13,7 +13,7 @@ use crate::config::Verify;
 use crate::verify::check::{Surroundings, check, keyring};
 use crate::verify::evidence::Seen;
 use crate::verify::openpgp::Keyring;
-use crate::verify::{Job, Progress, Verdict, Verdicts};
+use crate::verify::{Job, Progress, Signer, Verdict, Verdicts};
 
 /// The kernel's scale goes to 19; above 10 a busy Pi would never come to it.
 const NICENESS: i32 = 10;
@@ -66,6 +66,10 @@ fn verify(world: &World, job: &Arc<Job>, keys: &mut Keys) {
         for signer in keys.keyring.signers() {
             log::info!("key on the stick: {signer}");
         }
+        let signers: Arc<[Signer]> = keys.keyring.signers().cloned().collect();
+        world.change_shelf(|shelf| {
+            shelf.verdicts = Arc::new(shelf.verdicts.with_keys(job, signers));
+        });
     }
     let progress = Progress::default();
     world.change_shelf(|shelf| {
@@ -100,10 +104,10 @@ pub fn check_all(jobs: Vec<Job>, tell: impl Fn(&str, u64)) -> Verdicts {
     let mut verdicts = Verdicts::default().after_scan(Verify::WhenSigned, jobs);
     let mut keys = Keys::default();
     while let Some(job) = verdicts.next_job() {
-        let problems = keys.of(&job);
-        for (file, message) in problems {
-            eprintln!("problem  {file}: {message}");
+        for (file, message) in keys.of(&job) {
+            println!("problem  {file}: {message}");
         }
+        verdicts = verdicts.with_keys(&job, keys.keyring.signers().cloned().collect());
         let progress = Progress::default();
         let file = &job.file.file;
         let goes_on = |_| {
