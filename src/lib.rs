@@ -20,4 +20,5 @@ pub mod panel;
 pub mod report;
 pub mod serve;
 pub mod tftp;
+pub mod verify;
 pub mod world;

@@ -1,13 +1,15 @@
 //! What the commands print: a stick's content, and a running server's state.
 
 use std::fmt::Write;
+use std::io::IsTerminal;
 use std::path::Path;
 use std::process::ExitCode;
 
 use serde_json::Value;
 
 use crate::inventory::{Install, Inventory, Machine};
-use crate::world::media;
+use crate::verify::{Job, Verdict};
+use crate::world::{media, verifier};
 
 /// `pxeberry check DIR`: what a stick would serve. Fails when it would be refused.
 pub fn check(folder: &Path) -> ExitCode {
@@ -16,9 +18,12 @@ pub fn check(folder: &Path) -> ExitCode {
         return ExitCode::from(2);
     }
     match media::check(folder) {
-        Ok(inventory) => {
+        Ok((inventory, jobs)) => {
             print!("{}", inventory_table(&inventory));
-            ExitCode::SUCCESS
+            match origins(jobs) {
+                true => ExitCode::SUCCESS,
+                false => ExitCode::FAILURE,
+            }
         }
         Err(problems) => {
             for problem in problems {
@@ -27,6 +32,28 @@ pub fn check(folder: &Path) -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// Verifies the stick and says what came out; false if something of it is bad.
+fn origins(jobs: Vec<Job>) -> bool {
+    let on_terminal = std::io::stderr().is_terminal();
+    let verdicts = verifier::check_all(jobs, |path, percent| {
+        if on_terminal {
+            eprint!("\r\x1b[Kverifying {path}: {percent} %");
+        }
+    });
+    if on_terminal {
+        eprint!("\r\x1b[K");
+    }
+    for key in verdicts.keys() {
+        println!("key      {key}");
+    }
+    let mut good = true;
+    for report in verdicts.reports() {
+        println!("origin   {}: {}", report.path, report.verdict);
+        good &= !matches!(*report.verdict, Verdict::Bad(_));
+    }
+    good
 }
 
 fn inventory_table(inventory: &Inventory) -> String {
@@ -92,6 +119,13 @@ pub fn status(json: &str) -> String {
     };
     for image in list("/media/names") {
         let _ = writeln!(out, "image    {}", image.as_str().unwrap_or_default());
+    }
+    for found in list("/media/verification") {
+        let part = |key: &str| found.get(key).and_then(Value::as_str).unwrap_or_default();
+        let _ = writeln!(out, "origin   {:<24} {}", part("image"), part("words"));
+    }
+    for key in list("/media/keys") {
+        let _ = writeln!(out, "key      {}", key.as_str().unwrap_or_default());
     }
     for machine in list("/machines") {
         let part = |key: &str| machine.get(key).and_then(Value::as_str).unwrap_or("-").to_owned();

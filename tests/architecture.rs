@@ -87,6 +87,14 @@ const PURE: &[&str] = &[
     "panel/pattern.rs",
     "panel/table.rs",
     "tftp/tree.rs",
+    "verify/armor.rs",
+    "verify/certificate.rs",
+    "verify/evidence.rs",
+    "verify/hint.rs",
+    "verify/openpgp.rs",
+    "verify/sums.rs",
+    "verify/table.rs",
+    "verify/verdict.rs",
 ];
 
 /// Each of these acts, or asks the system something.
@@ -128,6 +136,7 @@ const LAYERS: [&[&str]; 6] = [
         "dhcp/wire",
         "inventory",
         "panel/pattern",
+        "verify",
     ],
     &["fleet", "boot", "tftp/tree"],
     &["world"],

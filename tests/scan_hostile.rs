@@ -105,7 +105,7 @@ fn scan_and_tell(stick: &Path) {
     let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
     println!("\ntook {took}\npeak {}", peak.trim_end_matches(" kB"));
     let (problems, images) = match &outcome {
-        Ok(inventory) => (&inventory.problems, inventory.images.len()),
+        Ok((inventory, _)) => (&inventory.problems, inventory.images.len()),
         Err(problems) => (problems, 0),
     };
     println!("{images} images, {} problems", problems.len());

@@ -170,7 +170,11 @@ fn check_lists_what_a_stick_would_serve() {
             "machine 52:54:00:00:00:01 node-1 installs coreos/1185.3.0 on /dev/sda",
             "machine 52:54:00:00:00:02 - installs coreos/1185.3.0 on /dev/sda",
         ];
+        let (origins, lines): (Vec<String>, Vec<String>) =
+            lines.into_iter().partition(|line| line.starts_with("origin "));
         assert_eq!(lines, expected, "{text}");
+        // Kernel, initial RAM disk and disk image: tests/serve_verification.rs.
+        assert_eq!(origins.len(), 3, "{text}");
     });
 }
 

@@ -11,6 +11,7 @@ use crate::inventory::cpu::Loader;
 use crate::inventory::profile::Purpose;
 use crate::inventory::{Install, Inventory, Machine};
 use crate::net::Mac;
+use crate::verify::{Gate, Verdicts};
 
 /// What the sticks are doing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -72,6 +73,8 @@ pub struct Asker {
 pub struct Situation<'a> {
     /// What the sticks hold.
     pub inventory: &'a Inventory,
+    /// What is known of the origin of their files.
+    pub verdicts: &'a Verdicts,
     /// What the sticks are doing.
     pub media: Media,
     /// `[boot]`
@@ -113,6 +116,12 @@ pub fn plan(asker: Asker, phase: Option<Phase>, situation: &Situation) -> Plan {
     let Some(image) = image else {
         return Plan::LocalBoot("there is no image for it on the stick");
     };
+    // A machine whose installer stops half-way has lost its disk: all of it, or nothing.
+    match situation.verdicts.gate_of(image, situation.inventory) {
+        Gate::Open => {}
+        Gate::Wait => return Plan::Wait,
+        Gate::Closed(why) => return Plan::LocalBoot(why),
+    }
     match installation(image, machine, asker, situation) {
         Ok(installation) => Plan::Install(installation),
         Err(reason) => Plan::LocalBoot(reason),
@@ -257,8 +266,13 @@ pub(super) mod tests {
         let mut config = crate::config::parse("").unwrap();
         config.boot.unknown = unknown;
         let inventory = stick();
-        let situation =
-            Situation { inventory: &inventory, media, boot: &config.boot, endpoint: ENDPOINT };
+        let situation = Situation {
+            inventory: &inventory,
+            verdicts: &Verdicts::default(),
+            media,
+            boot: &config.boot,
+            endpoint: ENDPOINT,
+        };
         let asker = Asker { mac: mac(last), platform: Platform::Bios, loader: None };
         plan(asker, phase, &situation)
     }

@@ -62,6 +62,19 @@ pub enum UefiLoader {
     Syslinux,
 }
 
+/// Which images machines get.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Verify {
+    /// Those that are verified, and no others.
+    Required,
+    /// All but those whose signature or checksum is bad.
+    #[default]
+    WhenSigned,
+    /// All; nothing is looked at.
+    Off,
+}
+
 /// How the appliance shows its state.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PanelKind {
@@ -90,6 +103,8 @@ pub struct Config {
     pub http: Http,
     /// `[media] path`: each folder in it is one stick.
     pub media: PathBuf,
+    /// `[media] verify`
+    pub verify: Verify,
     /// `[state] path`
     pub state: PathBuf,
     /// `[panel]`

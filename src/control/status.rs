@@ -11,10 +11,11 @@ use crate::dhcp::Seconds;
 use crate::dhcp::shape::Talk;
 use crate::fleet::life::Phase;
 use crate::fleet::stage::{self, Stage};
-use crate::inventory::Problem;
+use crate::inventory::{Image, Inventory, Problem};
 use crate::net::{Mac, iface};
 use crate::panel::pattern::{State, table};
-use crate::world::{Role, World};
+use crate::verify::Verdicts;
+use crate::world::{Role, Shelf, World};
 
 /// A small stick is read between two questions of the panel, which asks twice a second. A
 /// person who has plugged one in, or pressed the button, is told all the same.
@@ -90,8 +91,57 @@ pub struct Sticks {
     pub machines: usize,
     /// `coreos/1185.3.0`, newest first.
     pub names: Vec<String>,
+    /// What is known of the images' origin, in the same order.
+    pub verification: Vec<Verification>,
+    /// Whose keys are on the sticks: fingerprints with names.
+    pub keys: Vec<String>,
     /// What a person should look at.
     pub problems: Vec<Problem>,
+}
+
+/// What is known of the origin of an image: of that file of it which matters most.
+#[derive(Debug, Serialize)]
+pub struct Verification {
+    /// `coreos/1185.3.0`
+    pub image: String,
+    /// `verified`, `waiting`, `bad`, …: the name of a `verify::Verdict`; `off` if nothing is
+    /// looked at.
+    pub state: &'static str,
+    /// Per cent of the file that is being read.
+    pub percent: Option<u8>,
+    /// Of the key that signed it.
+    pub fingerprint: Option<String>,
+    /// The same for people.
+    pub words: String,
+}
+
+impl Verification {
+    /// Of one image.
+    pub fn of(image: &Image, inventory: &Inventory, verdicts: &Verdicts) -> Verification {
+        let Some(report) = verdicts.report_of(image, inventory) else {
+            let words = "not looked at".to_owned();
+            return Verification {
+                image: image.name(),
+                state: "off",
+                percent: None,
+                fingerprint: None,
+                words,
+            };
+        };
+        let words = match (&report.percent, report.verdict.signer()) {
+            (Some(percent), _) => format!("{}: being verified, {percent} %", report.path),
+            // All of them: the one that is told of is the worst.
+            (None, Some(_)) => report.verdict.to_string(),
+            (None, None) => format!("{}: {}", report.path, report.verdict),
+        };
+        Verification {
+            image: image.name(),
+            state: report.verdict.name(),
+            percent: report.percent,
+            fingerprint: report.verdict.signer().map(|signer| signer.fingerprint.clone()),
+            words,
+        }
+    }
 }
 
 /// One machine.
@@ -163,12 +213,20 @@ pub fn status(world: &World) -> Status {
             state: media,
             images: shelf.inventory.images.len(),
             machines: machines.len(),
+            verification: verification(&shelf),
+            keys: shelf.verdicts.keys().iter().map(ToString::to_string).collect(),
             names: shelf.inventory.images.iter().map(|image| image.name()).collect(),
             problems,
         },
         machines,
         boots: boots(world),
     }
+}
+
+fn verification(shelf: &Shelf) -> Vec<Verification> {
+    let inventory = &shelf.inventory;
+    let of = |image| Verification::of(image, inventory, &shelf.verdicts);
+    inventory.images.iter().map(of).collect()
 }
 
 fn boots(world: &World) -> Vec<Boot> {
@@ -254,6 +312,7 @@ pub fn conditions(world: &World) -> Vec<State> {
         (State::NoStick, media == Media::None),
         (State::Installing, any(&[Phase::Installing, Phase::Delivered])),
         (State::Serving, world.transfers.count() > 0),
+        (State::Verifying, shelf.verdicts.at_work()),
         (State::Ready, at_work),
     ];
     all.into_iter().filter(|(_, holds)| *holds).map(|(state, _)| state).collect()

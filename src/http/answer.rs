@@ -21,6 +21,7 @@ use crate::inventory::profile::Purpose;
 use crate::inventory::{Image, Machine, MediaFile};
 use crate::net::Mac;
 use crate::tftp::tree::Name;
+use crate::verify::Gate;
 use crate::world::content::{Content, content, iso_file};
 use crate::world::{Shelf, TOKEN_LENGTH, World};
 
@@ -46,10 +47,10 @@ pub async fn answer<B>(
     let mut shelf = world.watch_shelf();
     let place = Arc::new(place);
     let mut found = look(world, &place, asker, only_head).await;
-    if matches!(found, Found::NotReady) {
+    if found.may_come() {
         // Woken by each change of the sticks until the patience is at its end.
         let _ = tokio::time::timeout(PATIENCE, async {
-            while matches!(found, Found::NotReady) && shelf.changed().await.is_ok() {
+            while found.may_come() && shelf.changed().await.is_ok() {
                 found = look(world, &place, asker, only_head).await;
             }
         })
@@ -63,11 +64,26 @@ pub async fn answer<B>(
 /// keep the others waiting.
 async fn look(world: &Arc<World>, place: &Arc<Route>, asker: Ipv4Addr, only_head: bool) -> Found {
     if !place.may_read_an_iso() {
-        return find(world, place, asker, only_head);
+        return verified(world, find(world, place, asker, only_head));
     }
-    let (world, place) = (Arc::clone(world), Arc::clone(place));
-    let found = tokio::task::spawn_blocking(move || find(&world, &place, asker, only_head)).await;
-    found.unwrap_or(Found::Unreadable)
+    let (own_world, place) = (Arc::clone(world), Arc::clone(place));
+    let looking = tokio::task::spawn_blocking(move || find(&own_world, &place, asker, only_head));
+    verified(world, looking.await.unwrap_or(Found::Unreadable))
+}
+
+/// The file, if machines may have it.
+fn verified(world: &World, found: Found) -> Found {
+    let Found::File(file, when_sent) = found else {
+        return found;
+    };
+    match world.gate(&file) {
+        Gate::Open => Found::File(file, when_sent),
+        Gate::Wait => Found::Unverified,
+        Gate::Closed(why) => {
+            log::warn!("http: {} is not given out: it {why}", file.path);
+            Found::Forbidden(format!("{} is not given out: it {why}", file.path))
+        }
+    }
 }
 
 fn find(world: &Arc<World>, place: &Route, asker: Ipv4Addr, only_head: bool) -> Found {

@@ -41,10 +41,18 @@ fn render(status: &Status) -> String {
     page.push_str("</table>");
     page.push_str(&boots(status));
     page.push_str("<h2>Images</h2><ul>");
-    for image in &status.media.names {
-        let _ = write!(page, "<li>{}</li>", escaped(image));
+    for found in &status.media.verification {
+        let (image, words) = (escaped(&found.image), escaped(&found.words));
+        let _ = write!(page, "<li>{image} <small>{words}</small></li>");
     }
     page.push_str("</ul>");
+    if !status.media.keys.is_empty() {
+        page.push_str("<h2>Keys on the sticks</h2><ul>");
+        for key in &status.media.keys {
+            let _ = write!(page, "<li>{}</li>", escaped(key));
+        }
+        page.push_str("</ul>");
+    }
     if !status.media.problems.is_empty() {
         page.push_str("<h2>Problems on the sticks</h2><ul>");
         for problem in &status.media.problems {
@@ -151,6 +159,8 @@ mod tests {
                 images: 0,
                 machines: 0,
                 names: Vec::new(),
+                verification: Vec::new(),
+                keys: Vec::new(),
                 problems: Vec::new(),
             },
             machines: Vec::new(),

@@ -21,10 +21,19 @@ pub enum Found {
     NotReady,
     /// The stick fails: 503 for now.
     Unreadable,
+    /// It is being verified: 503.
+    Unverified,
     /// 404, with what is missing.
     Missing(String),
     /// 403, with the reason.
     Forbidden(String),
+}
+
+impl Found {
+    /// Whether asking again in a moment may bring it.
+    pub fn may_come(&self) -> bool {
+        matches!(self, Found::NotReady | Found::Unverified)
+    }
 }
 
 /// When a client that can wait shall ask again, in seconds.
@@ -55,18 +64,20 @@ fn whole(found: Found, asked: &Asked) -> Response<Body> {
     match found {
         Found::Bytes(kind, bytes) => in_memory(StatusCode::OK, kind, bytes),
         Found::File(file, when_sent) => send_file(&file, when_sent, asked),
-        Found::NotReady => {
-            let mut answer =
-                text(StatusCode::SERVICE_UNAVAILABLE, "not ready: no stick serves yet\n");
-            answer.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(RETRY_AFTER));
-            answer
-        }
+        Found::NotReady => later("not ready: no stick serves yet\n"),
+        Found::Unverified => later("not ready: its signature is being checked\n"),
         Found::Unreadable => unreadable(),
         Found::Missing(name) => {
             text(StatusCode::NOT_FOUND, &format!("there is no {name} on the sticks\n"))
         }
         Found::Forbidden(why) => text(StatusCode::FORBIDDEN, &format!("{why}\n")),
     }
+}
+
+fn later(why: &str) -> Response<Body> {
+    let mut answer = text(StatusCode::SERVICE_UNAVAILABLE, why);
+    answer.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(RETRY_AFTER));
+    answer
 }
 
 /// A plain line with a status.

@@ -92,6 +92,17 @@ impl Image {
         &self.profile.configs
     }
 
+    /// Names of what machines boot and write to their disks: kernels, initial RAM disks, what
+    /// their installers fetch, and disk images.
+    pub fn needed(&self) -> impl Iterator<Item = &str> {
+        let of_starts = self.starts.iter().flat_map(|start| {
+            let boot = std::iter::once(&start.kernel).chain(&start.initrds);
+            boot.chain(start.files.values()).chain(&start.iso)
+        });
+        let written = self.files.keys().filter(|name| self.profile.writes(name));
+        of_starts.chain(written).map(String::as_str)
+    }
+
     /// A file of this image by its published name.
     pub fn file(&self, name: &str) -> Option<&MediaFile> {
         self.files.get(name)

@@ -24,7 +24,7 @@ use crate::fleet::store::Store;
 use crate::heartbeat::{self, Heart};
 use crate::net::iface;
 use crate::world::media::{self, Scanner, Sticks};
-use crate::world::{self, SAFE_MODE, World};
+use crate::world::{self, SAFE_MODE, World, verifier};
 use crate::{control, dhcp, http, tftp};
 
 /// What we leave for PID 1, and it for us.
@@ -94,6 +94,7 @@ fn start(config: Config, owned: Owned) -> Result<(), String> {
     );
     let sticks = if mounted_sticks { Sticks::Mounted } else { Sticks::Folders };
     in_background("scan", &world, move |world| media::run(world, sticks, &requests))?;
+    in_background("verify", &world, |world| verifier::run(world))?;
     in_background("role", &world, move |world| role::run(world, set_address))?;
     in_background("tftp", &world, move |world| tftp::server::run(world, &sockets.tftp))?;
     in_background("dhcp", &world, move |world| dhcp::server::run(world, &dhcp))?;

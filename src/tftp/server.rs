@@ -19,6 +19,7 @@ use futures_lite::{AsyncRead, io::Sink};
 use super::tree::Name;
 use crate::inventory::MediaFile;
 use crate::inventory::media_file::Window;
+use crate::verify::Gate;
 use crate::world::World;
 use crate::world::content::{Content, content};
 use crate::world::transfers::{Transfer, Transfers};
@@ -127,6 +128,17 @@ impl Tree {
                 (Source::Bytes(io::Cursor::new(bytes)), size)
             }
             Content::Media(file) => {
+                match self.world.gate(&file) {
+                    Gate::Open => {}
+                    Gate::Wait => {
+                        log::info!("tftp: {path} is still being verified; {asker} does not get it");
+                        return Err(Error::FileNotFound);
+                    }
+                    Gate::Closed(why) => {
+                        log::warn!("tftp: {path} is not given out: it {why}");
+                        return Err(Error::PermissionDenied);
+                    }
+                }
                 let size = file.size;
                 (Source::File(read_ahead(&file)?), size)
             }

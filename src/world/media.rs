@@ -13,6 +13,8 @@ use std::time::Instant;
 use super::World;
 use crate::boot::plan::Media;
 use crate::inventory::{Inventory, Listing, Problem, Profile, inventory, list};
+use crate::verify::check::stamp;
+use crate::verify::{self, Job};
 
 /// Asks for scans.
 #[derive(Clone)]
@@ -66,6 +68,7 @@ fn scan(world: &World, kind: Sticks) {
         world.introduce(&found);
         Arc::new(found)
     });
+    let jobs = outcome.as_ref().map(|found| verify::jobs(&listings, found, stamp));
     // What the log says of the sticks is true when it says it.
     world.change_shelf(|shelf| {
         shelf.scanning = false;
@@ -73,6 +76,8 @@ fn scan(world: &World, kind: Sticks) {
         match &outcome {
             Ok(found) => {
                 shelf.inventory = Arc::clone(found);
+                let jobs = jobs.unwrap_or_default();
+                shelf.verdicts = Arc::new(shelf.verdicts.after_scan(world.config.verify, jobs));
                 shelf.accepted = sticks > 0;
                 shelf.refused = Vec::new();
             }
@@ -146,9 +151,12 @@ fn tell(found: &Inventory, sticks: usize) {
     );
 }
 
-/// For `pxeberry check`: the same scan of one folder.
-pub fn check(folder: &Path) -> Result<Inventory, Vec<Problem>> {
-    inventory(&[list(folder)], &Profile::built_in())
+/// For `pxeberry check`: the same scan of one folder, and what is to be verified there.
+pub fn check(folder: &Path) -> Result<(Inventory, Vec<Job>), Vec<Problem>> {
+    let listings = [list(folder)];
+    let found = inventory(&listings, &Profile::built_in())?;
+    let jobs = verify::jobs(&listings, &found, stamp);
+    Ok((found, jobs))
 }
 
 #[cfg(test)]

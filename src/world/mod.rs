@@ -11,6 +11,7 @@ mod identity;
 pub mod loaders;
 pub mod media;
 pub mod transfers;
+pub mod verifier;
 
 use std::net::Ipv4Addr;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -28,8 +29,9 @@ use crate::dhcp::probe::OtherServer;
 use crate::fleet::life::{Event, Phase, Record};
 use crate::fleet::store::{Change, Saved, Store};
 use crate::inventory::profile::Reports;
-use crate::inventory::{ConfigKind, Install, Inventory, Problem};
+use crate::inventory::{ConfigKind, Install, Inventory, MediaFile, Problem};
 use crate::net::{Mac, Subnet, neighbours};
+use crate::verify::{Gate, Verdicts};
 
 pub use fleet::{Fleet, Touched};
 use transfers::Transfers;
@@ -59,6 +61,8 @@ pub enum Role {
 pub struct Shelf {
     /// The last good content.
     pub inventory: Arc<Inventory>,
+    /// What is known of the origin of its files.
+    pub verdicts: Arc<Verdicts>,
     /// How many sticks there are.
     pub sticks: usize,
     /// Whether a scan is running.
@@ -104,6 +108,7 @@ impl World {
             transfers: Transfers::default(),
             shelf: watch::Sender::new(Shelf {
                 inventory: Arc::new(Inventory::default()),
+                verdicts: Arc::default(),
                 sticks: 0,
                 scanning: false,
                 scan_began: None,
@@ -180,6 +185,11 @@ impl World {
         }
     }
 
+    /// May a machine have this file? Everybody who gives one asks here.
+    pub fn gate(&self, file: &MediaFile) -> Gate {
+        self.shelf.borrow().verdicts.gate(file)
+    }
+
     /// Where machines reach us.
     pub fn endpoint(&self) -> Endpoint {
         Endpoint { address: self.own_subnet().address(), port: self.config.http.first_port() }
@@ -241,6 +251,7 @@ impl World {
     pub fn situation<'a>(&'a self, shelf: &'a Shelf) -> Situation<'a> {
         Situation {
             inventory: &shelf.inventory,
+            verdicts: &shelf.verdicts,
             media: self.media_of(shelf),
             boot: &self.config.boot,
             endpoint: self.endpoint(),

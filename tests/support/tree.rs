@@ -14,6 +14,7 @@ use pxeberry::fleet::life::Phase;
 use pxeberry::inventory::cpu::Loader;
 use pxeberry::inventory::{ConfigKind, Inventory, Listing, MediaFile, Profile, inventory};
 use pxeberry::net::Mac;
+use pxeberry::verify::Verdicts;
 
 const ENDPOINT: Endpoint = Endpoint { address: Ipv4Addr::new(10, 10, 10, 1), port: 8080 };
 
@@ -56,6 +57,7 @@ impl Client {
 pub struct Stick {
     found: Inventory,
     boot: Boot,
+    verdicts: Verdicts,
 }
 
 impl Stick {
@@ -78,7 +80,8 @@ impl Stick {
             });
         }
         let found = inventory(&[listing], &Profile::built_in()).unwrap();
-        Stick { found, boot: pxeberry::config::parse("").unwrap().boot }
+        let boot = pxeberry::config::parse("").unwrap().boot;
+        Stick { found, boot, verdicts: Verdicts::default() }
     }
 
     pub fn found(&self) -> &Inventory {
@@ -127,7 +130,13 @@ impl Stick {
 
     fn situation(&self) -> Situation<'_> {
         let (inventory, boot) = (&self.found, &self.boot);
-        Situation { inventory, media: Media::Ready, boot, endpoint: ENDPOINT }
+        Situation {
+            inventory,
+            verdicts: &self.verdicts,
+            media: Media::Ready,
+            boot,
+            endpoint: ENDPOINT,
+        }
     }
 }
 

@@ -4,6 +4,7 @@ use super::super::plan::tests::{ENDPOINT, mac, stick_of};
 use super::super::plan::{Media, Plan, plan};
 use super::*;
 use crate::fleet::life::Phase;
+use crate::verify::Verdicts;
 
 #[test]
 fn what_only_runs_in_memory_is_given_in_every_phase_and_is_no_attempt() {
@@ -11,8 +12,14 @@ fn what_only_runs_in_memory_is_given_in_every_phase_and_is_no_attempt() {
                     [[machine]]\nmac = \"52:54:00:00:00:02\"\n";
     let inventory = stick_of(machines, &["images/memtest86+/7.20/memtest86+x64.bin"]);
     let boot = crate::config::parse("").unwrap().boot;
-    let situation =
-        Situation { inventory: &inventory, media: Media::Ready, boot: &boot, endpoint: ENDPOINT };
+    let verdicts = Verdicts::default();
+    let situation = Situation {
+        inventory: &inventory,
+        verdicts: &verdicts,
+        media: Media::Ready,
+        boot: &boot,
+        endpoint: ENDPOINT,
+    };
     let ask = |last, phase| {
         let asker = Asker { mac: mac(last), platform: Platform::Bios, loader: None };
         plan(asker, phase, &situation)
@@ -34,7 +41,14 @@ fn arguments_that_would_end_the_command_are_not_given() {
         let inventory = stick_of(&machines, &file);
         let boot = crate::config::parse("").unwrap().boot;
         let media = Media::Ready;
-        let situation = Situation { inventory: &inventory, media, boot: &boot, endpoint: ENDPOINT };
+        let verdicts = Verdicts::default();
+        let situation = Situation {
+            inventory: &inventory,
+            verdicts: &verdicts,
+            media,
+            boot: &boot,
+            endpoint: ENDPOINT,
+        };
         let asker = Asker { mac: mac(1), platform: Platform::Bios, loader: None };
         let plan = plan(asker, Some(Phase::Armed), &situation);
         assert_eq!(matches!(plan, Plan::Install(_)), given, "{args}: {plan:?}");
@@ -49,7 +63,14 @@ fn nobodys_disk_is_wiped_with_settings_that_we_made_up() {
         let inventory = stick_of(machines, files);
         let boot = crate::config::parse("").unwrap().boot;
         let media = Media::Ready;
-        let situation = Situation { inventory: &inventory, media, boot: &boot, endpoint: ENDPOINT };
+        let verdicts = Verdicts::default();
+        let situation = Situation {
+            inventory: &inventory,
+            verdicts: &verdicts,
+            media,
+            boot: &boot,
+            endpoint: ENDPOINT,
+        };
         let asker = Asker { mac: mac(1), platform: Platform::Bios, loader: None };
         plan(asker, Some(Phase::Armed), &situation)
     };
