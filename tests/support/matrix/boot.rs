@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use super::super::net::firmware::{Parts, Pc, kernel, loaders_of_the_image, secure};
 use super::super::net::rival::{self, RIVAL};
 use super::super::net::stick::NODE_1;
-use super::super::net::{self, Appliance, Server};
+use super::super::net::{self, Appliance, Server, tools};
 use super::{Board, Cell, First, Lan};
 
 /// What U-Boot calls itself on every emulated machine, whatever QEMU's card says.
@@ -59,6 +59,10 @@ impl Cell {
         let settings = match self.row.first {
             First::Script | First::Ipxe | First::PxelinuxCfg => loaders_of_the_image(),
             First::Pxelinux => "boot.bios_loader = \"pxelinux\"".to_owned(),
+            First::Syslinux => {
+                tools::need_loader("/usr/lib/SYSLINUX.EFI/efi64/syslinux.efi", "syslinux-efi");
+                "boot.uefi_loader = \"syslinux\"".to_owned()
+            }
             First::Shim => secure::loaders(),
         };
         let appliance = Appliance::new(mode, &settings);

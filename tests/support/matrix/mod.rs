@@ -31,6 +31,7 @@ enum First {
     /// Nothing: iPXE is in the card.
     Script,
     Pxelinux,
+    Syslinux,
     Ipxe,
     Shim,
     /// U-Boot reads `pxelinux.cfg` itself.

@@ -57,6 +57,16 @@ pub const ROWS: &[Row] = &[
         beside: EveryRun,
     },
     Row {
+        firmware: "OVMF x64, PXE",
+        loaders: "SYSLINUX (`syslinux.efi`)",
+        board: Board::EfiX64,
+        card: VIRTIO,
+        first: First::Syslinux,
+        by_http: false,
+        alone: EveryRun,
+        beside: Thorough,
+    },
+    Row {
         firmware: "OVMF x64, HTTP boot",
         loaders: "iPXE (`snponly.efi`)",
         board: Board::EfiX64,
