@@ -40,24 +40,6 @@ fn boots_a_strangers_disk(lan: &Lan, board: Board, arch: u8, cpu: &str) {
 }
 
 #[test]
-fn the_same_firmware_refuses_ipxe_because_nobody_signed_it() {
-    isolated(|lan| {
-        let appliance = Appliance::new("server", &secure::loaders());
-        appliance.sample_stick();
-        let _server = appliance.serves();
-        let pc = Parts::new(Board::EfiX64, STRANGER).secure().starts(&lan);
-        pc.console.wait_for("Access Denied");
-        let questions = [
-            "DISCOVER by firmware 7",
-            "REQUEST to 10.10.10.1 by firmware 7",
-            "TFTP snponly.efi",
-            "TFTP snponly.efi",
-        ];
-        assert_eq!(pc.talk().asked(), questions);
-    });
-}
-
-#[test]
 fn http_boot_brings_shim_and_grub_by_url() {
     isolated(|lan| {
         let appliance = Appliance::new("server", &format!("{}\n{SHIM_FOR_ALL}", secure::loaders()));

@@ -29,7 +29,7 @@ use console::Plain;
 use talk::Wiretap;
 
 /// Firmware takes 10 to 20 seconds to its script; this is for a machine with much else to do.
-const PATIENCE: Duration = Duration::from_secs(180);
+pub const PATIENCE: Duration = Duration::from_secs(180);
 
 /// Where DHCP sends the iPXE of [`STRANGER`].
 pub const STRANGERS_SCRIPT: &str = "http://10.10.10.1:8080/boot/52-54-00-00-00-99.ipxe";
