@@ -1,5 +1,4 @@
 //! Real firmware that cannot go on: what its iPXE reports, and what a person is told of it.
-//! And SYSLINUX for UEFI, which some machines start where they start no iPXE.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests fail so")]
 #![allow(clippy::indexing_slicing, clippy::cast_possible_truncation, reason = "tests fail so")]
@@ -9,7 +8,7 @@ mod net;
 
 use net::firmware::{Board, Parts, loaders_of_the_image, secure};
 use net::stick::{INITRD, KERNEL, NODE_1, VERSION};
-use net::{Appliance, Stick, isolated, tools};
+use net::{Appliance, Stick, isolated};
 
 fn image(stick: &Stick, file: &str, content: impl AsRef<[u8]>) {
     stick.write(&format!("images/coreos/{VERSION}/{file}"), content);
@@ -42,39 +41,5 @@ fn a_uefi_machine_says_that_its_kernel_is_of_another_kind() {
         pc.console.wait_for("pxeberry: kernel failed, trying again in 1 s");
         let line = server.log.wait_for("cannot start the kernel that it got");
         assert!(line.contains("made for a 64-bit PC with UEFI?"), "{line}");
-    });
-}
-
-#[test]
-fn syslinux_for_uefi_reads_its_configuration_and_starts_a_kernel_with_its_card() {
-    isolated(|lan| {
-        tools::need_loader("/usr/lib/SYSLINUX.EFI/efi64/syslinux.efi", "syslinux-efi");
-        let appliance = Appliance::new("server", "boot.uefi_loader = \"syslinux\"");
-        let stick = appliance.sample_stick();
-        let machine = format!("[[machine]]\nmac = \"{NODE_1}\"\nargs = \"console=ttyS0\"\n");
-        stick.write("machines.toml", machine);
-        for file in [KERNEL, INITRD] {
-            image(&stick, file, secure::of_the_pc(file));
-        }
-        let _server = appliance.serves();
-        // Kernel and initrd lie in its memory twice for a moment.
-        let pc = Parts::new(Board::EfiX64, NODE_1).memory(512).starts(&lan);
-        pc.console.wait_for("Linux version ");
-        let line = pc.console.wait_for("Kernel command line: ");
-        assert!(line.contains("BOOTIF=01-52-54-00-00-00-01"), "{line}");
-        let questions = [
-            "DISCOVER by firmware 7",
-            "REQUEST to 10.10.10.1 by firmware 7",
-            "TFTP efi64/syslinux.efi",
-            "TFTP efi64/syslinux.efi",
-            // It has EDK2 ask for an address anew, as any program may.
-            "DISCOVER by firmware",
-            "REQUEST to 10.10.10.1 by firmware",
-            "TFTP efi64/ldlinux.e64",
-            "TFTP efi64/pxelinux.cfg/01-52-54-00-00-00-01",
-            &format!("TFTP {KERNEL}"),
-            &format!("TFTP {INITRD}"),
-        ];
-        assert_eq!(pc.talk().asked()[..questions.len()], questions);
     });
 }
