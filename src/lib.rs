@@ -9,6 +9,8 @@ pub mod config;
 pub mod confine;
 pub mod control;
 pub mod dhcp;
+#[cfg(feature = "fetch")]
+pub mod fetch;
 pub mod fleet;
 pub mod heartbeat;
 pub mod http;

@@ -39,6 +39,11 @@ const PURE: &[&str] = &[
     "dhcp/stay.rs",
     "dhcp/waiting.rs",
     "dhcp/wire.rs",
+    "fetch/newest.rs",
+    "fetch/plan.rs",
+    "fetch/progress.rs",
+    "fetch/publisher.rs",
+    "fetch/url.rs",
     "fleet/life.rs",
     "fleet/stage.rs",
     "fleet/trouble.rs",
@@ -141,7 +146,7 @@ const LAYERS: [&[&str]; 6] = [
     &["fleet", "boot", "tftp/tree"],
     &["world"],
     &["dhcp/answer", "dhcp/clerk", "dhcp/server", "tftp/server", "http", "control"],
-    &["serve", "init", "panel", "report"],
+    &["serve", "init", "panel", "report", "fetch"],
 ];
 
 #[test]
