@@ -43,6 +43,7 @@ const PURE: &[&str] = &[
     "fetch/plan.rs",
     "fetch/progress.rs",
     "fetch/publisher.rs",
+    "fetch/unpack.rs",
     "fetch/url.rs",
     "fleet/life.rs",
     "fleet/stage.rs",
