@@ -98,6 +98,7 @@ const PURE: &[&str] = &[
     "verify/evidence.rs",
     "verify/hint.rs",
     "verify/openpgp.rs",
+    "verify/release.rs",
     "verify/sums.rs",
     "verify/table.rs",
     "verify/verdict.rs",

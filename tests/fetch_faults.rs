@@ -11,7 +11,7 @@ use std::io::{BufRead, BufReader};
 use std::os::unix::fs::symlink;
 use std::process::{Command, Stdio};
 
-use fetch::layout::{LARGE, container_linux, content};
+use fetch::layout::{LARGE, X86_64, container_linux, content};
 use fetch::{Fault, Layout, Place, Publisher, Ran, Signer, finish, layouts};
 
 /// Flatcar's publisher, and a stick that trusts it.
@@ -29,7 +29,7 @@ impl Scene {
         let place = Place::new(name);
         let publisher = Publisher::start();
         let signer = Signer::new("publisher");
-        let layout = container_linux(&publisher, &signer, "flatcar", "4081.2.1");
+        let layout = container_linux(&publisher, &signer, "flatcar", "4081.2.1", X86_64);
         place.trust(&signer);
         Scene { place, publisher, signer, layout }
     }

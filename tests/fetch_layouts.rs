@@ -6,10 +6,20 @@
 
 #[path = "support/fetch/mod.rs"]
 mod fetch;
+#[path = "support/tree.rs"]
+mod tree;
 
+use std::fs;
 use std::io::{BufRead, BufReader};
+use std::path::Path;
+use std::process::Command;
 
+use fetch::layout::{ARM64, layouts_for};
 use fetch::{Fault, Layout, Place, Publisher, Signer, finish, layouts};
+use pxeberry::boot::plan::Plan;
+use pxeberry::fleet::life::Phase;
+use pxeberry::inventory::profile::Purpose;
+use tree::{Client, Stick};
 
 struct Scene {
     place: Place,
@@ -36,7 +46,7 @@ impl Scene {
         }
     }
 
-    fn command(&self, layout: &Layout) -> std::process::Command {
+    fn command(&self, layout: &Layout) -> Command {
         let base = format!("{}/{}", self.publisher.url(), layout.system);
         self.place.command(&base, &Scene::arguments(layout))
     }
@@ -243,6 +253,76 @@ fn what_nobody_signs_is_taken_only_when_told_to() {
     assert!(scene.asked(talos).is_empty(), "what is there is not fetched again");
 }
 
+/// What is fetched, each given to the machine with the number of its place.
+const IMAGES: [&str; 6] = [
+    "coreos/1185.3.0",
+    "flatcar/4081.2.1",
+    "fedora-coreos/42.20250705.3.0",
+    "debian/13.2",
+    "alpine/3.22.1",
+    "talos/1.11.5",
+];
+
+/// Machines, and something that passes for their configurations.
+fn give_machines(stick: &Path) {
+    let mut machines = String::new();
+    for (number, image) in (1..).zip(IMAGES) {
+        machines += &format!(
+            "[[machine]]\nmac = \"52:54:00:00:00:0{number}\"\nimage = \"{image}\"\n\
+             disk = \"/dev/vda\"\n"
+        );
+    }
+    for (path, content) in [
+        ("machines.toml", machines.as_str()),
+        ("cloud-configs/default.yml", "#cloud-config\nhostname: x\n"),
+        ("ignition/default.ign", r#"{"ignition": {"version": "3.4.0"}}"#),
+        ("preseed/default.cfg", "d-i partman-auto/method string regular\n"),
+        ("alpine/default.apkovl.tar.gz", "an overlay"),
+        ("talos/default.yaml", "version: v1alpha1\nmachine:\n  type: worker\n"),
+    ] {
+        let path = stick.join(path);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, content).unwrap();
+    }
+}
+
+/// The files on the stick that a machine fetches to start, if it is installed.
+fn boots(stick: &Stick, client: Client, number: u8) -> Result<Vec<String>, &'static str> {
+    let install = match stick.plan(client, number, Some(Phase::Armed)) {
+        Plan::Install(install) => install,
+        Plan::LocalBoot(why) => return Err(why),
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(install.purpose, Purpose::Install, "{}", install.image);
+    let image = stick.found().images.iter().find(|image| image.name() == install.image).unwrap();
+    let on_stick = |name: &str| {
+        let found = stick.found().image_of(name).map(|(image, path)| image.file(path));
+        let file = found.unwrap_or_else(|| image.file(name));
+        file.unwrap_or_else(|| panic!("{name} is not on the stick")).path.clone()
+    };
+    let urls =
+        install.args.split(' ').filter_map(|word| word.split_once("http://10.10.10.1:8080/"));
+    let named = urls.map(|(_, path)| path).filter(|path| path.starts_with("images/"));
+    let started = std::iter::once(&install.kernel).chain(&install.initrds).map(String::as_str);
+    let mut files: Vec<String> = started.chain(named).map(on_stick).collect();
+    files.sort();
+    Ok(files)
+}
+
+/// What of a layout is neither a proof nor written by `install.sh`.
+fn started(layout: &Layout) -> Vec<String> {
+    let is_other = |name: &str| {
+        let name = name.rsplit('/').next().unwrap();
+        name.ends_with(".sig")
+            || name.ends_with("_image.bin.bz2")
+            || ["SHA256SUMS", "sha256sum.txt", "Release", "Release.gpg"].contains(&name)
+    };
+    let names = layout.files.iter().map(|(name, _)| name.clone());
+    let mut names: Vec<String> = names.filter(|name| !is_other(name)).collect();
+    names.sort();
+    names
+}
+
 #[test]
 fn the_check_of_the_stick_finds_what_was_fetched() {
     let scene = Scene::new("check");
@@ -250,11 +330,49 @@ fn the_check_of_the_stick_finds_what_was_fetched() {
     for layout in &scene.layouts {
         scene.run(layout).good();
     }
-    let mut check = std::process::Command::new(env!("CARGO_BIN_EXE_pxeberry"));
-    let output = check.arg("check").arg(scene.place.stick()).output().unwrap();
-    let table = String::from_utf8_lossy(&output.stdout);
-    for image in ["coreos/1185.3.0", "flatcar/4081.2.1"] {
-        assert!(table.contains(image), "{table}");
+    let of_arm = layouts_for(&scene.place, &scene.publisher, &scene.signer, ARM64);
+    for layout in &of_arm {
+        let mut command = scene.command(layout);
+        finish(command.args(["--arch", ARM64.name]).spawn().unwrap()).good();
     }
-    assert!(!table.contains("problem"), "{table}");
+    let folder = scene.place.stick();
+    give_machines(&folder);
+    let output = Command::new(env!("CARGO_BIN_EXE_pxeberry")).arg("check").arg(&folder).output();
+    let output = output.unwrap();
+    let table = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success() && !table.contains("problem"), "{table}");
+    let stick = Stick::read(&folder);
+    for (number, image) in (1..).zip(IMAGES) {
+        assert!(table.contains(&format!("image    {image} ")), "{table}");
+        assert!(table.contains(&format!("installs {image} on /dev/vda")), "{table}");
+        let system = image.split('/').next().unwrap();
+        let own =
+            |layouts: &[Layout]| layouts.iter().find(|layout| layout.system == system).map(started);
+        for client in Client::ALL {
+            let expected = match client {
+                Client::ArmIpxe => own(&of_arm),
+                _ => own(&scene.layouts),
+            };
+            let expected = expected.ok_or("its image is for 64-bit x86, and this machine is not");
+            assert_eq!(boots(&stick, client, number), expected, "{image}, {}", client.title());
+        }
+        origins(&scene, &table, image);
+    }
+}
+
+/// What is said of each file: signed, if its publisher signs what machines boot.
+#[track_caller]
+fn origins(scene: &Scene, table: &str, image: &str) {
+    let signed = format!("verified by {}", scene.signer.fingerprint());
+    let words = match image.split('/').next().unwrap() {
+        // The archive is signed, and only what is in it is here; and Talos signs nothing.
+        "alpine" | "talos" => "checksum only",
+        _ => &signed,
+    };
+    let start = format!("origin   images/{image}/");
+    let mut lines = table.lines().filter(|line| line.starts_with(&start)).peekable();
+    assert!(lines.peek().is_some(), "{table}");
+    for line in lines {
+        assert!(line.contains(words), "{line}");
+    }
 }

@@ -85,6 +85,38 @@ fn debian_as_its_archive_has_it() {
 }
 
 #[test]
+fn debian_as_it_is_fetched() {
+    let folder = "images/debian/13.2";
+    let amd = format!("{folder}/netboot/debian-installer/amd64");
+    let arm = format!("{folder}/arm64/netboot/debian-installer/arm64");
+    let files = [
+        format!("{folder}/Release"),
+        format!("{folder}/Release.gpg"),
+        format!("{folder}/SHA256SUMS"),
+        format!("{amd}/initrd.gz"),
+        format!("{amd}/linux"),
+        format!("{folder}/arm64/SHA256SUMS"),
+        format!("{arm}/initrd.gz"),
+        format!("{arm}/linux"),
+    ];
+    let mut files: Vec<(&str, &str)> = files.iter().map(|path| (path.as_str(), "")).collect();
+    files.push(PRESEED);
+    case("debian/fetched", DEBIAN, "debian/latest", &files);
+}
+
+#[test]
+fn flatcar_for_two_processors() {
+    let names = ["pxe.vmlinuz", "pxe_image.cpio.gz", "image.bin.bz2", "image.bin.bz2.sig"];
+    let files = ["", "arm64/"].map(|folder| {
+        names.map(|name| format!("images/flatcar/4081.2.1/{folder}flatcar_production_{name}"))
+    });
+    let files: Vec<(&str, &str)> = files.iter().flatten().map(|path| (path.as_str(), "")).collect();
+    let rule = "The files for arm64 have the names of those for PCs, so they lie in a folder of\n\
+                their own, and go by its name.";
+    case("flatcar/processors", rule, "flatcar/latest", &files);
+}
+
+#[test]
 fn debian_as_its_packages_have_it() {
     let folder =
         "images/debian/usr/lib/debian-installer/images/12/amd64/text/debian-installer/amd64";
@@ -157,6 +189,23 @@ fn ubuntu_from_its_netboot_archive() {
             AUTOINSTALL,
         ],
     );
+}
+
+#[test]
+fn fedora_coreos_without_its_metal_image_installs_what_the_live_system_holds() {
+    let version = "42.20250705.3.0";
+    let files = [("", "x86_64"), ("arm64/", "aarch64")].map(|(folder, arch)| {
+        ["initramfs.ARCH.img", "kernel.ARCH", "rootfs.ARCH.img"].map(|end| {
+            let name = format!("fedora-coreos-{version}-live-{}", end.replace("ARCH", arch));
+            format!("images/fedora-coreos/{version}/{folder}{name}")
+        })
+    });
+    let mut files: Vec<(&str, &str)> =
+        files.iter().flatten().map(|path| (path.as_str(), "")).collect();
+    files.push(("ignition/52-54-00-00-00-01.ign", ""));
+    let rule = "coreos.inst.image_url= names another image than the one that the live root file\n\
+                system holds; without one there is no such argument.";
+    case("fedora-coreos/fetched", rule, "fedora-coreos/latest", &files);
 }
 
 #[test]

@@ -10,7 +10,7 @@ mod net;
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
 
-use net::stick::{NODE_1, Stick};
+use net::stick::{IMAGE, INITRD, KERNEL, NODE_1, Stick};
 use net::tools::{self, Ran};
 use net::{Appliance, Firmware, Lan, Machine, Server, isolated};
 
@@ -49,7 +49,7 @@ impl Scene {
         // As in the installer's system: a /tmp of its own.
         machine.run("mount", &["-t", "tmpfs", "tmpfs", "/tmp"]).good();
         fs::create_dir(PATH).unwrap();
-        for program in ["cat", "cp", "tr", "sed", "sync"].iter().chain(programs) {
+        for program in ["cat", "cp", "tr", "sed", "sync", "uname"].iter().chain(programs) {
             let folders = ["/usr/bin", "/bin", "/usr/sbin", "/sbin"];
             let found = folders.map(|folder| format!("{folder}/{program}"));
             let found = found.iter().find(|path| fs::exists(path).unwrap());
@@ -122,11 +122,33 @@ fn bash_with_curl_installs_reports_and_reboots() {
 }
 
 #[test]
+fn an_arm_machine_is_given_the_disk_image_for_arm() {
+    isolated(|lan| {
+        let folder = "images/coreos/1185.3.0/arm64";
+        let arm = |stick: &Stick| {
+            for name in [KERNEL, INITRD, IMAGE] {
+                stick.write(&format!("{folder}/{name}"), format!("{name} for arm"));
+            }
+        };
+        let scene = Scene::new(&lan, arm, &["ip", "wget"]);
+        // The path of a symbolic link would be written to.
+        fs::remove_file(format!("{PATH}/uname")).unwrap();
+        scene.program("uname", "#!/bin/sh\necho aarch64\n");
+        scene.installs("dash").good();
+        assert!(calls().contains(" -b http://10.10.10.1:8080/arm64\n"), "{}", calls());
+        let get = |folder: &str| scene.machine.get(&format!("{folder}/1185.3.0/{IMAGE}"));
+        assert_eq!(get("/arm64"), format!("{IMAGE} for arm").into_bytes());
+        assert!(get("") == scene.stick.image_file(IMAGE));
+        assert!(get("/x86_64") == scene.stick.image_file(IMAGE));
+    });
+}
+
+#[test]
 fn busybox_alone_is_enough() {
     isolated(|lan| {
         tools::need("busybox");
         let scene = Scene::new(&lan, |_| {}, &[]);
-        for applet in ["wget", "ip", "cat", "tr", "sed", "sync"] {
+        for applet in ["wget", "ip", "cat", "tr", "sed", "sync", "uname"] {
             let _ = fs::remove_file(format!("{PATH}/{applet}"));
             symlink("/bin/busybox", format!("{PATH}/{applet}")).unwrap();
         }

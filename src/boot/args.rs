@@ -60,9 +60,15 @@ impl Source<'_> {
     /// The name of a file of the image in the boot tree.
     pub fn name(&self, path: &str) -> String {
         match self.layout() {
-            Some(layout) if layout.bare_names => path.to_owned(),
+            Some(layout) if self.has_bare_names(layout) => path.to_owned(),
             _ => self.full_name(path),
         }
+    }
+
+    /// Whether its files go by their bare names. In a folder for another processor, files have
+    /// the same ones.
+    pub fn has_bare_names(&self, layout: &Layout) -> bool {
+        layout.bare_names && self.start.base.is_empty()
     }
 
     /// What is in an ISO has the ISO's own path before it, as on the stick.

@@ -26,7 +26,7 @@ pub fn installation(
         // Nobody's disk is wiped with settings that we made up.
         return Err(no_config(*kind));
     }
-    if !source.start.missing.is_empty() && !layout.bare_names {
+    if !source.start.missing.is_empty() && !source.has_bare_names(layout) {
         return Err("its image lacks files; the stick's problems name them");
     }
     if machine.disk.device().is_none() && source.mentions(&profile.args, "{disk}") {
@@ -39,7 +39,7 @@ pub fn installation(
         return Err("its args in machines.toml cannot stand in a boot script");
     }
     args.extend(extra.map(str::to_owned));
-    let initrds = if layout.bare_names {
+    let initrds = if source.has_bare_names(layout) {
         // They may lie in the stick's tftp/ folder, as on the old box.
         layout.initrds.iter().map(Pattern::to_string).collect()
     } else {

@@ -52,7 +52,10 @@ if [ -z "$disk" ]; then
     disk=$(find_disk 2>/tmp/pxeberry-disk) || stop "$(cat /tmp/pxeberry-disk), so nothing is installed"
 fi
 say "installing on $disk; everything on it is overwritten"
-"$installer" -d "$disk" -c "$config" -b "$server" ||
+# The files for both processors have the same names.
+files=$server
+[ "$(uname -m)" != aarch64 ] || files=$server/arm64
+"$installer" -d "$disk" -c "$config" -b "$files" ||
     stop "$installer failed; the machine is tried again when it boots from the network"
 
 report installed || say "the server did not hear that this machine is installed"

@@ -121,6 +121,12 @@ fn find(world: &Arc<World>, place: &Route, asker: Ipv4Addr, only_head: bool) -> 
             let found = images.into_iter().find_map(|image| Some((image, image.file(name)?)));
             image_file(world, &shelf, found, name, asker, only_head)
         }
+        Route::OldImageFileFor(cpu, version, name) => {
+            let images = inventory.images.iter().filter(|image| image.version == *version);
+            let found =
+                images.into_iter().find_map(|image| Some((image, image.file_for(*cpu, name)?)));
+            image_file(world, &shelf, found, name, asker, only_head)
+        }
         Route::ImageFile(system, version, name) => {
             let fits = |image: &&Image| image.profile.name == *system && image.version == *version;
             let image = inventory.images.iter().find(fits);

@@ -2,6 +2,7 @@
 
 use crate::fleet::trouble::{Failure, Step, memory};
 use crate::inventory::configs::Part;
+use crate::inventory::cpu::Cpu;
 use crate::inventory::iso::is_iso;
 use crate::inventory::{ConfigKind, Version};
 use crate::net::Mac;
@@ -30,6 +31,8 @@ pub enum Route {
     },
     /// `/<version>/<file>`: a published file of an image, as the old box had it.
     OldImageFile(Version, String),
+    /// `/<processor>/<version>/<file>`: the same of one that is made for another processor.
+    OldImageFileFor(Cpu, Version, String),
     /// `/current/<file>`: the same of the newest version.
     CurrentImageFile(String),
     /// `/images/<system>/<version>/<path>`
@@ -104,6 +107,10 @@ pub fn route(target: &str) -> Route {
             let file = parts.get(3..).unwrap_or_default().join("/");
             Route::ImageFile((*system).to_owned(), version, file)
         }),
+        [cpu, folder, file] if let Some(cpu) = Cpu::named(cpu) => version(folder)
+            .map_or(Route::Nowhere, |version| {
+                Route::OldImageFileFor(cpu, version, (*file).to_owned())
+            }),
         [folder, file] => version(folder)
             .map_or(Route::Nowhere, |version| Route::OldImageFile(version, (*file).to_owned())),
         _ => Route::Nowhere,
@@ -196,6 +203,9 @@ mod tests {
         let old = Route::OldImageFile(version("1185.3.0"), image.to_owned());
         assert_eq!(route(&format!("/1185.3.0/{image}")), old);
         assert_eq!(route(&format!("//1185.3.0/{image}")), old);
+        let of_arm = Route::OldImageFileFor(Cpu::Arm64, version("1185.3.0"), image.to_owned());
+        assert_eq!(route(&format!("/arm64/1185.3.0/{image}")), of_arm);
+        assert_eq!(route(&format!("/tftp/1185.3.0/{image}")), Route::Nowhere);
         assert_eq!(route("/cloud-configs/install.sh"), Route::InstallScript);
         assert_eq!(
             route("/current/version.txt"),

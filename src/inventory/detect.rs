@@ -141,6 +141,7 @@ fn missing_pieces(found: &mut Inventory) {
 mod tests {
     use super::*;
     use crate::inventory::ConfigKind;
+    use crate::inventory::cpu::Cpu;
     use std::path::Path;
 
     fn listing(files: &[(&str, &str)]) -> Listing {
@@ -177,6 +178,27 @@ mod tests {
         .unwrap();
         let names: Vec<String> = found.images.iter().map(Image::name).collect();
         assert_eq!(names, ["coreos/1235.9.0", "coreos/1185.3.0", "flatcar/4081.2.1"]);
+    }
+
+    #[test]
+    fn a_processor_gets_its_own_file_or_none() {
+        let folder = "images/flatcar/4081.2.1";
+        let [kernel, written] =
+            ["pxe.vmlinuz", "image.bin.bz2"].map(|end| format!("flatcar_production_{end}"));
+        let [pc, pc_image] = [&kernel, &written].map(|name| format!("{folder}/{name}"));
+        let [arm, arm_image] = [&kernel, &written].map(|name| format!("{folder}/arm64/{name}"));
+        for (files, of_pc, of_arm) in [
+            (vec![&pc, &pc_image, &arm, &arm_image], Some(&pc_image), Some(&arm_image)),
+            (vec![&pc, &pc_image, &arm], Some(&pc_image), None),
+            (vec![&pc, &arm, &arm_image], None, Some(&arm_image)),
+            (vec![&pc, &pc_image], Some(&pc_image), None),
+        ] {
+            let files: Vec<(&str, &str)> = files.iter().map(|path| (path.as_str(), "")).collect();
+            let found = inventory_of(&files).unwrap();
+            let [image] = found.images.as_slice() else { panic!("{:?}", found.images) };
+            let file = |cpu| image.file_for(cpu, &written).map(|file| &file.path);
+            assert_eq!((file(Cpu::X86_64), file(Cpu::Arm64)), (of_pc, of_arm), "{files:?}");
+        }
     }
 
     #[test]

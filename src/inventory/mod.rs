@@ -107,6 +107,15 @@ impl Image {
     pub fn file(&self, name: &str) -> Option<&MediaFile> {
         self.files.get(name)
     }
+
+    /// The same of one for this processor: such files may lie in a folder of their own.
+    pub fn file_for(&self, cpu: Cpu, name: &str) -> Option<&MediaFile> {
+        let start = self.starts.iter().find(|start| start.cpu == cpu)?;
+        match start.base.as_str() {
+            "" => self.file(name),
+            base => self.file(&format!("{base}/{name}")),
+        }
+    }
 }
 
 /// Something on a stick that a person should look at.

@@ -16,7 +16,7 @@ use super::evidence::{Job, List, Seen, Stamp};
 use super::openpgp::{Keyring, Outcome, Signatures};
 use super::sums::{self, Digest};
 use super::verdict::{Fault, Verdict};
-use super::{Progress, armor, hint};
+use super::{Progress, armor, hint, release};
 use crate::inventory::MediaFile;
 use crate::inventory::media_file::open_beneath;
 
@@ -187,6 +187,7 @@ fn listed(job: &Job, surroundings: &Surroundings) -> io::Result<Option<Verdict>>
 fn read_list<'a>(list: &'a List, surroundings: &Surroundings) -> io::Result<Option<ReadList<'a>>> {
     let path = &list.list.file.path;
     let bytes = small(&list.list, LARGEST_LIST)?;
+    let vouched = vouched(list, &bytes, surroundings)?;
     let (text, signatures) = if armor::is_cleartext(&bytes) {
         match String::from_utf8(bytes)
             .map_err(|_| "it is no text")
@@ -226,7 +227,39 @@ fn read_list<'a>(list: &'a List, surroundings: &Surroundings) -> io::Result<Opti
             break;
         }
     }
+    if let (Verdict::NotSigned | Verdict::NoKey(_), Some(verdict)) = (&origin, vouched) {
+        origin = verdict;
+    }
     Ok(Some(ReadList { list, text, origin }))
+}
+
+/// What the signed lists of lists say of this one's content; nothing if they do not name it.
+fn vouched(
+    list: &List,
+    content: &[u8],
+    surroundings: &Surroundings,
+) -> io::Result<Option<Verdict>> {
+    let mut verdict = None;
+    for voucher in &list.vouchers {
+        let Some(read) = read_list(voucher, surroundings)? else { continue };
+        let found = match (release::fits(&read.text, &voucher.name, content), read.origin) {
+            // Nobody signed it, so it says nothing.
+            (_, Verdict::NotSigned) => continue,
+            // It may have named this one.
+            (_, bad @ Verdict::Bad(_)) => bad,
+            (None, _) => continue,
+            (Some(true), origin) => origin,
+            (Some(false), _) => Verdict::Bad(Fault::ListNotNamed {
+                list: list.list.file.path.clone(),
+                by: voucher.list.file.path.clone(),
+            }),
+        };
+        if matches!(found, Verdict::Good { .. }) {
+            return Ok(Some(found));
+        }
+        verdict = verdict.or(Some(found));
+    }
+    Ok(verdict)
 }
 
 /// Whether the file's content makes all of these; it is read once.
@@ -250,16 +283,6 @@ fn has_digests(job: &Job, surroundings: &Surroundings, wanted: &[Digest]) -> io:
     }
     let (sha256, sha512) = (sha256.map(Digest::of_256), sha512.map(Digest::of_512));
     Ok(wanted.iter().all(|one| sha256.as_ref() == Some(one) || sha512.as_ref() == Some(one)))
-}
-
-impl Digest {
-    fn of_256(hasher: Sha256) -> Digest {
-        Digest::Sha256(hasher.finalize().into())
-    }
-
-    fn of_512(hasher: Sha512) -> Digest {
-        Digest::Sha512(Box::new(hasher.finalize().into()))
-    }
 }
 
 /// "It differs", with what can be said of the reason.

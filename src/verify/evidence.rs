@@ -1,14 +1,15 @@
 //! Which files on the sticks say something of which others. Pure.
 //!
 //! A file's signature lies beside it (`FILE.sig`, `.asc`, `.gpg`, `.sign`). A list of
-//! checksums lies in its folder or in one above, with a signature of its own or none. Keys
-//! are in `keys/` at the top of any stick.
+//! checksums lies in its folder or in one above, with a signature of its own or none; Debian's
+//! are named by the signed `Release` beside or above them. Keys are in `keys/` at the top of
+//! any stick.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
 
-use super::sums;
+use super::{release, sums};
 use crate::inventory::{Inventory, Listing, MediaFile};
 
 /// What tells a file from another one of the same name and size.
@@ -41,6 +42,8 @@ pub struct List {
     pub name: String,
     /// The list's own signatures, if they are not in it.
     pub signatures: Vec<Seen>,
+    /// Lists that may vouch for this one, the nearest first: Debian's `Release`.
+    pub vouchers: Vec<List>,
 }
 
 /// Everything that the verdict on one file depends on: as long as it is the same, so is the
@@ -114,7 +117,10 @@ fn exported(inventory: &Inventory) -> impl Iterator<Item = (&MediaFile, bool)> {
 }
 
 fn is_evidence(name: &str) -> bool {
-    sums::is_list(name) || name.rsplit_once('.').is_some_and(|(_, end)| is_signature_ending(end))
+    let is_release = release::NAMES.contains(&name);
+    is_release
+        || sums::is_list(name)
+        || name.rsplit_once('.').is_some_and(|(_, end)| is_signature_ending(end))
 }
 
 fn is_signature_ending(end: &str) -> bool {
@@ -162,15 +168,7 @@ impl<'a> Stick<'a> {
     fn job(&self, path: &str, needed: bool, keys: Arc<[Seen]>) -> Option<Job> {
         let file = self.files.get(path)?;
         let signatures = self.signatures(path);
-        let mut lists = Vec::new();
-        let mut folder = folder_of(path);
-        loop {
-            lists.extend(self.lists_in(folder, path));
-            if folder.is_empty() {
-                break;
-            }
-            folder = folder_of(folder);
-        }
+        let lists = folders_around(path).flat_map(|folder| self.lists_in(folder, path)).collect();
         Some(Job { file: self.seen(file), signatures, lists, keys, needed })
     }
 
@@ -184,7 +182,7 @@ impl<'a> Stick<'a> {
     }
 
     fn lists_in(&self, folder: &'a str, path: &str) -> impl Iterator<Item = List> {
-        let name = path.strip_prefix(folder).unwrap_or(path).trim_start_matches('/').to_owned();
+        let name = below(folder, path).to_owned();
         let lists = self.lists.get(folder).into_iter().flatten();
         let may_name = {
             let name = name.clone();
@@ -194,8 +192,38 @@ impl<'a> Stick<'a> {
             list: self.seen(list),
             name: name.clone(),
             signatures: self.signatures(&list.path),
+            vouchers: self.vouchers(&list.path),
         })
     }
+
+    /// What may vouch for the list at `path`.
+    fn vouchers(&self, path: &str) -> Vec<List> {
+        let named = |folder, name: &str| match folder {
+            "" => self.files.get(name),
+            folder => self.files.get(format!("{folder}/{name}").as_str()),
+        };
+        let around = folders_around(path)
+            .flat_map(|folder| release::NAMES.map(|name| Some((folder, named(folder, name)?))));
+        let vouchers = around.flatten().map(|(folder, file)| List {
+            list: self.seen(file),
+            name: below(folder, path).to_owned(),
+            signatures: self.signatures(&file.path),
+            vouchers: Vec::new(),
+        });
+        vouchers.collect()
+    }
+}
+
+/// The folder that `path` is in, and those above, up to the stick itself.
+fn folders_around(path: &str) -> impl Iterator<Item = &str> {
+    std::iter::successors(Some(folder_of(path)), |folder| {
+        (!folder.is_empty()).then(|| folder_of(folder))
+    })
+}
+
+/// `path`, seen from `folder`.
+fn below<'a>(folder: &str, path: &'a str) -> &'a str {
+    path.strip_prefix(folder).unwrap_or(path).trim_start_matches('/')
 }
 
 fn folder_of(path: &str) -> &str {

@@ -11,6 +11,7 @@ pub mod check;
 pub mod evidence;
 pub mod hint;
 pub mod openpgp;
+mod release;
 pub mod sums;
 mod table;
 mod verdict;

@@ -4,6 +4,8 @@
 //! DIGESTS with `#` lines between), and BSD's `SHA256 (<name>) = <hex>` (Fedora and its kin).
 //! SHA-1 and MD5, which can be forged, count for nothing.
 
+use sha2::{Digest as _, Sha256, Sha512};
+
 /// One line of a list.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Sum {
@@ -20,6 +22,18 @@ pub enum Digest {
     Sha256([u8; 32]),
     /// SHA-512
     Sha512(Box<[u8; 64]>),
+}
+
+impl Digest {
+    /// What was hashed.
+    pub(super) fn of_256(hasher: Sha256) -> Digest {
+        Digest::Sha256(hasher.finalize().into())
+    }
+
+    /// The same.
+    pub(super) fn of_512(hasher: Sha512) -> Digest {
+        Digest::Sha512(Box::new(hasher.finalize().into()))
+    }
 }
 
 /// Names of lists for a whole folder, in lower case. Those of one file are its own name with
@@ -101,7 +115,8 @@ fn line(line: &str) -> Option<Sum> {
     (!name.is_empty()).then(|| Sum { name: name.to_owned(), digest })
 }
 
-fn bytes<const N: usize>(hex: &str) -> Option<[u8; N]> {
+/// What these hexadecimal digits stand for.
+pub(super) fn bytes<const N: usize>(hex: &str) -> Option<[u8; N]> {
     let mut bytes = [0; N];
     let (pairs, rest) = hex.as_bytes().as_chunks::<2>();
     if !rest.is_empty() || pairs.len() != N {

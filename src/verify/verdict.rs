@@ -68,6 +68,13 @@ pub enum Fault {
     },
     /// A list's own signature does not fit the list.
     ListDiffers(String),
+    /// A list is not the one that the signed list of lists names.
+    ListNotNamed {
+        /// The list.
+        list: String,
+        /// The one that should name it.
+        by: String,
+    },
     /// By a function that can be forged.
     Forgeable(String),
 }
@@ -159,7 +166,9 @@ impl Fault {
             Fault::Expired { .. } => "was signed with a key that had expired",
             Fault::Revoked(_) => "is signed with a revoked key",
             Fault::Damaged { .. } => "has a damaged signature",
-            Fault::ListDiffers(_) => "has a list of checksums that is not what was signed",
+            Fault::ListDiffers(_) | Fault::ListNotNamed { .. } => {
+                "has a list of checksums that is not what was signed"
+            }
             Fault::Forgeable(_) => "has a signature that can be forged",
         }
     }
@@ -225,6 +234,9 @@ impl fmt::Display for Fault {
             Fault::ListDiffers(list) => {
                 write!(f, "the list {list} does not match its signature; copy both again")
             }
+            Fault::ListNotNamed { list, by } => {
+                write!(f, "the list {list} is not the one that {by} names; copy both again")
+            }
             Fault::Forgeable(file) => {
                 write!(f, "its signature {file} uses MD5 or SHA-1, which can be forged")
             }
@@ -264,6 +276,8 @@ mod tests {
 
     fn all() -> Vec<Verdict> {
         let damaged = Fault::Damaged { file: "x.sig".to_owned(), flaw: "it is empty" };
+        let (list, by) = ("SHA256SUMS".to_owned(), "Release".to_owned());
+        let unnamed = Fault::ListNotNamed { list, by };
         vec![
             Verdict::Waiting,
             Verdict::Good { signer: signer(), lapsed: None },
@@ -280,6 +294,7 @@ mod tests {
             Verdict::Bad(Fault::Revoked(signer())),
             Verdict::Bad(damaged),
             Verdict::Bad(Fault::ListDiffers("SHA256SUMS".to_owned())),
+            Verdict::Bad(unnamed),
             Verdict::Bad(Fault::Forgeable("x.sig".to_owned())),
         ]
     }

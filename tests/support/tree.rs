@@ -84,6 +84,13 @@ impl Stick {
         Stick { found, boot, verdicts: Verdicts::default() }
     }
 
+    /// What the scan finds in a folder.
+    pub fn read(folder: &Path) -> Stick {
+        let (found, _) = pxeberry::world::media::check(folder).unwrap();
+        let boot = pxeberry::config::parse("").unwrap().boot;
+        Stick { found, boot, verdicts: Verdicts::default() }
+    }
+
     pub fn found(&self) -> &Inventory {
         &self.found
     }
