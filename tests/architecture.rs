@@ -81,6 +81,7 @@ const PURE: &[&str] = &[
     "inventory/mod.rs",
     "inventory/pattern.rs",
     "inventory/profile/mod.rs",
+    "inventory/profile/names.rs",
     "inventory/profile/read.rs",
     "inventory/quota.rs",
     "inventory/version.rs",

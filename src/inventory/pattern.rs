@@ -41,6 +41,15 @@ enum Piece {
     Any,
 }
 
+/// The last part of a path with holes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Name<'a> {
+    /// It has none.
+    Whole(&'a str),
+    /// What stands before the first one, and behind the last one.
+    Open(&'a str, &'a str),
+}
+
 /// Longer than any publisher's path.
 const LONGEST: usize = 300;
 
@@ -71,6 +80,15 @@ impl Pattern {
         }
         let segments = parts.map(pieces).collect::<Result<_, String>>()?;
         Ok(Pattern { text: text.to_owned(), segments })
+    }
+
+    /// The file's name alone.
+    pub fn name(&self) -> Name<'_> {
+        let pieces = self.segments.first().map(Vec::as_slice).unwrap_or_default();
+        match pieces {
+            [Piece::Literal(text)] => Name::Whole(text),
+            _ => Name::Open(literal(pieces.first()), literal(pieces.last())),
+        }
     }
 
     /// As it was written.
@@ -239,6 +257,14 @@ impl<'de> Deserialize<'de> for Pattern {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Pattern, D::Error> {
         let text = String::deserialize(deserializer)?;
         Pattern::path(&text).map_err(serde::de::Error::custom)
+    }
+}
+
+/// What stands in a piece that is no hole.
+fn literal(piece: Option<&Piece>) -> &str {
+    match piece {
+        Some(Piece::Literal(text)) => text,
+        _ => "",
     }
 }
 

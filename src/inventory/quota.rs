@@ -7,8 +7,8 @@ use super::iso::is_iso;
 /// A boot tree has some hundred files.
 const MOST_TFTP: usize = 20_000;
 
-/// Two thousand machines with four files each.
-const MOST_CONFIGS: usize = 10_000;
+/// Two thousand machines with two files each.
+const MOST_CONFIGS: usize = 5_000;
 
 /// Each is opened and looked through.
 const MOST_ISOS: usize = 1_000;
@@ -39,7 +39,7 @@ impl Quotas {
         let (count, most, message) = if folder.eq_ignore_ascii_case("tftp") {
             (&mut self.tftp, MOST_TFTP, "holds more than 20,000 files for TFTP")
         } else if ConfigKind::of_folder(folder).is_some() {
-            (&mut self.configs, MOST_CONFIGS, "holds more than 10,000 configs of machines")
+            (&mut self.configs, MOST_CONFIGS, "holds more than 5,000 configs of machines")
         } else if is_iso(path) {
             (&mut self.isos, MOST_ISOS, "holds more than 1,000 ISOs")
         } else {

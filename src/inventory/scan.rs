@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use super::detect::is_profile;
 use super::media_file::MediaFile;
+use super::profile::names::Names;
 use super::profile::{self, Profile, any_reads, any_wants};
 use super::quota::{Quotas, Verdict};
 use super::{ConfigKind, Problem, discs, iso, media_file};
@@ -40,7 +41,7 @@ const LARGEST_TEXT: u64 = 1024 * 1024;
 const LARGEST_TEXTS: usize = 8 * 1024 * 1024;
 
 /// Files that are listed; each is held as long as its stick serves.
-const MOST_FILES: usize = 30_000;
+const MOST_FILES: usize = 25_000;
 
 /// All their paths together: 70 characters each, as in a distribution's archive.
 const LONGEST_PATHS: usize = 2 * 1024 * 1024;
@@ -51,6 +52,8 @@ const LONGEST_NAMES: usize = 2 * 1024 * 1024;
 /// Lists every file of the stick that is mounted at `volume`, and of those inside its ISOs
 /// the ones that tell what the ISO is, or that a machine starts with.
 pub fn list(volume: &Path) -> Listing {
+    let profiles: Vec<Arc<Profile>> =
+        own_profiles(volume).into_iter().chain(Profile::built_in()).collect();
     let mut walk = Walk {
         volume: volume.into(),
         listing: Listing::default(),
@@ -61,7 +64,8 @@ pub fn list(volume: &Path) -> Listing {
         deadline: Instant::now() + LONGEST_SCAN,
         stopped: false,
         quotas: Quotas::default(),
-        profiles: own_profiles(volume).into_iter().chain(Profile::built_in()).collect(),
+        names: Names::of(&profiles),
+        profiles,
     };
     walk.folder("", 0);
     walk.listing
@@ -78,6 +82,7 @@ struct Walk {
     stopped: bool,
     quotas: Quotas,
     profiles: Vec<Arc<Profile>>,
+    names: Names,
 }
 
 impl Walk {
@@ -111,7 +116,9 @@ impl Walk {
 
     /// Whether the file's text tells what an image is.
     fn tells(&self, file: &MediaFile) -> bool {
-        file.size <= LARGEST_FACTS && any_reads(&self.profiles, &file.path)
+        file.size <= LARGEST_FACTS
+            && self.names.may_hold(&file.path)
+            && any_reads(&self.profiles, &file.path)
     }
 
     /// Counts an entry against the limits; says once when they are reached.
@@ -197,14 +204,14 @@ impl Walk {
             return self.stop("holds too many files with long paths; the rest was not looked at");
         }
         if self.listing.files.len() >= MOST_FILES {
-            return self.stop("holds more than 30,000 files of use; the rest was not looked at");
+            return self.stop("holds more than 25,000 files of use; the rest was not looked at");
         }
         self.listing.files.push(file);
     }
 
     /// What is wanted of an ISO.
     fn disc(&mut self, iso: &MediaFile) {
-        let wants = |path: &str| any_wants(&self.profiles, path);
+        let wants = |path: &str| self.names.may_hold(path) && any_wants(&self.profiles, path);
         let (files, fault) = discs::wanted_files(iso, &wants, self.deadline);
         if let Some(fault) = fault {
             self.problem(&iso.path, &fault.to_string());

@@ -234,7 +234,7 @@ fn crowds() -> Vec<Medium> {
             "more than 20,000",
             crowd("tftp", 60_000, |at| format!("f{at}"), ""),
         ),
-        medium("45,000 files in an image", "more than 30,000", |stick| {
+        medium("45,000 files in an image", "more than 25,000", |stick| {
             put(stick, &format!("images/coreos/1.0/{KERNEL}"), "kernel");
             crowd("images/coreos/1.0", 45_000, |at| format!("{KERNEL}{at}"), "")(stick);
         }),
@@ -246,7 +246,7 @@ fn crowds() -> Vec<Medium> {
         ),
         medium(
             "60,000 configs",
-            "more than 10,000",
+            "more than 5,000",
             crowd("cloud-configs", 60_000, mac, "#cloud-config\na: b\n"),
         ),
         medium("folders in folders", "nested too deep", |stick| {

@@ -28,8 +28,8 @@ const LONGEST_WAITING: usize = 1024 * 1024;
 /// What detection looks for is at most five deep.
 const DEEPEST: usize = 10;
 
-/// An installer has one kernel, or a few.
-const MOST_WANTED: usize = 1_000;
+/// An installer has one kernel, or a few; the discs of several systems have some dozens.
+const MOST_WANTED: usize = 100;
 
 /// A path is no longer on Linux.
 const LONGEST_PATH: usize = 4096;

@@ -3,6 +3,7 @@
 //! A profile names files and kernel arguments; the Rust code knows no system by name. The
 //! built-in ones are in `src/inventory/profiles/`, a stick's own in its `profiles/`.
 
+pub mod names;
 pub mod read;
 
 use std::collections::BTreeMap;
@@ -252,6 +253,14 @@ impl Profile {
         let of_layouts = self.layout.iter().flat_map(Layout::texts);
         let mut texts = self.facts.iter().map(|facts| &facts.file).chain(of_layouts);
         texts.any(|file| file.at_end_of(path).is_some())
+    }
+
+    /// Every pattern that [`Profile::wants`] and [`Profile::reads`] look at.
+    pub fn patterns(&self) -> impl Iterator<Item = &Pattern> {
+        let texts = self.facts.iter().map(|facts| &facts.file);
+        let texts = texts.chain(self.layout.iter().flat_map(Layout::texts));
+        let refused = self.refuse.iter().map(|refusal| &refusal.file);
+        texts.chain(refused).chain(&self.disk_image).chain(self.files())
     }
 
     /// Every file that a layout names.
