@@ -19,7 +19,12 @@ pxeberry: network-installs a room of machines
                                                     stick only while one is mounted on it;
                                                     --own-user goes on without root's rights
   pxeberry panel --config FILE                      LEDs and button
-  pxeberry check DIR                                read a stick and say what it would serve
+  pxeberry check DIR [--json] [--explain MAC] [--config FILE]
+                                                    read a stick and say what it would serve;
+                                                    --explain: all that this machine would get
+                                                    if it were armed: DHCP, scripts, config;
+                                                    exit status 0: good, 1: something keeps a
+                                                    machine from what it should get, 2: wrong use
   pxeberry fetch OS [VERSION] --to DIR [--from URL] [--arch x86_64|arm64] [--keys DIR]
                  [--accept-unsigned] [--timeout SECONDS]
                                                     download a release into a stick's layout;
@@ -60,7 +65,7 @@ pub enum Command {
         config: Option<PathBuf>,
     },
     /// Check a stick.
-    Check(PathBuf),
+    Check(Check),
     /// Download a release.
     Fetch(Fetch),
     /// Ask a running server.
@@ -84,6 +89,19 @@ pub enum Command {
     Help,
     /// Print the version.
     Version,
+}
+
+/// `pxeberry check`.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Check {
+    /// The stick's folder.
+    pub folder: PathBuf,
+    /// Whether it is printed as data.
+    pub json: bool,
+    /// The machine that everything is said of.
+    pub explain: Option<Mac>,
+    /// `pxeberry.toml`; none means the defaults.
+    pub config: Option<PathBuf>,
 }
 
 /// `pxeberry fetch`.
@@ -133,22 +151,26 @@ pub fn parse(pid: u32, arguments: Vec<OsString>) -> Result<Command, String> {
             let [config] = words.options(["--config"])?;
             Ok(Command::Panel { config: config.map(PathBuf::from) })
         }
-        "check" => {
-            let folder = words.needed("check needs the folder of a stick: pxeberry check DIR")?;
-            words.options([]).map(|[]| Command::Check(folder.into()))
-        }
+        "check" => words.check().map(Command::Check),
         "fetch" => words.fetch().map(Command::Fetch),
         "status" => Ok(Command::Status { socket: words.socket()? }),
         "rescan" => Ok(Command::Rescan { socket: words.socket()? }),
         "arm" => {
             let mac = words.needed("arm needs a machine: pxeberry arm 00:25:90:c0:f7:86")?;
-            let mac = mac.parse().map_err(|error| format!("{mac:?} is {error}"))?;
-            Ok(Command::Arm { mac, socket: words.socket()? })
+            Ok(Command::Arm { mac: machine(&mac)?, socket: words.socket()? })
         }
         "help" | "--help" | "-h" => Ok(Command::Help),
         "version" | "--version" | "-V" => Ok(Command::Version),
         other => Err(format!("there is no command {other:?}; pxeberry --help lists them")),
     }
+}
+
+fn machine(mac: &str) -> Result<Mac, String> {
+    mac.parse().map_err(|error| format!("{mac:?} is {error}"))
+}
+
+fn not_understood(word: &str) -> String {
+    format!("{word:?} is not understood here; see pxeberry --help")
 }
 
 struct Words<I: Iterator>(Peekable<I>);
@@ -185,11 +207,31 @@ impl<I: Iterator<Item = OsString>> Words<I> {
             }
             let place = names.iter().zip(&mut values).find(|(name, _)| **name == word);
             let Some((name, value)) = place else {
-                return Err(format!("{word:?} is not understood here; see pxeberry --help"));
+                return Err(not_understood(&word));
             };
             *value = Some(self.needed(&format!("{name} needs a value"))?);
         }
         Ok((values, set))
+    }
+
+    /// The folder may stand anywhere.
+    fn check(&mut self) -> Result<Check, String> {
+        let mut check = Check::default();
+        let mut folder = None;
+        while let Some(word) = self.next()? {
+            match word.as_str() {
+                "--json" => check.json = true,
+                "--explain" => {
+                    check.explain = Some(machine(&self.needed("--explain needs a MAC")?)?);
+                }
+                "--config" => check.config = Some(self.needed("--config needs a file")?.into()),
+                option if option.starts_with("--") => return Err(not_understood(option)),
+                _ if folder.is_none() => folder = Some(PathBuf::from(word)),
+                more => return Err(not_understood(more)),
+            }
+        }
+        let usage = "check needs the folder of a stick: pxeberry check DIR";
+        Ok(Check { folder: folder.ok_or(usage)?, ..check })
     }
 
     fn fetch(&mut self) -> Result<Fetch, String> {
@@ -254,6 +296,24 @@ mod tests {
         };
         let line = "serve --mounted-sticks --interface eth1 --set-address --config a.toml";
         assert_eq!(parsed(2, line), Ok(expected));
+    }
+
+    #[test]
+    fn the_folder_to_check_may_stand_anywhere() {
+        let expected = || Check {
+            folder: "x".into(),
+            json: true,
+            explain: "52:54:00:00:00:01".parse().ok(),
+            config: Some("a.toml".into()),
+        };
+        let options = "--json --explain 52-54-00-00-00-01 --config a.toml";
+        for line in [format!("check x {options}"), format!("check {options} x")] {
+            assert_eq!(parsed(2, &line), Ok(Command::Check(expected())), "{line}");
+        }
+        assert!(parsed(2, "check --json").unwrap_err().contains("pxeberry check DIR"));
+        assert!(parsed(2, "check x y").unwrap_err().contains("\"y\""));
+        assert!(parsed(2, "check x --jsn").unwrap_err().contains("\"--jsn\""));
+        assert!(parsed(2, "check x --explain node-1").unwrap_err().contains("not a MAC"));
     }
 
     #[test]

@@ -35,7 +35,10 @@ fn run(command: Command) -> Result<ExitCode, String> {
         }
         Command::Help => print!("{}", cli::HELP),
         Command::Version => println!("pxeberry {}", env!("CARGO_PKG_VERSION")),
-        Command::Check(folder) => return Ok(report::check(&folder)),
+        Command::Check(request) => {
+            let config = load(request.config.as_deref())?;
+            return report::check(&request, config);
+        }
         Command::Fetch(request) => return fetch(&request),
         Command::Status { socket } => {
             print!("{}", report::status(&request(&socket, "GET", "/status")?))

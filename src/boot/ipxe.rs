@@ -123,7 +123,7 @@ fn installer(mac: Mac, install: &Installation, endpoint: Endpoint) -> String {
         title = install.title,
         image = install.image,
         kernel = install.kernel,
-        args = match kernel_args(mac, install) {
+        args = match command_line(mac, install) {
             args if args.is_empty() => args,
             args => format!(" {args}"),
         },
@@ -156,9 +156,10 @@ fn failed(mac: Mac, endpoint: Endpoint) -> String {
     )
 }
 
-/// Older UEFI kernels find their initrd only by an argument with its name, which to iPXE is
-/// the last part of its URL. A program that is not Linux would take it for one of its own.
-fn kernel_args(mac: Mac, install: &Installation) -> String {
+/// What the kernel is told. Older UEFI kernels find their initrd only by an argument with its
+/// name, which to iPXE is the last part of its URL. A program that is not Linux would take it
+/// for one of its own.
+pub fn command_line(mac: Mac, install: &Installation) -> String {
     if install.program {
         return install.args.clone();
     }

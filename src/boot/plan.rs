@@ -99,6 +99,23 @@ pub fn plan(asker: Asker, phase: Option<Phase>, situation: &Situation) -> Plan {
         (None, Unknown::Menu) => return Plan::Menu,
         (None, Unknown::Local) => return Plan::LocalBoot("the stick does not name this machine"),
     };
+    decide(machine, situation.inventory.is_unfit(mac), asker, phase, situation)
+}
+
+/// What an armed machine of a stick that serves boots, also one that is named by something
+/// else than a network card.
+pub fn plan_of(machine: &Machine, asker: Asker, situation: &Situation) -> Plan {
+    let is_unfit = situation.inventory.has_fault(machine);
+    decide(machine, is_unfit, asker, Some(Phase::Armed), situation)
+}
+
+fn decide(
+    machine: &Machine,
+    is_unfit: bool,
+    asker: Asker,
+    phase: Option<Phase>,
+    situation: &Situation,
+) -> Plan {
     let image = situation.inventory.image_for(machine);
     // It wipes nothing, and is wanted as long as the stick says so.
     let is_live = image.is_some_and(|image| image.profile.purpose == Purpose::Live);
@@ -110,7 +127,7 @@ pub fn plan(asker: Asker, phase: Option<Phase>, situation: &Situation) -> Plan {
         (_, Some(Phase::Failed)) => return Plan::LocalBoot("installing failed too often"),
         (_, Some(Phase::Armed | Phase::Installing | Phase::Delivered)) => {}
     }
-    if situation.inventory.is_unfit(asker.mac) {
+    if is_unfit {
         return Plan::LocalBoot("its configuration has a mistake; the status page names it");
     }
     let Some(image) = image else {

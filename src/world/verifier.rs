@@ -10,6 +10,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use super::World;
 use crate::config::Verify;
+use crate::inventory::Problem;
 use crate::verify::check::{Surroundings, check, keyring};
 use crate::verify::evidence::Seen;
 use crate::verify::openpgp::Keyring;
@@ -99,14 +100,19 @@ fn verify(world: &World, job: &Arc<Job>, keys: &mut Keys) {
     }
 }
 
-/// For `pxeberry check`: all of it at once; `tell` gets a file and per cent.
-pub fn check_all(jobs: Vec<Job>, tell: impl Fn(&str, u64)) -> Verdicts {
-    let mut verdicts = Verdicts::default().after_scan(Verify::WhenSigned, jobs);
+/// For `pxeberry check`: all of it at once, with what is wrong with keys; `tell` gets a file
+/// and per cent.
+pub fn check_all(
+    policy: Verify,
+    jobs: Vec<Job>,
+    tell: impl Fn(&str, u64),
+) -> (Verdicts, Vec<Problem>) {
+    let mut verdicts = Verdicts::default().after_scan(policy, jobs);
     let mut keys = Keys::default();
+    let mut problems = Vec::new();
     while let Some(job) = verdicts.next_job() {
-        for (file, message) in keys.of(&job) {
-            println!("problem  {file}: {message}");
-        }
+        let wrong = keys.of(&job).into_iter();
+        problems.extend(wrong.map(|(file, message)| Problem::new(file, message)));
         verdicts = verdicts.with_keys(&job, keys.keyring.signers().cloned().collect());
         let progress = Progress::default();
         let file = &job.file.file;
@@ -119,7 +125,7 @@ pub fn check_all(jobs: Vec<Job>, tell: impl Fn(&str, u64)) -> Verdicts {
             Surroundings { keyring, now: now(), progress: &progress, goes_on: &goes_on };
         verdicts = verdicts.with_verdict(&job, check(&job, &surroundings));
     }
-    verdicts
+    (verdicts, problems)
 }
 
 fn now() -> u64 {

@@ -148,6 +148,17 @@ impl Configs {
         })
     }
 
+    /// Cards that would be known by their configuration, if it had no mistake.
+    pub fn broken_cards(&self) -> impl Iterator<Item = Mac> {
+        self.folders.iter().filter_map(|((kind, owner), parts)| match owner {
+            Owner::Card(mac) => {
+                let main = parts.get(&kind.main_part())?;
+                (main.state == State::Broken).then_some(*mac)
+            }
+            _ => None,
+        })
+    }
+
     /// Whether a file has this name in any folder.
     pub fn has_named(&self, name: &str) -> bool {
         let owner = Owner::Name(name.to_ascii_lowercase());
