@@ -6,22 +6,23 @@ use std::io::{Read, Result};
 pub struct Plain<R> {
     source: R,
     in_escape: bool,
+    draws: bool,
 }
 
 impl<R: Read> Plain<R> {
-    /// What `source` prints.
-    pub fn new(source: R) -> Plain<R> {
-        Plain { source, in_escape: false }
+    /// What `source` prints. If it `draws`, a new place for the cursor begins a new line.
+    pub fn new(source: R, draws: bool) -> Plain<R> {
+        Plain { source, in_escape: false, draws }
     }
 
-    fn keeps(&mut self, byte: u8) -> bool {
+    fn keeps(&mut self, byte: u8) -> Option<u8> {
         if self.in_escape {
             // A letter ends every sequence that firmware and loaders send.
             self.in_escape = !byte.is_ascii_alphabetic();
-            return false;
+            return (self.draws && byte == b'H').then_some(b'\n');
         }
         self.in_escape = byte == 0x1b;
-        byte == b'\n' || byte == b' ' || byte.is_ascii_graphic()
+        (byte == b'\n' || byte == b' ' || byte.is_ascii_graphic()).then_some(byte)
     }
 }
 
@@ -31,8 +32,7 @@ impl<R: Read> Read for Plain<R> {
             let count = self.source.read(buffer)?;
             let mut kept = 0;
             for at in 0..count {
-                let byte = buffer[at];
-                if self.keeps(byte) {
+                if let Some(byte) = self.keeps(buffer[at]) {
                     buffer[kept] = byte;
                     kept += 1;
                 }

@@ -96,6 +96,7 @@ pub struct Parts {
     other_card: Option<String>,
     only_http: bool,
     typed: Option<String>,
+    draws: bool,
     secure: bool,
     memory: Option<u32>,
     disk: Disk,
@@ -124,6 +125,7 @@ impl Parts {
             other_card: None,
             only_http: false,
             typed: None,
+            draws: false,
             secure: false,
             memory: None,
             disk: Disk::Line,
@@ -188,6 +190,13 @@ impl Parts {
         self
     }
 
+    /// It draws a screen on its serial console, as a program for a terminal does: what is
+    /// drawn at a place of its own is a line.
+    pub fn drawing(mut self) -> Parts {
+        self.draws = true;
+        self
+    }
+
     /// Secure Boot is on, with Microsoft's keys as in a shop; its disk holds a signed system.
     pub fn secure(mut self) -> Parts {
         self.secure = true;
@@ -208,7 +217,7 @@ impl Parts {
             .unwrap();
         let mut keyboard = child.stdin.take().unwrap();
         keyboard.write_all(self.typed.unwrap_or_default().as_bytes()).unwrap();
-        let serial = Plain::new(child.stdout.take().unwrap());
+        let serial = Plain::new(child.stdout.take().unwrap(), self.draws);
         let complaints = Log::collect(child.stderr.take().unwrap());
         let console = Log::collect(serial).patient(PATIENCE);
         Pc { child, console, complaints, wire, stage: Cell::new("power on"), cable }
