@@ -50,7 +50,7 @@ enum Owner {
 /// The configurations of all sticks.
 #[derive(Debug, Default)]
 pub struct Configs {
-    folders: BTreeMap<(ConfigKind, Owner), BTreeMap<Part, ConfigFile>>,
+    folders: BTreeMap<(ConfigKind, Owner), Parts>,
 }
 
 impl Configs {
@@ -65,7 +65,7 @@ impl Configs {
         };
         let state = if kind == ConfigKind::Answers { State::Good } else { State::Unread };
         let parts = self.folders.entry(key).or_default();
-        if parts.contains_key(&part) {
+        if parts.get(part).is_some() {
             return Err("not used: another file is the same machine's configuration".to_owned());
         }
         // A template that cannot be read is none: broken, and never served as it is.
@@ -86,7 +86,7 @@ impl Configs {
             return Ok(());
         };
         let parts = self.folders.get_mut(&key);
-        let Some(config) = parts.and_then(|parts| parts.get_mut(&part)) else {
+        let Some(config) = parts.and_then(|parts| parts.get_mut(part)) else {
             return Ok(());
         };
         if config.file != *file {
@@ -114,7 +114,7 @@ impl Configs {
         let Some((_, parts)) = self.owner(kind, mac, machine) else {
             return Lookup::Nothing;
         };
-        match parts.get(&part) {
+        match parts.get(part) {
             Some(config) if config.state == State::Good => Lookup::File(config),
             Some(config) => Lookup::Broken(&config.file),
             None => Lookup::Nothing,
@@ -134,14 +134,15 @@ impl Configs {
         machine: Option<&Machine>,
     ) -> impl Iterator<Item = (Part, &ConfigFile)> {
         let parts = self.owner(kind, mac, machine).map(|(_, parts)| parts);
-        parts.into_iter().flatten().map(|(part, config)| (*part, config))
+        let parts = parts.map(|parts| parts.0.as_slice()).unwrap_or_default();
+        parts.iter().map(|(part, config)| (*part, config))
     }
 
     /// Cards that have a usable configuration of their own.
     pub fn cards(&self) -> impl Iterator<Item = Mac> {
         self.folders.iter().filter_map(|((kind, owner), parts)| match owner {
             Owner::Card(mac) => {
-                let main = parts.get(&kind.main_part())?;
+                let main = parts.get(kind.main_part())?;
                 (main.state == State::Good).then_some(*mac)
             }
             _ => None,
@@ -152,7 +153,7 @@ impl Configs {
     pub fn broken_cards(&self) -> impl Iterator<Item = Mac> {
         self.folders.iter().filter_map(|((kind, owner), parts)| match owner {
             Owner::Card(mac) => {
-                let main = parts.get(&kind.main_part())?;
+                let main = parts.get(kind.main_part())?;
                 (main.state == State::Broken).then_some(*mac)
             }
             _ => None,
@@ -168,7 +169,7 @@ impl Configs {
     /// Files under the name of a machine, with that name.
     pub fn named(&self) -> impl Iterator<Item = (&str, &MediaFile)> {
         self.folders.iter().filter_map(|((_, owner), parts)| match owner {
-            Owner::Name(name) => Some((name.as_str(), &parts.values().next()?.file)),
+            Owner::Name(name) => Some((name.as_str(), &parts.0.first()?.1.file)),
             _ => None,
         })
     }
@@ -178,7 +179,7 @@ impl Configs {
         kind: ConfigKind,
         mac: Mac,
         machine: Option<&Machine>,
-    ) -> Option<(&Owner, &BTreeMap<Part, ConfigFile>)> {
+    ) -> Option<(&Owner, &Parts)> {
         let named = |name: &str| Owner::Name(name.to_ascii_lowercase());
         let wanted = match machine.and_then(|machine| machine.config.as_deref()) {
             Some(config) => vec![named(config)],
@@ -192,8 +193,29 @@ impl Configs {
         wanted.into_iter().find_map(|owner| {
             let found = self.folders.get_key_value(&(kind, owner))?;
             // Without its main part a folder is none.
-            found.1.contains_key(&kind.main_part()).then_some((&found.0.1, found.1))
+            found.1.get(kind.main_part()).is_some().then_some((&found.0.1, found.1))
         })
+    }
+}
+
+/// The files of one configuration: nearly always one, so the list takes no more room than
+/// that; a map would take eleven times as much for each of thousands of machines.
+#[derive(Debug, Default)]
+struct Parts(Vec<(Part, ConfigFile)>);
+
+impl Parts {
+    fn get(&self, part: Part) -> Option<&ConfigFile> {
+        self.0.iter().find(|(own, _)| *own == part).map(|(_, config)| config)
+    }
+
+    fn get_mut(&mut self, part: Part) -> Option<&mut ConfigFile> {
+        self.0.iter_mut().find(|(own, _)| *own == part).map(|(_, config)| config)
+    }
+
+    fn insert(&mut self, part: Part, config: ConfigFile) {
+        self.0.reserve_exact(1);
+        self.0.push((part, config));
+        self.0.sort_by_key(|(part, _)| *part);
     }
 }
 
