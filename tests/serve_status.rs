@@ -33,8 +33,8 @@ fn status_says_in_lines_what_it_does_and_whom_it_knows() {
         for line in [
             "network srv0 10.10.10.1/24 (link)".to_owned(),
             "image coreos/1185.3.0".to_owned(),
-            format!("machine {NODE_1} node-1 installing {address}"),
-            format!("machine {NODE_2} - armed -"),
+            format!("machine {NODE_1} node-1 installing {address} installing coreos/1185.3.0"),
+            format!("machine {NODE_2} - armed - installing coreos/1185.3.0"),
         ] {
             assert!(lines.contains(&line), "{line:?}: {text}");
         }
@@ -52,6 +52,7 @@ fn the_page_shows_the_same_and_nothing_from_a_stick_becomes_markup() {
         machine.boots(Firmware::Bios);
         let page = String::from_utf8(machine.get("/")).unwrap();
         assert!(page.contains("node-1") && page.contains(NODE_1), "{page}");
+        assert!(page.contains("<td>installing coreos/1185.3.0</tr>"), "{page}");
         assert!(page.contains("&lt;script&gt;") && !page.contains("<script"), "{page}");
     });
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use crate::boot::plan::Media;
+use crate::boot::plan::{Media, Plan};
 use crate::confine::{self, Confinement};
 use crate::dhcp::Seconds;
 use crate::dhcp::shape::Talk;
@@ -157,6 +157,8 @@ pub struct MachineStatus {
     pub address: Option<Ipv4Addr>,
     /// How often it was given the installer since it was armed.
     pub attempts: u8,
+    /// What it would boot from the network now, and why: the plan, in words.
+    pub next: String,
     /// How far its last network boot came; none since the servers started.
     pub boot: Option<BootStatus>,
 }
@@ -255,7 +257,17 @@ fn machine(world: &World, mac: Mac) -> MachineStatus {
         },
         address: world.address_of(mac).map(|binding| binding.address),
         attempts: world.attempts(mac),
+        next: next(world.plan(mac)),
         boot: world.boot_of(mac).map(|boot| boot_status(world, mac, &boot)),
+    }
+}
+
+fn next(plan: Plan) -> String {
+    match plan {
+        Plan::Install(install) => format!("{} {}", install.verb(), install.image),
+        Plan::LocalBoot(reason) => format!("its own disk: {reason}"),
+        Plan::Wait => "waits until the stick is read".to_owned(),
+        Plan::Menu => "a menu".to_owned(),
     }
 }
 

@@ -26,16 +26,17 @@ fn render(status: &Status) -> String {
         let (leds, pattern, action) = (entry.leds.names(), entry.pattern, entry.action);
         let _ = write!(page, "<p>LEDs: {leds}, {pattern}. {action} <a href=#leds>All patterns</a>");
     }
-    page.push_str("<h2>Machines</h2><table><tr><th>Machine<th>Address<th>State</tr>");
+    page.push_str("<h2>Machines</h2><table><tr><th>Machine<th>Address<th>State<th>Next boot</tr>");
     for machine in &status.machines {
         let _ = write!(
             page,
-            "<tr><td>{} <small>{}</small><td>{}<td>{}{}</tr>",
+            "<tr><td>{} <small>{}</small><td>{}<td>{}{}<td>{}</tr>",
             escaped(machine.name.as_deref().unwrap_or("")),
             machine.mac,
             machine.address.map_or_else(String::new, |address| address.to_string()),
             machine.state,
             machine.boot.as_ref().map_or_else(String::new, last_boot),
+            escaped(&machine.next),
         );
     }
     page.push_str("</table>");

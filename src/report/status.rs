@@ -39,11 +39,12 @@ pub fn status(json: &str) -> String {
         let part = |key: &str| machine.get(key).and_then(Value::as_str).unwrap_or("-").to_owned();
         let _ = writeln!(
             out,
-            "machine  {}  {:<12} {:<10} {}",
+            "machine  {}  {:<12} {:<10} {:<15} {}",
             part("mac"),
             part("name"),
             part("state"),
-            part("address")
+            part("address"),
+            part("next")
         );
     }
     for machine in list("/machines") {
