@@ -315,7 +315,11 @@ fn boot_failed(
         return Found::Forbidden(format!("only {mac} itself reports its failures"));
     }
     if !only_head {
-        world.saw(mac, &Sign::Failed(*failure));
+        let shelf = world.shelf();
+        let machine = shelf.inventory.machine(mac);
+        let image = machine.and_then(|machine| shelf.inventory.image_for(machine));
+        let needs = image.and_then(|image| image.profile.ram);
+        world.saw(mac, &Sign::Failed(Failure { needs, ..*failure }));
     }
     Found::Bytes("text/plain", b"ok".to_vec())
 }
