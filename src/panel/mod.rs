@@ -21,6 +21,7 @@ pub mod pattern;
 mod power;
 mod rpi;
 mod signals;
+mod startup;
 pub mod table;
 mod terminal;
 
@@ -93,10 +94,15 @@ impl Panel {
     fn run(&mut self, signals: &Signals) -> &'static str {
         let start = Instant::now();
         let mut due = Duration::ZERO;
+        let mut forget_due = startup::FORGET_EVERY;
         let end = loop {
             let now = start.elapsed();
             self.tick(now);
             self.beat(now);
+            if now >= forget_due {
+                forget_due = now.saturating_add(startup::FORGET_EVERY);
+                startup::forget();
+            }
             if self.face.has_said_goodbye(now) {
                 break "after \"safe to unplug\"";
             }
