@@ -66,38 +66,42 @@ fn a_server_without_ranges_sends_the_whole_file_again() {
     assert_eq!(scene.asked(), ["GET it", "GET it from 1000000"]);
 }
 
-#[test]
-fn a_part_of_a_file_that_was_replaced_is_not_gone_on_with() {
-    let scene = Scene::new("replaced");
+/// A part has come when the publisher has another file, with its signature, in its place.
+fn replaced_after_a_part(scene: &Scene) -> Vec<u8> {
     let large = &scene.layout.large;
     scene.publisher.fail(large, &[Fault::Cut(1_000_000), Fault::Status(403)]);
     scene.run(&["flatcar"]).bad(&["403"]);
     let new = content(99, LARGE);
     scene.publisher.put(large, new.clone());
     scene.publisher.put(&format!("{large}.sig"), scene.signer.sign(&new, false));
-    scene.publisher.always(large, Fault::Replaced);
-    scene.asked();
-    scene.run(&["flatcar"]).good();
-    assert_eq!(scene.asked(), ["GET it from 1000000"], "the answer is the whole new file");
+    new
+}
+
+fn has_become(scene: &Scene, new: Vec<u8>) {
     let name = format!("images/flatcar/4081.2.1/{}", scene.layout.part);
     assert!(scene.place.files().contains(&(name, new)));
 }
 
 #[test]
+fn a_part_of_a_file_that_was_replaced_is_not_gone_on_with() {
+    let scene = Scene::new("replaced");
+    let new = replaced_after_a_part(&scene);
+    scene.publisher.always(&scene.layout.large, Fault::Replaced);
+    scene.asked();
+    scene.run(&["flatcar"]).good();
+    assert_eq!(scene.asked(), ["GET it from 1000000"], "the answer is the whole new file");
+    has_become(&scene, new);
+}
+
+#[test]
 fn parts_that_do_not_belong_together_are_fetched_again_in_one_piece() {
     let scene = Scene::new("mixed");
-    let large = &scene.layout.large;
-    scene.publisher.fail(large, &[Fault::Cut(1_000_000), Fault::Status(403)]);
-    scene.run(&["flatcar"]).bad(&["403"]);
     // Under the same ETag: a server that makes it of the name, say.
-    let new = content(99, LARGE);
-    scene.publisher.put(large, new.clone());
-    scene.publisher.put(&format!("{large}.sig"), scene.signer.sign(&new, false));
+    let new = replaced_after_a_part(&scene);
     scene.asked();
     scene.run(&["flatcar"]).good();
     assert_eq!(scene.asked(), ["GET it from 1000000", "GET it"]);
-    let name = format!("images/flatcar/4081.2.1/{}", scene.layout.part);
-    assert!(scene.place.files().contains(&(name, new)));
+    has_become(&scene, new);
 }
 
 #[test]

@@ -143,13 +143,13 @@ fn try_kind(
 /// Of the length of a real one.
 pub const WORTHLESS_TOKEN: &str = "00000000000000000000000000000000";
 
-/// For machines whose cards nobody knows yet.
 /// One of its cards; made up for a machine that is named by something else, and has not said
 /// which it has.
 pub(super) fn some_card(machine: &Machine) -> Option<Mac> {
     machine.macs.first().copied().or_else(sample_card)
 }
 
+/// For machines whose cards nobody knows yet.
 fn sample_card() -> Option<Mac> {
     Mac::new([2, 0, 0, 0, 0, 1])
 }

@@ -53,7 +53,7 @@ pub fn of(board: Board) -> PathBuf {
         }
         // The appliance's own.
         Board::EfiArm64 | Board::UBoot => {
-            let modules = target.join("image/root/usr/lib/modules");
+            let modules = target.join("image/root").join("usr/lib/modules");
             let releases = fs::read_dir(&modules);
             let releases = releases.unwrap_or_else(|_| panic!("no {modules:?}: run image/build"));
             let mut kernels = releases.map(|release| release.unwrap().path().join("vmlinuz"));

@@ -370,7 +370,8 @@ pub fn question_for_script(mac: &str) -> String {
 /// those of Debian 12; that has none for ARM at all.
 #[track_caller]
 pub fn loaders_of_the_image() -> String {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/image/root/usr/lib/ipxe");
+    let folder =
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("target/image/root").join("usr/lib/ipxe");
     assert!(folder.exists(), "{} is missing: run image/build", folder.display());
     format!("boot.loaders = {folder:?}")
 }

@@ -79,7 +79,7 @@ pub(super) fn suffixes(board: Board) -> (&'static str, &'static str) {
 /// A file of the packages that the card image is made of.
 #[track_caller]
 fn unpacked(path: &str) -> PathBuf {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/image/root/usr/lib");
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/image/root").join("usr/lib");
     let file = root.join(path);
     assert!(file.exists(), "{} is missing: run image/build", file.display());
     file
