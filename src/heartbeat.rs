@@ -5,7 +5,7 @@ use std::io::Write;
 use std::os::fd::{FromRawFd, RawFd};
 use std::time::Duration;
 
-/// PID 1 hears from its children this often; ten missed beats and it starts one anew.
+/// PID 1 hears from its children this often; after a few missed beats it starts one anew.
 pub const INTERVAL: Duration = Duration::from_secs(1);
 
 /// Environment variable with the number of the pipe.

@@ -1,7 +1,7 @@
 //! The servers give up what they do not need, before the first packet is read.
 //!
 //! Whoever finds a fault in them gets a process that runs no program, reads nothing but the
-//! sticks and the loaders, writes nothing but one small folder, opens no TCP connection, and
+//! sticks and the loaders, writes no file but the open database, opens no TCP connection, and
 //! on the appliance is nobody in particular with three capabilities. It happens while the
 //! process has one thread: each of these limits belongs to a thread and to what it starts.
 
@@ -15,8 +15,6 @@ use std::path::PathBuf;
 
 use rustix::process::{Resource, Rlimit, setrlimit};
 use serde::Serialize;
-
-pub use files::Folders;
 
 /// Memory that the servers may ask for, in bytes. They hold a fifth of it; a leak ends in a
 /// restart of theirs, not in a dead box. (The stacks of their threads count as a whole.)
@@ -43,10 +41,10 @@ pub struct Confinement {
 /// appliance; on a workstation the sticks may be readable to the one who started it only.
 /// What the kernel cannot do is left out and said aloud: an old kernel is no reason not to
 /// serve.
-pub fn confine(folders: &Folders, own_user: bool) {
+pub fn confine(folders: &[PathBuf], own_user: bool) {
     let steps: [(&str, Result<(), String>); 4] = [
         ("a limit of memory", limit_memory()),
-        ("a user of its own", if own_user { user::become_nobody(&folders.write) } else { Ok(()) }),
+        ("a user of its own", if own_user { user::become_nobody() } else { Ok(()) }),
         ("Landlock", files::restrict(folders)),
         ("seccomp", filter::install()),
     ];
@@ -106,14 +104,6 @@ impl Confinement {
 fn limit_memory() -> Result<(), String> {
     let limit = Rlimit { current: Some(MEMORY), maximum: Some(MEMORY) };
     setrlimit(Resource::Data, limit).map_err(|error| error.to_string())
-}
-
-/// Folders that exist, once each.
-fn existing(paths: &[PathBuf]) -> Vec<PathBuf> {
-    let mut found: Vec<PathBuf> = paths.iter().filter(|path| path.exists()).cloned().collect();
-    found.sort();
-    found.dedup();
-    found
 }
 
 #[cfg(test)]

@@ -1,8 +1,5 @@
 //! A user of its own, with the three capabilities that serving needs.
 
-use std::os::unix::fs::chown;
-use std::path::PathBuf;
-
 use rustix::process::{Gid, Uid};
 use rustix::thread::{
     CapabilitySet, CapabilitySets, remove_capability_from_bounding_set, set_capabilities,
@@ -25,12 +22,8 @@ const KEPT: [(&str, CapabilitySet, u32); 3] = [
 /// without its bit here, as all are taken away that are not kept.
 const ALL: u64 = (1 << 41) - 1;
 
-/// Goes on as a user of its own, who owns the folders that it may write to.
-pub fn become_nobody(own_folders: &[PathBuf]) -> Result<(), String> {
-    for folder in super::existing(own_folders) {
-        chown(&folder, Some(OWN_USER), Some(OWN_USER))
-            .map_err(|error| format!("{}: {error}", folder.display()))?;
-    }
+/// Goes on as a user of its own, who owns no file.
+pub fn become_nobody() -> Result<(), String> {
     drop_to(OWN_USER).map_err(|error| error.to_string())
 }
 

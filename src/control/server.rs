@@ -13,8 +13,8 @@ use tiny_http::{Method, Request, Response, Server};
 use super::status::{conditions, status};
 use crate::fleet::life::Event;
 use crate::net::Mac;
+use crate::world::World;
 use crate::world::media::Scanner;
-use crate::world::{SAFE_MODE, World};
 
 /// Nothing here needs a body; what is larger is not read.
 const LARGEST_BODY: usize = 64 * 1024;
@@ -90,12 +90,11 @@ fn answer(world: &World, scanner: &Scanner, request: &Request) -> Answer {
     }
 }
 
+/// For as long as these servers run. That it outlives them, the panel has noted: they may
+/// write nowhere.
 fn safe_mode(world: &World) -> Answer {
     world.enter_safe_mode();
-    match fs::write(SAFE_MODE, "") {
-        Ok(()) => json(200, &serde_json::json!({ "ok": true })),
-        Err(cause) => error(500, &format!("{SAFE_MODE}: {cause}")),
-    }
+    json(200, &serde_json::json!({ "ok": true }))
 }
 
 fn arm(world: &World, query: &str) -> Answer {

@@ -128,6 +128,7 @@ impl Appliance {
         loop {
             let now = Instant::now();
             self.hear(now);
+            self.nobody.advance(now);
             if let Some(ending) = self.ending {
                 if self.has_ended(ending, now) {
                     return ending.how;
@@ -177,11 +178,11 @@ impl Appliance {
     fn reap(&mut self, now: Instant) {
         while let Ok(Some((pid, status))) = wait(WaitOptions::NOHANG) {
             self.serve.ended(pid, status, now);
-            if self.panel.ended(pid, status, now)
-                && let Some(settings) = &self.settings
-            {
-                let for_good = self.ending.is_some();
-                self.nobody.drives(settings.config.panel, for_good, now);
+            if self.panel.ended(pid, status, now) {
+                match self.ending {
+                    None => self.nobody.drives(),
+                    Some(_) => self.nobody.leaves_them_dark(),
+                }
             }
         }
     }
@@ -249,6 +250,7 @@ impl Appliance {
         match &self.settings {
             Some(settings) if settings.config.panel.kind != PanelKind::None => {
                 self.held_at_power_on = Question::ask(settings.config.panel, now);
+                self.nobody = Nobody::of(settings.config.panel);
                 self.panel.want(["--config".into(), settings.file.clone().into()], now);
             }
             Some(_) => {}
@@ -319,19 +321,20 @@ impl Appliance {
 
     fn attend_children(&mut self, now: Instant) {
         let since = || now.duration_since(self.start.started).as_secs_f32();
-        if self.serve.advance(&self.listeners, now) {
-            info!("serve started, {:.2} s after PID 1", since());
-        }
+        // Beats that came while a slow card held this loop up count before silence does.
         if self.serve.listen(now) {
             info!("serve works, {:.2} s after PID 1", since());
         }
+        self.panel.listen(now);
+        if self.serve.advance(&self.listeners, now) {
+            info!("serve started, {:.2} s after PID 1", since());
+        }
         // The panel second, and after the late modules: it is not what clients wait for.
-        let pins_are_free = !self.held_at_power_on.is_open() && !self.nobody.is_busy(now);
+        let pins_are_free = !self.held_at_power_on.is_open() && !self.nobody.is_busy();
         let its_turn = self.start.late.is_empty() && pins_are_free;
         if its_turn && self.panel.advance(&[], now) {
             info!("panel started, {:.2} s after PID 1", since());
         }
-        self.panel.listen(now);
         let nobody_wants_it = self.start.network.chosen().is_none();
         if self.serve.is_alive() || nobody_wants_it {
             self.start.watchdog.all_is_well(now);
@@ -346,6 +349,10 @@ impl Appliance {
         self.start.watchdog.pet();
         self.serve.stop(now);
         self.panel.go_down();
+        if !self.panel.is_running() {
+            // It fell, and would have been started again.
+            self.nobody.leaves_them_dark();
+        }
         let until = now + power::CHILDREN_STOP + power::CHILDREN_DIE;
         self.ending = Some(Ending { how, stage: Stage::Servers, until });
     }
@@ -362,7 +369,7 @@ impl Appliance {
                 false
             }
             Stage::Servers => false,
-            Stage::Panel => over || !(self.panel.is_running() || self.nobody.is_busy(now)),
+            Stage::Panel => over || !(self.panel.is_running() || self.nobody.is_busy()),
         }
     }
 

@@ -21,32 +21,52 @@ const PATIENCE: Duration = Duration::from_secs(1);
 /// The helper that sets the LEDs, while it works.
 #[derive(Debug, Default)]
 pub struct Nobody {
+    /// Where the card says that the LEDs are, whatever else serves later.
+    panel: Option<Panel>,
+    wanted: Option<Leds>,
     at_work: Option<(Helper, Instant)>,
 }
 
 impl Nobody {
-    /// The panel has fallen. `for_good`: no other one will follow.
-    pub fn drives(&mut self, panel: Panel, for_good: bool, now: Instant) {
-        if !matches!(panel.kind, PanelKind::Auto | PanelKind::Gpio) {
-            return;
-        }
-        let leds = if for_good { Leds::OFF } else { Leds::NOBODY };
-        let set = move || {
-            fallen::show(&panel, leds);
-            String::new()
-        };
-        match helper::start(set) {
-            Ok(helper) => self.at_work = Some((helper, now + PATIENCE)),
-            Err(error) => warn!("the LEDs stand still until the panel runs again: {error}"),
+    /// For LEDs of this kind and on these pins.
+    pub fn of(panel: Panel) -> Nobody {
+        let has_pins = matches!(panel.kind, PanelKind::Auto | PanelKind::Gpio);
+        Nobody { panel: has_pins.then_some(panel), ..Nobody::default() }
+    }
+
+    /// The panel has fallen, and another one will follow.
+    pub fn drives(&mut self) {
+        self.wanted = Some(Leds::NOBODY);
+    }
+
+    /// There will be no panel any more.
+    pub fn leaves_them_dark(&mut self) {
+        self.wanted = Some(Leds::OFF);
+    }
+
+    /// Sets the LEDs as is wanted, one helper after the other: two at once could end in any
+    /// order.
+    pub fn advance(&mut self, now: Instant) {
+        let done =
+            |(helper, until): &mut (Helper, Instant)| now >= *until || helper.result().is_some();
+        self.at_work.take_if(done);
+        if self.at_work.is_none()
+            && let (Some(leds), Some(panel)) = (self.wanted.take(), self.panel)
+        {
+            let set = move || {
+                fallen::show(&panel, leds);
+                String::new()
+            };
+            match helper::start(set) {
+                Ok(helper) => self.at_work = Some((helper, now + PATIENCE)),
+                Err(error) => warn!("the LEDs stand still until the panel runs again: {error}"),
+            }
         }
     }
 
     /// Whether the pins are still being set. A panel that starts now would get a level under
     /// its own.
-    pub fn is_busy(&mut self, now: Instant) -> bool {
-        let done =
-            |(helper, until): &mut (Helper, Instant)| now >= *until || helper.result().is_some();
-        self.at_work.take_if(done);
+    pub fn is_busy(&self) -> bool {
         self.at_work.is_some()
     }
 

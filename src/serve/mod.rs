@@ -18,7 +18,7 @@ use tokio::runtime::Runtime;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::config::Config;
-use crate::confine::{self, Folders};
+use crate::confine;
 use crate::dhcp::socket::DhcpSocket;
 use crate::fleet::store::Store;
 use crate::heartbeat::{self, Heart};
@@ -27,7 +27,7 @@ use crate::world::media::{self, Scanner, Sticks};
 use crate::world::{self, SAFE_MODE, World, verifier};
 use crate::{control, dhcp, http, tftp};
 
-/// What we leave for PID 1, and it for us.
+/// What PID 1 and the panel leave for us. Settings of the next start are there: we read only.
 const RUN: &str = "/run/pxeberry";
 
 /// PID 1 makes this file when the state partition cannot be used.
@@ -206,14 +206,14 @@ fn interface(config: &Config) -> Result<String, String> {
 }
 
 /// All that the servers touch after their start; the database and the log are open by then.
-fn folders(config: &Config) -> Folders {
+fn folders(config: &Config) -> Vec<PathBuf> {
     // A static program finds no getrandom(2) by its name, and reads these instead.
     let random = ["/dev/random", "/dev/urandom"];
     let kernel = ["/proc", "/sys/class/net", "/sys/devices"].into_iter().chain(random);
     let kernel = kernel.map(PathBuf::from);
-    let own = [config.media.clone(), config.boot.loaders.clone()];
+    let own = [config.media.clone(), config.boot.loaders.clone(), PathBuf::from(RUN)];
     let loaders = world::loaders::debian_folders().map(PathBuf::from);
-    Folders { read: kernel.chain(own).chain(loaders).collect(), write: vec![PathBuf::from(RUN)] }
+    kernel.chain(own).chain(loaders).collect()
 }
 
 /// Without a memory everything still serves, but nothing is armed.
