@@ -199,6 +199,7 @@ pub(super) mod tests {
             path: path.to_owned(),
             size: 1,
             modified: 0,
+            inside: None,
         };
         let listing = Listing {
             files: vec![

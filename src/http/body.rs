@@ -1,9 +1,7 @@
 //! Bodies: bytes in memory, or a part of a file read in large pieces.
 
-use std::fs::File;
 use std::future::Future;
 use std::io;
-use std::os::unix::fs::FileExt;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -12,6 +10,7 @@ use bytes::Bytes;
 use hyper::body::{Body as HttpBody, Frame, SizeHint};
 use tokio::task::JoinHandle;
 
+use crate::inventory::media_file::Window;
 use crate::world::transfers::Transfer;
 
 /// Large enough that a system call costs nothing beside its bytes, small enough that 512
@@ -33,7 +32,7 @@ pub enum Body {
 
 /// A part of a file, read ahead by one piece.
 pub struct FileBody {
-    file: Arc<File>,
+    file: Arc<Window>,
     at: u64,
     left: u64,
     reading: Option<JoinHandle<io::Result<Bytes>>>,
@@ -45,7 +44,7 @@ impl FileBody {
     /// `length` bytes from `at`. A file that became shorter ends the connection with an
     /// error: a download that looks whole is whole.
     pub fn new(
-        file: File,
+        file: Window,
         at: u64,
         length: u64,
         when_sent: Option<WhenSent>,

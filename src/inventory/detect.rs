@@ -198,6 +198,7 @@ mod tests {
                 path: (*path).to_owned(),
                 size: 1,
                 modified: 0,
+                inside: None,
             });
         }
         listing

@@ -21,7 +21,7 @@ use crate::net::Mac;
 
 pub use detect::inventory;
 pub use machine::{Install, Machine};
-pub use media_file::MediaFile;
+pub use media_file::{Inside, MediaFile};
 pub use profile::Profile;
 pub use scan::{Listing, list};
 pub use version::Version;

@@ -4,7 +4,7 @@ use std::fs;
 use std::io::Read;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::{Duration, Instant, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 use super::media_file::MediaFile;
 use super::{Problem, media_file};
@@ -126,13 +126,12 @@ impl Walk {
     }
 
     fn file(&mut self, path: String, data: &fs::Metadata) {
-        let modified = data.modified().ok();
-        let since_1970 = modified.and_then(|time| time.duration_since(UNIX_EPOCH).ok());
         let file = MediaFile {
             volume: Arc::clone(&self.volume),
             path,
             size: data.len(),
-            modified: since_1970.map_or(0, |time| time.as_secs()),
+            modified: media_file::modified(data),
+            inside: None,
         };
         if is_text(&file.path) {
             self.text(&file);

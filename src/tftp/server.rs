@@ -18,6 +18,7 @@ use futures_lite::{AsyncRead, io::Sink};
 
 use super::tree::Name;
 use crate::inventory::MediaFile;
+use crate::inventory::media_file::Window;
 use crate::world::World;
 use crate::world::content::{Content, content};
 use crate::world::transfers::{Transfer, Transfers};
@@ -126,7 +127,7 @@ impl Tree {
             }
             Content::Media(file) => {
                 let size = file.size;
-                (Source::File(MediaReader::open(&file)?), size)
+                (Source::File(read_ahead(&file)?), size)
             }
             // Nine of these are normal in one boot of PXELINUX: they are no news. TFTP has
             // no "later": any other code than "not found" stops some ROMs.
@@ -150,7 +151,7 @@ struct Download {
 
 enum Source {
     Bytes(io::Cursor<Vec<u8>>),
-    File(MediaReader),
+    File(io::BufReader<Window>),
 }
 
 impl AsyncRead for Download {
@@ -168,31 +169,11 @@ impl AsyncRead for Download {
     }
 }
 
-/// Exactly as many bytes as were promised: a file that shrinks is an error, one that grows
-/// is cut.
-struct MediaReader {
-    file: io::BufReader<io::Take<std::fs::File>>,
-    left: u64,
-}
-
-impl MediaReader {
-    fn open(file: &MediaFile) -> Result<MediaReader, Error> {
-        let open = file.open().map_err(|error| {
-            log::warn!("tftp: {}: cannot be opened: {error}", file.path);
-            Error::Msg("cannot be read from the stick".to_owned())
-        })?;
-        let limited = open.take(file.size);
-        Ok(MediaReader { file: io::BufReader::with_capacity(READ_AHEAD, limited), left: file.size })
-    }
-}
-
-impl Read for MediaReader {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let count = self.file.read(buffer)?;
-        self.left = self.left.saturating_sub(count as u64);
-        if count == 0 && self.left > 0 && !buffer.is_empty() {
-            return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "the file became shorter"));
-        }
-        Ok(count)
-    }
+/// Reads ahead in large pieces.
+fn read_ahead(file: &MediaFile) -> Result<io::BufReader<Window>, Error> {
+    let open = file.open().map_err(|error| {
+        log::warn!("tftp: {}: cannot be opened: {error}", file.path);
+        Error::Msg("cannot be read from the stick".to_owned())
+    })?;
+    Ok(io::BufReader::with_capacity(READ_AHEAD, open))
 }

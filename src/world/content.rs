@@ -4,13 +4,12 @@ use std::fs::File;
 use std::io::Read;
 use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
-use std::time::UNIX_EPOCH;
 
 use crate::boot::plan::{Media, Plan};
 use crate::boot::{grub, ipxe, pxelinux};
 use crate::fleet::life::Event;
 use crate::inventory::MediaFile;
-use crate::inventory::media_file::open_beneath;
+use crate::inventory::media_file::{modified, open_beneath};
 use crate::net::Mac;
 use crate::tftp::tree::Name;
 
@@ -159,9 +158,9 @@ fn signed_loader(world: &World, name: &str) -> Option<MediaFile> {
     let places = [(configured, *known), (Path::new(debians_folder), *debians)];
     places.into_iter().find_map(|(folder, path)| {
         let data = open_beneath(folder, path).ok()?.metadata().ok()?;
-        let since_1970 = data.modified().ok()?.duration_since(UNIX_EPOCH).unwrap_or_default();
-        let (size, modified) = (data.len(), since_1970.as_secs());
-        Some(MediaFile { volume: folder.into(), path: path.to_owned(), size, modified })
+        let (size, modified) = (data.len(), modified(&data));
+        let path = path.to_owned();
+        Some(MediaFile { volume: folder.into(), path, size, modified, inside: None })
     })
 }
 
