@@ -53,6 +53,7 @@ const PURE: &[&str] = &[
     "panel/pattern.rs",
     "panel/table.rs",
     "tftp/tree.rs",
+    "world/turns.rs",
 ];
 
 /// Each of these acts, or asks the system something.

@@ -7,7 +7,9 @@ pub mod content;
 mod dhcp;
 mod fleet;
 pub mod media;
+pub mod readers;
 pub mod transfers;
+pub mod turns;
 
 use std::net::Ipv4Addr;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -28,6 +30,7 @@ use crate::inventory::{Install, Inventory, Problem};
 use crate::net::{Mac, Subnet, neighbours};
 
 pub use fleet::{Fleet, Touched};
+use readers::Readers;
 use transfers::Transfers;
 
 /// USB sticks need up to ten seconds to show up after power-on; until then "no stick" may
@@ -76,6 +79,8 @@ pub struct World {
     pub interface: String,
     /// Files on their way to machines, by TFTP and HTTP.
     pub transfers: Transfers,
+    /// Who reads from the sticks.
+    pub readers: Readers,
     shelf: watch::Sender<Shelf>,
     fleet: Mutex<Fleet>,
     role: Mutex<Role>,
@@ -98,6 +103,7 @@ impl World {
         let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         World {
             transfers: Transfers::default(),
+            readers: Readers::default(),
             shelf: watch::Sender::new(Shelf {
                 inventory: Arc::new(Inventory::default()),
                 sticks: 0,
