@@ -35,6 +35,8 @@ const PURE: &[&str] = &[
     "dhcp/waiting.rs",
     "dhcp/wire.rs",
     "fleet/life.rs",
+    "http/condition.rs",
+    "http/guests.rs",
     "http/range.rs",
     "http/route.rs",
     "init/blkid/mod.rs",

@@ -9,7 +9,7 @@ use hyper::{Method, Request, Response, StatusCode, header};
 
 use super::body::{Body, WhenSent};
 use super::page;
-use super::response::{Asked, Found, respond, text};
+use super::response::{Asked, Downloads, Found, respond, text};
 use super::route::{Route, route};
 use crate::boot::install_script::{self, Job};
 use crate::boot::plan::{Media, Plan};
@@ -26,12 +26,13 @@ const PATIENCE: Duration = Duration::from_secs(4);
 /// Answers one request from the machine at `asker`.
 pub async fn answer<B>(
     world: &Arc<World>,
+    downloads: &Downloads,
     request: &Request<B>,
     asker: Ipv4Addr,
 ) -> Response<Body> {
-    let place = route(request.uri().to_string().as_str());
+    let place = Arc::new(route(request.uri().to_string().as_str()));
     let reading = matches!(*request.method(), Method::GET | Method::HEAD);
-    let reporting = *request.method() == Method::POST && matches!(place, Route::Event { .. });
+    let reporting = *request.method() == Method::POST && matches!(*place, Route::Event { .. });
     if !reading && !reporting {
         let mut answer = text(StatusCode::METHOD_NOT_ALLOWED, "only GET and HEAD work here\n");
         answer.headers_mut().insert(header::ALLOW, HeaderValue::from_static("GET, HEAD"));
@@ -39,18 +40,29 @@ pub async fn answer<B>(
     }
     let only_head = *request.method() == Method::HEAD;
     let mut shelf = world.watch_shelf();
-    let mut found = find(world, &place, asker, only_head);
+    let mut found = look(world, &place, asker, only_head).await;
     if matches!(found, Found::NotReady) {
         // Woken by each change of the sticks until the patience is at its end.
         let _ = tokio::time::timeout(PATIENCE, async {
             while matches!(found, Found::NotReady) && shelf.changed().await.is_ok() {
-                found = find(world, &place, asker, only_head);
+                found = look(world, &place, asker, only_head).await;
             }
         })
         .await;
     }
     let headers = request.headers();
-    respond(found, &Asked { headers, asker, only_head, transfers: &world.transfers })
+    respond(found, &Asked { headers, asker, only_head, world, downloads }).await
+}
+
+/// What may be written down first is found on a thread of its own: a card can take a tenth
+/// of a second, and nobody else waits for that.
+async fn look(world: &Arc<World>, place: &Arc<Route>, asker: Ipv4Addr, only_head: bool) -> Found {
+    if only_head || !place.may_be_written_down() {
+        return find(world, place, asker, only_head);
+    }
+    let (world, place) = (Arc::clone(world), Arc::clone(place));
+    let found = tokio::task::spawn_blocking(move || find(&world, &place, asker, only_head)).await;
+    found.unwrap_or(Found::NotReady)
 }
 
 fn find(world: &Arc<World>, place: &Route, asker: Ipv4Addr, only_head: bool) -> Found {

@@ -32,6 +32,13 @@ pub enum Route {
     Nowhere,
 }
 
+impl Route {
+    /// Whether a machine's life may go on by this answer, which the card must hold first.
+    pub fn may_be_written_down(&self) -> bool {
+        matches!(self, Route::Boot(_) | Route::InstallScript | Route::Event { .. })
+    }
+}
+
 /// Finds the place for a request target like `/a/b?c=d` or `http://host/a/b`.
 pub fn route(target: &str) -> Route {
     let target = without_origin(target);
