@@ -54,6 +54,8 @@ const PURE: &[&str] = &[
     "panel/model.rs",
     "panel/pattern.rs",
     "panel/table.rs",
+    "tftp/places.rs",
+    "tftp/request.rs",
     "tftp/tree.rs",
     "world/turns.rs",
 ];
@@ -100,7 +102,7 @@ const LAYERS: [&[&str]; 6] = [
     ],
     &["fleet", "boot", "tftp/tree"],
     &["world"],
-    &["dhcp/answer", "dhcp/clerk", "dhcp/server", "tftp/server", "http", "control"],
+    &["dhcp/answer", "dhcp/clerk", "dhcp/server", "tftp", "http", "control"],
     &["serve", "init", "panel", "report"],
 ];
 

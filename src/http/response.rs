@@ -2,7 +2,6 @@
 
 use std::io;
 use std::net::Ipv4Addr;
-use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -49,10 +48,6 @@ pub struct Asked<'a> {
     /// Places for downloads.
     pub downloads: &'a Downloads,
 }
-
-/// Loaders, scripts and configurations are smaller; what is larger is a download, which may
-/// have to wait for them.
-const LARGEST_SMALL: u64 = 8 * 1024 * 1024;
 
 /// Places for downloads; the other connections are always left for what is small.
 pub struct Downloads {
@@ -142,8 +137,7 @@ async fn send_file(
         Part::Bytes(first, last) => (StatusCode::PARTIAL_CONTENT, first, last - first + 1),
         Part::Unsatisfiable => return unsatisfiable(file.size),
     };
-    let download = length > LARGEST_SMALL;
-    let errand = Errand { volume: Arc::clone(&file.volume), asker: asked.asker, download };
+    let errand = Errand::new(&file.volume, asked.asker, length);
     let open = match open(file, &errand, &asked.world.readers).await {
         Ok(open) => open,
         Err(error) => {
@@ -159,7 +153,7 @@ async fn send_file(
     if asked.only_head {
         return answer;
     }
-    let place = download.then(|| asked.downloads.begin());
+    let place = errand.download.then(|| asked.downloads.begin());
     if matches!(place, Some(None)) {
         return later("too many downloads are running\n");
     }

@@ -90,7 +90,10 @@ fn start(config: Config, Owned { set_address, mounted_sticks }: Owned) -> Result
     let sticks = if mounted_sticks { Sticks::Mounted } else { Sticks::Folders };
     in_background("scan", &world, move |world| media::run(world, sticks, &requests))?;
     in_background("role", &world, move |world| role::run(world, set_address))?;
-    in_background("tftp", &world, move |world| tftp::server::run(world, &sockets.tftp))?;
+    let for_tftp = descriptors / 4;
+    in_background("tftp", &world, move |world| {
+        tftp::server::run(world, &sockets.tftp, for_tftp);
+    })?;
     in_background("dhcp", &world, move |world| dhcp::server::run(world, &dhcp))?;
     let proxydhcp = sockets.proxydhcp;
     // A thread of its own, which has nothing else to do than wait.

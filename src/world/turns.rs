@@ -27,6 +27,16 @@ pub struct Errand {
     pub download: bool,
 }
 
+/// Loaders, scripts and configurations are smaller; what is larger is a download.
+const LARGEST_SMALL: u64 = 8 * 1024 * 1024;
+
+impl Errand {
+    /// To read `length` bytes of a file there, in whatever pieces.
+    pub fn new(volume: &Arc<Path>, asker: Ipv4Addr, length: u64) -> Errand {
+        Errand { volume: Arc::clone(volume), asker, download: length > LARGEST_SMALL }
+    }
+}
+
 /// Jobs that wait, and how many readers each stick has now.
 #[derive(Debug)]
 pub struct Turns<J> {
