@@ -4,7 +4,7 @@
 //! that somebody costs us who opens connections and says nothing. Then a download that has
 //! not moved for a while. Nobody who is being answered goes for somebody who might ask.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::net::Ipv4Addr;
 use std::time::{Duration, Instant};
 
@@ -30,6 +30,9 @@ pub struct Guests<B> {
     limits: Limits,
     last: Id,
     guests: HashMap<Id, Guest<B>>,
+    of: HashMap<Ipv4Addr, usize>,
+    /// Those who say nothing and have not been told to go, the longest silent one first.
+    silent: BTreeSet<(Instant, Id)>,
 }
 
 #[derive(Debug)]
@@ -37,14 +40,17 @@ struct Guest<B> {
     address: Ipv4Addr,
     asks: bool,
     since: Instant,
-    bell: B,
+    /// None: it was rung, and he is on his way out.
+    bell: Option<B>,
 }
 
 /// What becomes of somebody who wants to come in.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Entry<B> {
-    /// He is in; whoever has the bell goes for him.
-    Welcome(Id, Option<B>),
+    /// He is in.
+    Welcome(Id),
+    /// There is a place as soon as whoever has this bell has left.
+    After(B),
     /// His address has enough connections, and all are being answered.
     Refused,
     /// There is no place, and nobody who may be shed.
@@ -54,42 +60,49 @@ pub enum Entry<B> {
 impl<B> Guests<B> {
     /// Nobody is here.
     pub fn new(limits: Limits) -> Guests<B> {
-        Guests { limits, last: 0, guests: HashMap::new() }
+        Guests {
+            limits,
+            last: 0,
+            guests: HashMap::new(),
+            of: HashMap::new(),
+            silent: BTreeSet::new(),
+        }
     }
 
-    /// Somebody is at the door. `bell` is what his connection hears when it has to go.
-    pub fn admit(&mut self, address: Ipv4Addr, now: Instant, bell: B) -> Entry<B> {
-        let own = self.guests.values().filter(|guest| guest.address == address).count();
-        let shed = if own >= self.limits.of_address {
-            match self.silent_longest(|guest| guest.address == address) {
-                None => return Entry::Refused,
-                shed => shed,
-            }
-        } else if self.guests.len() >= self.limits.places {
-            match self.silent_longest(|_| true).or_else(|| self.stalled_longest(now)) {
-                None => return Entry::Wait,
-                shed => shed,
-            }
-        } else {
-            None
-        };
-        let bell_of_shed = shed.and_then(|id| self.guests.remove(&id)).map(|guest| guest.bell);
+    /// Somebody is at the door. `bell` makes what his connection hears when it has to go.
+    pub fn admit(&mut self, address: Ipv4Addr, now: Instant, bell: impl FnOnce() -> B) -> Entry<B> {
+        let own = self.of.get(&address).copied().unwrap_or(0);
+        if own >= self.limits.of_address {
+            let silent = self.silent_longest_of(address);
+            return self.ring(silent).map_or(Entry::Refused, Entry::After);
+        }
+        if self.guests.len() >= self.limits.places {
+            let silent = self.silent_longest().or_else(|| self.stalled_longest(now));
+            return self.ring(silent).map_or(Entry::Wait, Entry::After);
+        }
         self.last += 1;
-        self.guests.insert(self.last, Guest { address, asks: false, since: now, bell });
-        Entry::Welcome(self.last, bell_of_shed)
+        let guest = Guest { address, asks: false, since: now, bell: Some(bell()) };
+        self.guests.insert(self.last, guest);
+        self.silent.insert((now, self.last));
+        *self.of.entry(address).or_default() += 1;
+        Entry::Welcome(self.last)
     }
 
     /// Descriptors have run out: the bell of whoever has been silent longest.
     pub fn shed(&mut self) -> Option<B> {
-        let id = self.silent_longest(|_| true)?;
-        self.guests.remove(&id).map(|guest| guest.bell)
+        let silent = self.silent_longest();
+        self.ring(silent)
     }
 
     /// He has said what he wants, or has been answered.
     pub fn asks(&mut self, id: Id, asks: bool, now: Instant) {
         if let Some(guest) = self.guests.get_mut(&id) {
+            self.silent.remove(&(guest.since, id));
             guest.asks = asks;
             guest.since = now;
+            if !asks && guest.bell.is_some() {
+                self.silent.insert((now, id));
+            }
         }
     }
 
@@ -102,16 +115,37 @@ impl<B> Guests<B> {
 
     /// He has gone.
     pub fn leave(&mut self, id: Id) {
-        self.guests.remove(&id);
+        let Some(guest) = self.guests.remove(&id) else {
+            return;
+        };
+        self.silent.remove(&(guest.since, id));
+        if let Some(count) = self.of.get_mut(&guest.address) {
+            *count -= 1;
+            if *count == 0 {
+                self.of.remove(&guest.address);
+            }
+        }
     }
 
-    fn silent_longest(&self, may: impl Fn(&Guest<B>) -> bool) -> Option<Id> {
-        let silent = self.guests.iter().filter(|(_, guest)| !guest.asks && may(guest));
-        silent.min_by_key(|(id, guest)| (guest.since, **id)).map(|(id, _)| *id)
+    fn ring(&mut self, id: Option<Id>) -> Option<B> {
+        let id = id?;
+        let guest = self.guests.get_mut(&id)?;
+        self.silent.remove(&(guest.since, id));
+        guest.bell.take()
+    }
+
+    fn silent_longest(&self) -> Option<Id> {
+        self.silent.first().map(|(_, id)| *id)
+    }
+
+    fn silent_longest_of(&self, address: Ipv4Addr) -> Option<Id> {
+        let is_his = |id: &Id| self.guests.get(id).is_some_and(|guest| guest.address == address);
+        self.silent.iter().map(|(_, id)| *id).find(is_his)
     }
 
     fn stalled_longest(&self, now: Instant) -> Option<Id> {
-        let stalled = self.guests.iter().filter(|(_, guest)| now >= guest.since + STALLED);
+        let staying = self.guests.iter().filter(|(_, guest)| guest.bell.is_some());
+        let stalled = staying.filter(|(_, guest)| now >= guest.since + STALLED);
         stalled.min_by_key(|(id, guest)| (guest.since, **id)).map(|(id, _)| *id)
     }
 }
@@ -126,8 +160,16 @@ mod tests {
         Ipv4Addr::new(10, 10, 10, last)
     }
 
-    fn welcome(id: Id, shed: Option<u8>) -> Entry<u8> {
-        Entry::Welcome(id, shed)
+    /// Admits as the edge does: who has to go goes first. Who came in, and who went.
+    fn admit(guests: &mut Guests<Id>, address: Ipv4Addr, now: Instant) -> (Entry<Id>, Option<Id>) {
+        let next = guests.last + 1;
+        let entry = guests.admit(address, now, || next);
+        let Entry::After(gone) = entry else {
+            return (entry, None);
+        };
+        assert_ne!(guests.admit(address, now, || next), Entry::Welcome(next), "before he has left");
+        guests.leave(gone);
+        (guests.admit(address, now, || next), Some(gone))
     }
 
     #[test]
@@ -136,14 +178,22 @@ mod tests {
         let at = |second| start + Duration::from_secs(second);
         let mut guests = Guests::new(SMALL);
         for last in 1..=4 {
-            guests.admit(address(last), at(last.into()), last);
+            let entry = admit(&mut guests, address(last), at(last.into()));
+            assert_eq!(entry, (Entry::Welcome(last.into()), None));
         }
         guests.asks(1, true, at(5));
-        assert_eq!(guests.admit(address(5), at(6), 5), welcome(5, Some(2)));
-        // 3 asks and is answered: it is silent for less long than 4.
-        guests.asks(3, true, at(7));
-        guests.asks(3, false, at(8));
-        assert_eq!(guests.admit(address(6), at(9), 6), welcome(6, Some(4)));
+        let entry = guests.admit(address(5), at(6), || 5);
+        assert_eq!(entry, Entry::After(2));
+        assert_eq!(guests.admit(address(6), at(6), || 5), Entry::After(3), "2 goes already");
+        guests.leave(2);
+        guests.leave(3);
+        for last in [5, 6] {
+            assert_eq!(guests.admit(address(last), at(6), || 0), Entry::Welcome(last.into()));
+        }
+        // 4 asks and is answered: it is silent for less long than 5.
+        guests.asks(4, true, at(7));
+        guests.asks(4, false, at(8));
+        assert_eq!(guests.admit(address(7), at(9), || 7), Entry::After(0));
     }
 
     #[test]
@@ -151,15 +201,16 @@ mod tests {
         let start = Instant::now();
         let mut guests = Guests::new(SMALL);
         for last in 1..=4_u8 {
-            guests.admit(address(last), start, last);
+            admit(&mut guests, address(last), start);
             guests.asks(last.into(), true, start);
         }
         let later = start + STALLED - Duration::from_millis(1);
-        assert_eq!(guests.admit(address(5), later, 5), Entry::Wait);
+        assert_eq!(admit(&mut guests, address(5), later), (Entry::Wait, None));
         for id in [1, 2, 4] {
             guests.moved(id, later);
         }
-        assert_eq!(guests.admit(address(5), start + STALLED, 5), welcome(5, Some(3)));
+        let entry = admit(&mut guests, address(5), start + STALLED);
+        assert_eq!(entry, (Entry::Welcome(5), Some(3)));
         assert_eq!(guests.shed(), Some(5), "out of descriptors: it has said nothing yet");
         assert_eq!(guests.shed(), None);
     }
@@ -168,15 +219,14 @@ mod tests {
     fn one_address_sheds_only_its_own() {
         let start = Instant::now();
         let mut guests = Guests::new(SMALL);
-        for bell in 1..=3 {
-            guests.admit(address(9), start, bell);
+        for last in [8, 9, 9] {
+            admit(&mut guests, address(last), start);
         }
-        assert_eq!(guests.guests.len(), 2);
-        assert_eq!(guests.admit(address(9), start, 4), welcome(4, Some(2)));
+        assert_eq!(admit(&mut guests, address(9), start), (Entry::Welcome(4), Some(2)));
         guests.asks(3, true, start);
         guests.asks(4, true, start);
-        assert_eq!(guests.admit(address(9), start, 5), Entry::Refused);
+        assert_eq!(admit(&mut guests, address(9), start), (Entry::Refused, None));
         guests.leave(3);
-        assert_eq!(guests.admit(address(9), start, 5), welcome(5, None));
+        assert_eq!(admit(&mut guests, address(9), start), (Entry::Welcome(5), None));
     }
 }

@@ -120,19 +120,25 @@ impl Edge {
         let mut pause = SHORTEST_PAUSE;
         loop {
             let (bell, shed) = oneshot::channel();
-            match self.guests().admit(address, Instant::now(), bell) {
-                // Dropping a bell rings it.
-                Entry::Welcome(id, _) => {
+            let entry = self.guests().admit(address, Instant::now(), || bell);
+            match entry {
+                Entry::Welcome(id) => {
                     return Some((Guest { edge: Arc::clone(self), id, address }, shed));
                 }
                 Entry::Refused => {
                     log::debug!("http: {address} has too many connections already");
                     return None;
                 }
-                Entry::Wait => {}
+                // Dropping a bell rings it.
+                Entry::After(bell) => drop(bell),
+                Entry::Wait => {
+                    tokio::time::sleep(pause).await;
+                    pause = (pause * 2).min(LONGEST_PAUSE);
+                    continue;
+                }
             }
-            tokio::time::sleep(pause).await;
-            pause = (pause * 2).min(LONGEST_PAUSE);
+            // He leaves as soon as he is heard.
+            tokio::task::yield_now().await;
         }
     }
 
