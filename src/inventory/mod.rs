@@ -43,9 +43,11 @@ impl Image {
         format!("{}/{}", self.profile.name, self.version)
     }
 
-    /// A file of this image by its published name.
+    /// A file of this image by its published name; some ROMs ask in capitals.
     pub fn file(&self, name: &str) -> Option<&MediaFile> {
-        self.files.get(name)
+        let is_it = |(known, _): &(&String, &MediaFile)| known.eq_ignore_ascii_case(name);
+        let second_chance = || self.files.iter().find(is_it).map(|(_, file)| file);
+        self.files.get(name).or_else(second_chance)
     }
 }
 

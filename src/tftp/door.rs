@@ -16,6 +16,7 @@ use socket2::{Domain, Protocol, SockAddr, Socket, Type};
 use super::places::{Entry, Limits, Places};
 use super::request::{Asked, LARGEST_WINDOW, LONGEST_PACKET, Request, parse};
 use super::tree::Name;
+use crate::net::listen::widen;
 use crate::net::packet::Datagram;
 use crate::world::World;
 use crate::world::content::{Content, content};
@@ -69,6 +70,8 @@ impl Door {
             return Err(io::ErrorKind::Unsupported.into());
         };
         let inner = inner(*at.ip())?;
+        widen(port);
+        widen(&inner);
         let reached_at = if at.ip().is_unspecified() { Ipv4Addr::LOCALHOST } else { *at.ip() };
         let to_inner = SocketAddrV4::new(reached_at, inner.local_addr()?.port());
         // The header that we write is sent as it is (raw(7)).

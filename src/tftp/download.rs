@@ -21,7 +21,7 @@ use crate::world::transfers::Transfer;
 use crate::world::turns::Errand;
 
 /// Before the first acknowledgement no more is read: it may never come.
-const FIRST_PIECE: usize = 4 * 1024;
+const FIRST_PIECE: usize = 2 * 1024;
 
 /// A client that takes its blocks gets larger pieces, as a stick likes them. 128 clients
 /// hold two each.
@@ -134,7 +134,8 @@ impl Ahead {
                 let piece = ready!(Pin::new(coming).poll(context));
                 self.coming = None;
                 let (open, bytes) = piece.unwrap_or_else(|lost| Err(io::Error::other(lost)))?;
-                self.open = Some(open);
+                // Nor is the file held open.
+                self.open = acknowledged.then_some(open);
                 self.at += bytes.len() as u64;
                 self.here = io::Cursor::new(bytes);
             }

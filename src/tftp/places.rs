@@ -39,7 +39,7 @@ pub struct Places<F> {
     clients_of: HashMap<Ipv4Addr, usize>,
     held: usize,
     held_of: HashMap<Ipv4Addr, usize>,
-    waiting: BTreeMap<u64, (SocketAddrV4, Waker)>,
+    waiting: BTreeMap<Turn, (SocketAddrV4, Waker)>,
     last_turn: u64,
 }
 
@@ -51,8 +51,12 @@ struct Client<F> {
     since: Instant,
     acknowledged: bool,
     holds: bool,
-    turn: Option<u64>,
+    turn: Option<Turn>,
 }
+
+/// How many others its address had, and when it came: the first of each address go before
+/// the second of any.
+type Turn = (usize, u64);
 
 /// What becomes of a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -130,17 +134,15 @@ impl<F> Places<F> {
         };
         client.since = now;
         client.acknowledged = true;
-        if client.holds {
+        let (holds, turn) = (client.holds, client.turn);
+        if holds {
             return true;
         }
         if self.has_room(*peer.ip()) || self.take_from_a_quiet_one(*peer.ip(), now) {
             self.hold(peer);
             return true;
         }
-        let turn = self.clients.get(&peer).and_then(|client| client.turn).unwrap_or_else(|| {
-            self.last_turn += 1;
-            self.last_turn
-        });
+        let turn = turn.unwrap_or_else(|| self.next_turn(*peer.ip()));
         self.waiting.insert(turn, (peer, waker.clone()));
         if let Some(client) = self.clients.get_mut(&peer) {
             client.turn = Some(turn);
@@ -184,6 +186,13 @@ impl<F> Places<F> {
     /// How many transfers move.
     pub fn held(&self) -> usize {
         self.held
+    }
+
+    fn next_turn(&mut self, address: Ipv4Addr) -> Turn {
+        let waiting = self.waiting.values().filter(|(peer, _)| *peer.ip() == address).count();
+        let holding = self.held_of.get(&address).copied().unwrap_or(0);
+        self.last_turn += 1;
+        (waiting + holding, self.last_turn)
     }
 
     fn has_room(&self, address: Ipv4Addr) -> bool {
@@ -355,12 +364,16 @@ mod tests {
         for (who, waker) in all[3..].iter().zip(&wakers) {
             assert!(!places.go_on(*who, now, waker), "{who} waits");
         }
-        // The first in the line has its address's share; it is not its turn.
+        // Who came first has its address's share already, and stands behind.
         places.has_all(peer(2, 1));
         assert!(!bells[0].rang() && bells[1].rang() && !bells[2].rang());
         assert!(places.go_on(peer(3, 1), now, &wakers[1]));
         places.leave(peer(1, 1));
-        assert!(bells[0].rang() && !bells[2].rang());
+        // The second of 3 before the third of 1.
+        assert!(!bells[0].rang() && bells[2].rang());
+        assert!(places.go_on(peer(3, 2), now, &wakers[2]));
+        places.has_all(peer(3, 1));
+        assert!(bells[0].rang());
         assert!(places.go_on(peer(1, 3), now, &wakers[0]));
         assert_eq!(places.held(), 3);
     }
