@@ -299,9 +299,13 @@ fn one_machine_with_many_idle_connections_does_not_lock_others_out() {
         let scene = Scene::new(&lan);
         let neighbour = lan.machine("52:54:00:00:00:55");
         neighbour.use_address(Ipv4Addr::new(10, 10, 10, 8));
+        let rest = scene.server.descriptors();
         let held: Vec<Connection> = (0..600).map(|_| scene.connect()).collect();
         let answer = neighbour.connect(8080).ask("GET", "/1185.3.0/version.txt", &[]);
         assert_eq!(answer.status, 200);
+        // 32 of the one, one of the other, and what was accepted and is to be closed.
+        let open = scene.server.descriptors() - rest;
+        assert!(open <= 32 + 2, "{open}");
         drop(held);
         drop(scene.appliance);
     });
