@@ -41,16 +41,20 @@ impl Readers {
         let mut desk = self.0.desk();
         // Not taken: the answer's sender is dropped, and the receiver says so.
         if desk.turns.push(errand, Box::new(Task { answer, work }), |job| job.is_wanted()) {
-            self.0.work.notify_one();
-            if desk.idle == 0 && desk.threads < MOST_THREADS {
-                self.add_thread(&mut desk);
-            }
+            self.0.call(&mut desk);
         }
         reading
     }
+}
 
-    fn add_thread(&self, desk: &mut Desk) {
-        let shared = Arc::clone(&self.0);
+impl Shared {
+    /// Has somebody look at what waits.
+    fn call(self: &Arc<Shared>, desk: &mut Desk) {
+        self.work.notify_one();
+        if desk.idle > 0 || desk.threads == MOST_THREADS {
+            return;
+        }
+        let shared = Arc::clone(self);
         let spawned = std::thread::Builder::new().name("reader".into()).spawn(move || shared.run());
         match spawned {
             Ok(_) => desk.threads += 1,
@@ -58,10 +62,8 @@ impl Readers {
             Err(_) => {}
         }
     }
-}
 
-impl Shared {
-    fn run(&self) {
+    fn run(self: &Arc<Shared>) {
         let mut desk = self.desk();
         loop {
             let Some((errand, job)) = desk.turns.begin() else {
@@ -70,14 +72,17 @@ impl Shared {
                 desk.idle -= 1;
                 continue;
             };
+            // Who was called for this one may have been called for the next one, too; this may
+            // be a stick that hangs.
+            if desk.turns.have_more() {
+                self.call(&mut desk);
+            }
             drop(desk);
             if catch_unwind(AssertUnwindSafe(|| job.run())).is_err() {
                 log::error!("reading failed by a fault in this program");
             }
             desk = self.desk();
             desk.turns.done(&errand);
-            // One that waited because of this stick's limit may begin now.
-            self.work.notify_one();
         }
     }
 

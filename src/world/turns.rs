@@ -92,6 +92,11 @@ impl<J> Turns<J> {
         taken
     }
 
+    /// Whether another one may begin now.
+    pub fn have_more(&self) -> bool {
+        self.sticks.iter().any(Stick::has_turn)
+    }
+
     /// A job has ended.
     pub fn done(&mut self, errand: &Errand) {
         let line = self.line(errand);
