@@ -1,7 +1,9 @@
 //! The command line: which role this process plays.
 
 use std::ffi::OsString;
+use std::iter::Peekable;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use crate::net::Mac;
 
@@ -10,13 +12,18 @@ pub const HELP: &str = "\
 pxeberry: network-installs a room of machines
 
   pxeberry serve --config FILE [--interface NAME] [--set-address] [--mounted-sticks]
-                                                    DHCP, TFTP and HTTP, on any Linux;
+                 [--own-user]                       DHCP, TFTP and HTTP, on any Linux;
                                                     --set-address gives the interface its
                                                     address while this is the DHCP server;
                                                     --mounted-sticks takes a folder for a
-                                                    stick only while one is mounted on it
+                                                    stick only while one is mounted on it;
+                                                    --own-user goes on without root's rights
   pxeberry panel --config FILE                      LEDs and button
   pxeberry check DIR                                read a stick and say what it would serve
+  pxeberry fetch OS [VERSION] --to DIR [--from URL] [--arch x86_64|arm64] [--keys DIR]
+                 [--accept-unsigned] [--timeout SECONDS]
+                                                    download a release into a stick's layout;
+                                                    VERSION: 4081.2.1, beta, 13, ...
   pxeberry status [--socket PATH]                   what a running server does and sees
   pxeberry rescan [--socket PATH]                   read the sticks again (as the button does)
   pxeberry arm MAC [--socket PATH]                  install this machine once more
@@ -25,6 +32,9 @@ pxeberry: network-installs a room of machines
 
 /// Where a running server listens for the commands above.
 const DEFAULT_SOCKET: &str = "/run/pxeberry/control.sock";
+
+/// Seconds: a download host that says nothing for so long has lost us.
+const DEFAULT_PATIENCE: &str = "30";
 
 /// One role with its arguments.
 #[derive(Debug, PartialEq, Eq)]
@@ -41,6 +51,8 @@ pub enum Command {
         set_address: bool,
         /// Whether only a folder that something is mounted on is a stick.
         mounted_sticks: bool,
+        /// Whether they go on as a user of their own.
+        own_user: bool,
     },
     /// LEDs and button.
     Panel {
@@ -49,6 +61,8 @@ pub enum Command {
     },
     /// Check a stick.
     Check(PathBuf),
+    /// Download a release.
+    Fetch(Fetch),
     /// Ask a running server.
     Status {
         /// Its control socket.
@@ -72,9 +86,30 @@ pub enum Command {
     Version,
 }
 
+/// `pxeberry fetch`.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Fetch {
+    /// `flatcar`
+    pub system: String,
+    /// None means the newest.
+    pub version: Option<String>,
+    /// The stick's folder.
+    pub to: PathBuf,
+    /// Another server with the publisher's layout.
+    pub from: Option<String>,
+    /// `x86_64` or `arm64`.
+    pub arch: String,
+    /// Signing keys; none means `keys/` on the stick.
+    pub keys: Option<PathBuf>,
+    /// Whether files without a good signature are taken, too.
+    pub accept_unsigned: bool,
+    /// How long a server may be silent.
+    pub patience: Duration,
+}
+
 /// Reads the arguments after the program's name. `pid` 1 without arguments is init.
 pub fn parse(pid: u32, arguments: Vec<OsString>) -> Result<Command, String> {
-    let mut words = Words(arguments.into_iter());
+    let mut words = Words(arguments.into_iter().peekable());
     let first = match words.next()? {
         None if pid == 1 => return Ok(Command::Init),
         None => return Ok(Command::Help),
@@ -86,12 +121,13 @@ pub fn parse(pid: u32, arguments: Vec<OsString>) -> Result<Command, String> {
     }
     match first.as_str() {
         "serve" => {
-            let ([config, interface], [set_address, mounted_sticks]) = words.options_and_flags(
-                ["--config", "--interface"],
-                ["--set-address", "--mounted-sticks"],
-            )?;
+            let ([config, interface], [set_address, mounted_sticks, own_user]) = words
+                .options_and_flags(
+                    ["--config", "--interface"],
+                    ["--set-address", "--mounted-sticks", "--own-user"],
+                )?;
             let config = config.map(PathBuf::from);
-            Ok(Command::Serve { config, interface, set_address, mounted_sticks })
+            Ok(Command::Serve { config, interface, set_address, mounted_sticks, own_user })
         }
         "panel" => {
             let [config] = words.options(["--config"])?;
@@ -101,6 +137,7 @@ pub fn parse(pid: u32, arguments: Vec<OsString>) -> Result<Command, String> {
             let folder = words.needed("check needs the folder of a stick: pxeberry check DIR")?;
             words.options([]).map(|[]| Command::Check(folder.into()))
         }
+        "fetch" => words.fetch().map(Command::Fetch),
         "status" => Ok(Command::Status { socket: words.socket()? }),
         "rescan" => Ok(Command::Rescan { socket: words.socket()? }),
         "arm" => {
@@ -114,7 +151,7 @@ pub fn parse(pid: u32, arguments: Vec<OsString>) -> Result<Command, String> {
     }
 }
 
-struct Words<I>(I);
+struct Words<I: Iterator>(Peekable<I>);
 
 impl<I: Iterator<Item = OsString>> Words<I> {
     fn next(&mut self) -> Result<Option<String>, String> {
@@ -155,6 +192,32 @@ impl<I: Iterator<Item = OsString>> Words<I> {
         Ok((values, set))
     }
 
+    fn fetch(&mut self) -> Result<Fetch, String> {
+        let usage = "fetch needs a system and a folder: pxeberry fetch flatcar --to DIR";
+        let system = self.needed(usage)?;
+        let is_option = |word: &OsString| word.to_string_lossy().starts_with("--");
+        let named = self.0.peek().is_some_and(|word| !is_option(word));
+        let version = if named { self.next()? } else { None };
+        let ([to, from, arch, keys, timeout], [accept_unsigned]) = self.options_and_flags(
+            ["--to", "--from", "--arch", "--keys", "--timeout"],
+            ["--accept-unsigned"],
+        )?;
+        let patience = match timeout.as_deref().unwrap_or(DEFAULT_PATIENCE).parse() {
+            Ok(seconds) if seconds > 0 => Duration::from_secs(seconds),
+            _ => return Err("--timeout takes a number of seconds".to_owned()),
+        };
+        Ok(Fetch {
+            system,
+            version,
+            to: to.ok_or(usage)?.into(),
+            from,
+            arch: arch.unwrap_or_else(|| "x86_64".to_owned()),
+            keys: keys.map(PathBuf::from),
+            accept_unsigned,
+            patience,
+        })
+    }
+
     fn socket(&mut self) -> Result<PathBuf, String> {
         let [socket] = self.options(["--socket"])?;
         Ok(socket.unwrap_or_else(|| DEFAULT_SOCKET.to_owned()).into())
@@ -187,9 +250,32 @@ mod tests {
             interface: Some("eth1".to_owned()),
             set_address: true,
             mounted_sticks: true,
+            own_user: false,
         };
         let line = "serve --mounted-sticks --interface eth1 --set-address --config a.toml";
         assert_eq!(parsed(2, line), Ok(expected));
+    }
+
+    #[test]
+    fn the_version_to_fetch_may_be_left_out() {
+        for (line, version) in [
+            ("fetch flatcar --to x", None),
+            ("fetch flatcar beta/4230.1.0 --to x", Some("beta/4230.1.0".to_owned())),
+        ] {
+            let expected = Fetch {
+                system: "flatcar".to_owned(),
+                version,
+                to: "x".into(),
+                from: None,
+                arch: "x86_64".to_owned(),
+                keys: None,
+                accept_unsigned: false,
+                patience: Duration::from_secs(30),
+            };
+            assert_eq!(parsed(2, line), Ok(Command::Fetch(expected)));
+        }
+        assert!(parsed(2, "fetch flatcar").unwrap_err().contains("--to DIR"));
+        assert!(parsed(2, "fetch flatcar --to x --timeout 0").unwrap_err().contains("--timeout"));
     }
 
     #[test]

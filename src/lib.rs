@@ -6,8 +6,11 @@
 pub mod boot;
 pub mod cli;
 pub mod config;
+pub mod confine;
 pub mod control;
 pub mod dhcp;
+#[cfg(feature = "fetch")]
+pub mod fetch;
 pub mod fleet;
 pub mod heartbeat;
 pub mod http;
@@ -19,4 +22,5 @@ pub mod panel;
 pub mod report;
 pub mod serve;
 pub mod tftp;
+pub mod verify;
 pub mod world;

@@ -31,7 +31,16 @@ pub fn start_on_kernel_log() {
     }
 }
 
+/// On the appliance nobody sees what the standard library prints of a panic.
+fn tell_of_panics() {
+    std::panic::set_hook(Box::new(|panic| {
+        let text = panic.to_string().replace('\n', ": ");
+        log::error!("a fault in this program, please report it: {text}");
+    }));
+}
+
 fn install(logger: Box<dyn Log>) {
+    tell_of_panics();
     let level = std::env::var(LEVEL_VARIABLE).ok().and_then(|level| level.parse().ok());
     if log::set_boxed_logger(logger).is_ok() {
         log::set_max_level(level.unwrap_or(LevelFilter::Info));

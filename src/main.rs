@@ -23,11 +23,11 @@ fn main() -> ExitCode {
 fn run(command: Command) -> Result<ExitCode, String> {
     match command {
         Command::Init => return Ok(init::run()),
-        Command::Serve { config, interface, set_address, mounted_sticks } => {
+        Command::Serve { config, interface, set_address, mounted_sticks, own_user } => {
             logging::start();
             let mut config = load(config.as_deref())?;
             config.interface = interface.or(config.interface);
-            return Ok(serve::run(config, Owned { set_address, mounted_sticks }));
+            return Ok(serve::run(config, Owned { set_address, mounted_sticks, own_user }));
         }
         Command::Panel { config } => {
             logging::start();
@@ -36,6 +36,7 @@ fn run(command: Command) -> Result<ExitCode, String> {
         Command::Help => print!("{}", cli::HELP),
         Command::Version => println!("pxeberry {}", env!("CARGO_PKG_VERSION")),
         Command::Check(folder) => return Ok(report::check(&folder)),
+        Command::Fetch(request) => return fetch(&request),
         Command::Status { socket } => {
             print!("{}", report::status(&request(&socket, "GET", "/status")?))
         }
@@ -49,6 +50,16 @@ fn run(command: Command) -> Result<ExitCode, String> {
         }
     }
     Ok(ExitCode::SUCCESS)
+}
+
+#[cfg(feature = "fetch")]
+fn fetch(request: &cli::Fetch) -> Result<ExitCode, String> {
+    Ok(pxeberry::fetch::run(request))
+}
+
+#[cfg(not(feature = "fetch"))]
+fn fetch(_: &cli::Fetch) -> Result<ExitCode, String> {
+    Err("fetch is a command for a workstation; the program on the box has it not".to_owned())
 }
 
 fn request(socket: &Path, method: &str, target: &str) -> Result<String, String> {

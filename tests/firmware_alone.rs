@@ -1,4 +1,5 @@
-//! Real firmware alone with the appliance: from power on to the disk that it is told to boot.
+//! Real firmware whose boot order has the network first, and a system on its disk: from power
+//! on to the kernel that the disk holds.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests fail so")]
 #![allow(clippy::indexing_slicing, clippy::cast_possible_truncation, reason = "tests fail so")]
@@ -7,21 +8,22 @@
 mod net;
 
 use net::firmware::{
-    Board, DISK_RUNS, Parts, Pc, STRANGERS_SCRIPT, TOLD_TO_BOOT_ITS_DISK, loaders_of_the_image,
+    Board, Parts, Pc, STRANGERS_SCRIPT, TOLD_TO_BOOT_ITS_DISK, disk, kernel, loaders_of_the_image,
     questions_of_uefi,
 };
 use net::lan::SERVER;
 use net::stick::STRANGER;
 use net::{Appliance, Lan, isolated};
 
-/// A stranger's computer, from power on until its disk runs, because it was told so.
+/// A stranger's computer, from power on to its own kernel, because it was told so.
 fn boots_its_disk(lan: &Lan, board: Board) -> Pc {
     let appliance = Appliance::new("server", &loaders_of_the_image());
     appliance.sample_stick();
     let _server = appliance.serves();
-    let pc = Parts::new(board, STRANGER).starts(lan);
-    pc.console.wait_for(TOLD_TO_BOOT_ITS_DISK);
-    pc.console.wait_for(DISK_RUNS);
+    let memory = kernel::memory(board);
+    let pc = Parts::new(board, STRANGER).with_a_system().memory(memory).starts(lan);
+    pc.reaches("told to boot its disk", TOLD_TO_BOOT_ITS_DISK);
+    pc.reaches("the disk's kernel", disk::system_says(board));
     pc
 }
 
@@ -55,7 +57,7 @@ fn uefi_on_arm64_loads_our_ipxe_that_gets_its_script_and_boots_the_disk() {
 fn uefi(lan: &Lan, board: Board, arch: u8, loader: &str) {
     let pc = boots_its_disk(lan, board);
     let talk = pc.talk();
-    assert_eq!(talk.asked(), questions_of_uefi(arch, loader, SERVER));
+    assert_eq!(talk.asked(), questions_of_uefi(arch, loader, SERVER, STRANGER));
     let address = talk.address();
     let answers = [
         ("OFFER", loader),

@@ -8,8 +8,7 @@ mod net;
 
 use net::firmware::{Board, DISK_RUNS, Parts, TOLD_TO_BOOT_ITS_DISK, secure};
 use net::lan::SERVER;
-use net::rival::{RIVAL, ROUTER, dnsmasq};
-use net::stick::{INITRD, KERNEL, NODE_1, STRANGER, VERSION};
+use net::stick::{KERNEL, NODE_1, STRANGER, VERSION};
 use net::{Appliance, Lan, isolated};
 use pxeberry::boot::plan::Plan;
 use pxeberry::boot::{Endpoint, grub};
@@ -38,75 +37,6 @@ fn boots_a_strangers_disk(lan: &Lan, board: Board, arch: u8, cpu: &str) {
     let (address, shim) = (talk.address(), format!("shim{cpu}.efi"));
     let answers = ["OFFER", "ACK"].map(|kind| format!("{kind} {address} {shim}"));
     assert_eq!(talk.told_by(SERVER), answers);
-}
-
-#[test]
-fn beside_another_dhcp_server_shim_and_grub_still_find_us() {
-    isolated(|lan| {
-        let router = lan.machine(RIVAL);
-        let _rival = dnsmasq(&router, &["--no-ping"]);
-        let appliance = Appliance::new("proxy", &format!("{}\n{SHIM_FOR_ALL}", secure::loaders()));
-        appliance.sample_stick();
-        let server = appliance.starts();
-        server.log.wait_for(" read: ");
-        server.log.wait_for("beside the DHCP server that gives the addresses");
-        let pc = Parts::new(Board::EfiX64, STRANGER).secure().starts(&lan);
-        pc.console.wait_for(TOLD_TO_BOOT_ITS_DISK);
-        pc.console.wait_for(DISK_RUNS);
-        let talk = pc.talk();
-        assert_eq!(talk.asked(), secure::questions(7, "x64", ROUTER));
-        assert_eq!(talk.told_by(SERVER), ["OFFER 0.0.0.0 shimx64.efi"]);
-    });
-}
-
-#[test]
-fn a_named_machine_starts_a_kernel_that_debian_signed_and_knows_that_secure_boot_is_on() {
-    isolated(|lan| {
-        let appliance = Appliance::new("server", &secure::loaders());
-        let stick = appliance.sample_stick();
-        // The stick itself says which machine needs signed loaders.
-        let machine = format!(
-            "[[machine]]\nname = \"node-1\"\nmac = \"{NODE_1}\"\nloader = \"shim\"\n\
-             args = 'console=ttyS0 pxeberry.said=\"it is; $so {{and}} not\"'\n"
-        );
-        stick.write("machines.toml", machine);
-        for file in [KERNEL, INITRD] {
-            stick.write(&format!("images/coreos/{VERSION}/{file}"), secure::of_the_pc(file));
-        }
-        let _server = appliance.serves();
-        let pc = Parts::new(Board::EfiX64, NODE_1).secure().starts(&lan);
-        pc.console.wait_for("pxeberry: installing CoreOS Container Linux (coreos/1185.3.0)");
-        pc.console.wait_for("Linux version ");
-        pc.console.wait_for("secureboot: Secure boot enabled");
-        let line = pc.console.wait_for("Kernel command line: ");
-        let (_, args) = line.split_once(" BOOTIF=").unwrap();
-        let expected = "01-52-54-00-00-00-01 \
-                        cloud-config-url=http://10.10.10.1:8080/cloud-configs/install.sh \
-                        console=ttyS0 \"pxeberry.said=it is; $so {and} not\"";
-        assert_eq!(args, expected);
-        let files = [KERNEL, INITRD].map(|file| format!("GET /boot/{file}"));
-        let questions = [secure::questions(7, "x64", SERVER), files.to_vec()].concat();
-        assert_eq!(pc.talk().asked(), questions);
-        assert_eq!(appliance.machine(NODE_1), ("installing".to_owned(), 1));
-    });
-}
-
-#[test]
-fn the_same_firmware_refuses_ipxe_because_nobody_signed_it() {
-    isolated(|lan| {
-        let appliance = Appliance::new("server", &secure::loaders());
-        appliance.sample_stick();
-        let _server = appliance.serves();
-        let pc = Parts::new(Board::EfiX64, STRANGER).secure().starts(&lan);
-        pc.console.wait_for("Access Denied");
-        let questions = [
-            "DISCOVER by firmware 7",
-            "REQUEST to 10.10.10.1 by firmware 7",
-            "TFTP snponly.efi",
-            "TFTP snponly.efi",
-        ];
-        assert_eq!(pc.talk().asked(), questions);
-    });
 }
 
 #[test]

@@ -34,3 +34,12 @@ fn the_sample_on_the_card_names_only_keys_that_exist() {
     assert!(active.len() > 10, "the sample shows the settings");
     config::parse(&active.join("\n")).unwrap();
 }
+
+#[test]
+fn the_machines_in_the_readme_are_understood() {
+    let blocks = README.split("```toml\n").skip(1).filter_map(|rest| rest.split("```").next());
+    let block = blocks.into_iter().find(|block| block.contains("[[machine]]"));
+    let block = block.unwrap_or_else(|| panic!("README.md shows no machines.toml"));
+    let roster = pxeberry::inventory::machine::parse("machines.toml", block).unwrap();
+    assert!(!roster.list().is_empty());
+}

@@ -170,7 +170,11 @@ fn check_lists_what_a_stick_would_serve() {
             "machine 52:54:00:00:00:01 node-1 installs coreos/1185.3.0 on /dev/sda",
             "machine 52:54:00:00:00:02 - installs coreos/1185.3.0 on /dev/sda",
         ];
+        let (origins, lines): (Vec<String>, Vec<String>) =
+            lines.into_iter().partition(|line| line.starts_with("origin "));
         assert_eq!(lines, expected, "{text}");
+        // Kernel, initial RAM disk and disk image: tests/serve_verification.rs.
+        assert_eq!(origins.len(), 3, "{text}");
     });
 }
 
@@ -201,7 +205,7 @@ fn check_names_what_would_not_work_on_a_stick_that_serves() {
         let text = Appliance::check(stick.folder()).good().text();
         for part in [
             "problem  cloud-configs/52-54-00-00-00-02.yml: is empty",
-            "problem  cloud-configs/node-3.yml: not used: name it <mac>.yml",
+            "problem  cloud-configs/node-3.yml: not used: no machine is named \"node-3\"",
             "coreos_production_pxe_image.cpio.gz: CoreOS Container Linux needs this file",
             "problem  link: links are not followed",
         ] {

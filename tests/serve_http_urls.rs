@@ -8,7 +8,7 @@ mod net;
 
 use std::fs;
 
-use net::stick::{IMAGE, KERNEL, NODE_1, NODE_2, STRANGER, Stick};
+use net::stick::{IMAGE, KERNEL, NODE_1, NODE_2, STRANGER, Stick, strangers_signature};
 use net::{Appliance, Firmware, Machine, isolated};
 
 /// The machine `mac` with an address that the appliance gave it.
@@ -61,12 +61,12 @@ fn an_image_in_a_version_folder_at_the_top_of_the_stick_is_served_too() {
         let appliance = Appliance::server();
         let stick = Stick::empty(&appliance.media().join("sda1"));
         stick.write(&format!("1185.3.0/{IMAGE}"), "the image");
-        stick.write(&format!("1185.3.0/{IMAGE}.sig"), "the signature");
+        stick.write(&format!("1185.3.0/{IMAGE}.sig"), strangers_signature());
         stick.write(&format!("1235.9.0/{IMAGE}"), "a newer image");
         let _server = appliance.serves();
         let machine = booted(&lan, NODE_1);
         assert_eq!(machine.get(&format!("/1185.3.0/{IMAGE}")), b"the image");
-        assert_eq!(machine.get(&format!("//1185.3.0/{IMAGE}.sig")), b"the signature");
+        assert_eq!(machine.get(&format!("//1185.3.0/{IMAGE}.sig")), strangers_signature());
         assert_eq!(machine.get("/current/version.txt"), b"COREOS_VERSION=1235.9.0\n");
     });
 }

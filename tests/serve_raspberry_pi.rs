@@ -7,11 +7,14 @@
 #[path = "support/net/mod.rs"]
 mod net;
 
+use std::time::{Duration, Instant};
+
 use net::lan::SERVER;
 use net::{Appliance, Ask, Heard, Kind, Machine, Stick, isolated};
 
 const PI_3: &str = "b8:27:eb:2a:3b:4c";
 const PI_4: &str = "dc:a6:32:2a:3b:4c";
+const PI_5: &str = "2c:cf:67:2a:3b:4c";
 
 /// The last eight digits of its serial number: the folder that it asks in.
 const SERIAL: &str = "9d5e7f10";
@@ -25,6 +28,10 @@ fn options(uuid: &[u8]) -> Vec<(u8, Vec<u8>)> {
         (97, [&[0], uuid].concat()),
         (60, b"PXEClient:Arch:00000:UNDI:002001".to_vec()),
     ]
+}
+
+fn pi_5() -> Vec<(u8, Vec<u8>)> {
+    options(b"RPi5\x17\x41\xd0\0\x67\x2a\x3b\x4c\x9d\x5e\x7f\x10")
 }
 
 fn pi_4() -> Vec<(u8, Vec<u8>)> {
@@ -45,8 +52,9 @@ fn stick(appliance: &Appliance) -> Stick {
 fn is_for_a_pi(offer: &Heard) {
     assert_eq!((offer.siaddr, offer.file.as_str()), (SERVER, ""), "it has its own names");
     assert_eq!(offer.option(60), Some(&b"PXEClient"[..]));
-    let menu = offer.option(43).unwrap();
-    assert!(menu.windows(17).any(|part| part == b"Raspberry Pi Boot"), "{menu:?}");
+    let menu = b"\x06\x01\x08\x0a\x04\0PXE\x09\x14\0\0\x11Raspberry Pi Boot\xff";
+    assert_eq!(offer.option(43), Some(&menu[..]), "its ROM compares every byte");
+    assert_eq!(offer.option(175), None, "that is for iPXE");
 }
 
 /// Names that are not there: the code of the refusal, which must come at once.
@@ -91,7 +99,7 @@ fn a_pi_3_uses_the_offered_address_without_requesting_it_and_nobody_else_gets_it
         assert!(pi.tftp("bootcode.bin").unwrap() == stick.read("tftp/bootcode.bin"));
         is_missing(&pi, &["bootsig.bin", "44444444/start.elf"]);
         other.port.send(&Ask::new(Kind::Discover, other.mac));
-        let silence = std::time::Duration::from_millis(700);
+        let silence = Duration::from_millis(700);
         assert!(other.port.hear(silence, |_| true).is_none(), "the Pi's address was offered");
     });
 }
@@ -106,5 +114,86 @@ fn beside_another_server_a_pi_is_told_where_to_boot_and_given_no_address() {
         let offer = machine.port.ask(&ask).expect("no OFFER");
         is_for_a_pi(&offer);
         assert!(offer.yiaddr.is_unspecified());
+    });
+}
+
+#[test]
+fn a_pi_5_finds_its_kernel_by_its_serial_number_and_asks_in_vain_for_what_a_pi_4_needs() {
+    isolated(|lan| {
+        let appliance = Appliance::server();
+        let stick = stick(&appliance);
+        stick.write(&format!("tftp/{SERIAL}/config.txt"), "for this Pi");
+        stick.write(&format!("tftp/{SERIAL}/kernel_2712.img"), vec![9; 3_000_000]);
+        let _server = appliance.serves();
+        let machine = lan.machine(PI_5);
+        let ask = Ask::new(Kind::Discover, machine.mac).with(&pi_5());
+        is_for_a_pi(&machine.port.ask(&ask).expect("no OFFER"));
+        machine.use_address(machine.leases(&pi_5()).yiaddr);
+        let own = |name: &str| format!("{SERIAL}/{name}");
+        assert_eq!(machine.tftp_text(&own("config.txt")), "for this Pi");
+        assert_eq!(machine.tftp(&own("kernel_2712.img")).unwrap().len(), 3_000_000);
+        is_missing(
+            &machine,
+            &[&own("start.elf"), &own("bcm2712-rpi-5-b.dtb"), &own("cmdline.txt")],
+        );
+    });
+}
+
+/// What a Pi 4 asks for while it finds nothing but its firmware (rpi-eeprom issue 74).
+const ASKED_IN_VAIN: [&str; 16] = [
+    "9d5e7f10/start.elf",
+    "9d5e7f10/config.txt",
+    "recover4.elf",
+    "recovery.elf",
+    "start4.elf",
+    "start.elf",
+    "fixup4.dat",
+    "fixup.dat",
+    "dt-blob.bin",
+    "kernel8.img",
+    "kernel7l.img",
+    "armstub8-gic.bin",
+    "bcm2711-rpi-4-b.dtb",
+    "overlays/overlay_map.dtb",
+    "cmdline.txt",
+    "bootcfg.txt",
+];
+
+#[test]
+fn a_pi_waits_for_no_file_that_is_not_there() {
+    isolated(|lan| {
+        let appliance = Appliance::server();
+        stick(&appliance);
+        let server = appliance.serves();
+        let machine = lan.machine(PI_4);
+        machine.use_address(machine.leases(&pi_4()).yiaddr);
+        let begin = Instant::now();
+        is_missing(&machine, &ASKED_IN_VAIN);
+        let took = begin.elapsed();
+        println!("measured: {} refusals in {} ms", ASKED_IN_VAIN.len(), took.as_millis());
+        // Silence would cost thirty seconds for each of them, one repetition 400 ms.
+        assert!(took < Duration::from_millis(400), "{took:?}");
+        assert_eq!(server.log.count("not there"), 0, "that is no news");
+    });
+}
+
+#[test]
+fn a_pi_4_gets_the_options_that_it_asked_for_and_may_end_a_transfer_early() {
+    isolated(|lan| {
+        let appliance = Appliance::server();
+        stick(&appliance);
+        let server = appliance.serves();
+        let machine = lan.machine(PI_4);
+        machine.use_address(machine.leases(&pi_4()).yiaddr);
+        for blocks in ["1024", "1468"] {
+            let wish = format!("\0octet\0tsize\x000\0blksize\0{blocks}\0");
+            let request = [b"\0\x01", SERIAL.as_bytes(), b"/start4.elf", wish.as_bytes()].concat();
+            let granted = format!("\0\x06blksize\0{blocks}\0tsize\018\0");
+            // It looks at the size, and ends that with an ERROR.
+            let answer = machine.tftp_first_answer(&request);
+            assert_eq!(String::from_utf8_lossy(&answer), granted);
+        }
+        assert_eq!(machine.tftp_text(&format!("{SERIAL}/start4.elf")), "this Pi's firmware");
+        assert_eq!(server.log.count("warning: "), 0, "{:#?}", server.log.lines());
     });
 }

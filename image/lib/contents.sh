@@ -59,6 +59,12 @@ copy_loaders() {
     install -m 0644 "$usr/PXELINUX/pxelinux.0" "$usr/ipxe/undionly.kpxe" "$usr/ipxe/ipxe.pxe" "$usr/ipxe/snponly.efi" \
         "$usr/ipxe/ipxe-amd64.efi" "$usr/ipxe/ipxe-arm64.efi" \
         "$usr"/syslinux/modules/bios/{ldlinux,chain,libcom32,libutil}.c32 "$1"
+    # SYSLINUX for UEFI has modules of the same names.
+    install -d "$1/efi64"
+    install -m 0644 "$usr/SYSLINUX.EFI/efi64/syslinux.efi" \
+        "$usr"/syslinux/modules/efi64/{ldlinux.e64,libcom32.c32,libutil.c32} "$1/efi64"
+    install -m 0644 "$unpacked/boot/memtest86+x64.bin" "$1/memtest86plus.bin"
+    install -m 0644 "$unpacked/boot/memtest86+x64.efi" "$1/memtest86plus.efi"
     # shim asks for GRUB by this name, in its own folder.
     install -m 0644 "$usr/shim/shimx64.efi.signed" "$1/shimx64.efi"
     install -m 0644 "$usr/shim/shimaa64.efi.signed" "$1/shimaa64.efi"

@@ -65,7 +65,7 @@ compile() {
     CARGO_ENCODED_RUSTFLAGS=$(printf '%s\037' "${flags[@]}")
     export CARGO_ENCODED_RUSTFLAGS=${CARGO_ENCODED_RUSTFLAGS%$'\037'}
     export CARGO_TARGET_DIR="$work/cargo"
-    (cd "$repo" && "$cargo" build --quiet --release --locked --bin pxeberry --target "$target")
+    (cd "$repo" && "$cargo" build --quiet --release --locked --no-default-features --bin pxeberry --target "$target")
     install -m 0755 "$work/cargo/$target/release/pxeberry" "$work/pxeberry.new"
     mv "$work/pxeberry.new" "$work/pxeberry"
     printf '%s, %d kB\n' "$target" "$(($(stat -c %s "$work/pxeberry") / 1000))"

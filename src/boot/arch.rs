@@ -40,6 +40,20 @@ pub enum Program {
     Other,
 }
 
+impl Program {
+    /// The machine that it runs on, if it tells.
+    pub fn platform(self) -> Option<Platform> {
+        match self {
+            Program::Rom(platform)
+            | Program::HttpRom(platform)
+            | Program::Ipxe(platform)
+            | Program::LesserIpxe(platform)
+            | Program::UBoot(platform) => Some(platform),
+            Program::RaspberryPi | Program::Other => None,
+        }
+    }
+}
+
 /// Looks at what the client says of itself, in order of trust.
 pub fn program(request: &Request) -> Program {
     let class = request.vendor_class.as_slice();

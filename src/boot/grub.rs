@@ -67,9 +67,9 @@ fn installer(mac: Option<Mac>, install: &Installation, endpoint: Endpoint) -> St
     let Installation { image, title, .. } = install;
     let mut script = format!(
         "echo {}\nwhile true; do\n",
-        quoted(&format!("pxeberry: installing {title} ({image})"))
+        quoted(&format!("pxeberry: {} {title} ({image})", install.verb()))
     );
-    let bootif = mac.map(|mac| format!("BOOTIF=01-{}", mac.dashed()));
+    let bootif = mac.filter(|_| !install.program).map(|mac| format!("BOOTIF=01-{}", mac.dashed()));
     let args: String = bootif
         .into_iter()
         .chain(words(&install.args))
@@ -79,13 +79,12 @@ fn installer(mac: Option<Mac>, install: &Installation, endpoint: Endpoint) -> St
     for tree in [format!("(http,{address}:{port})/boot"), format!("(tftp,{address})")] {
         let file = |name: &String| quoted(&format!("{tree}/{name}"));
         let initrds: Vec<String> = install.initrds.iter().map(file).collect();
-        script.push_str(&format!(
-            "  if linux {kernel}{args}; then\n\
-             \x20   if initrd {initrds}; then boot; fi\n\
-             \x20 fi\n",
-            kernel = file(&install.kernel),
-            initrds = initrds.join(" "),
-        ));
+        let kernel = file(&install.kernel);
+        let start = match initrds.as_slice() {
+            [] => "boot".to_owned(),
+            names => format!("if initrd {}; then boot; fi", names.join(" ")),
+        };
+        script.push_str(&format!("  if linux {kernel}{args}; then\n    {start}\n  fi\n"));
     }
     script.push_str(&format!(
         "  echo 'pxeberry: a download failed, or Secure Boot refuses the kernel; trying again'\n\
@@ -140,6 +139,7 @@ mod tests {
             kernel: "k".into(),
             initrds: vec!["i".into(), "j".into()],
             args: "console=ttyS0 dyndbg=\"file a.c +p\"".into(),
+            ..Installation::default()
         }
     }
 
@@ -205,6 +205,7 @@ done
                 kernel: evil.into(),
                 initrds: vec![evil.into()],
                 args: evil.into(),
+                ..Installation::default()
             });
             let text = config(mac(), &plan, ENDPOINT);
             let harmless = config(mac(), &Plan::Install(install()), ENDPOINT);

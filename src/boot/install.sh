@@ -48,6 +48,9 @@ fetch "$server/cloud-configs/$mac.yml" "$config" ||
     stop "the stick has no usable cloud-configs/$mac.yml, so nothing is installed"
 [ -s "$config" ] || stop "cloud-configs/$mac.yml is empty, so nothing is installed"
 
+if [ -z "$disk" ]; then
+    disk=$(find_disk 2>/tmp/pxeberry-disk) || stop "$(cat /tmp/pxeberry-disk), so nothing is installed"
+fi
 say "installing on $disk; everything on it is overwritten"
 "$installer" -d "$disk" -c "$config" -b "$server" ||
     stop "$installer failed; the machine is tried again when it boots from the network"

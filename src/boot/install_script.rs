@@ -1,10 +1,11 @@
 //! `/cloud-configs/install.sh`: what the system in memory runs to install itself.
 //!
 //! POSIX shell (the real CoreOS runs it with bash whatever its first line says), without
-//! `ifconfig`, `$HOME` or name resolution. Everything that stands in it was checked where
-//! it was parsed, so nothing needs quoting beyond single quotes.
+//! `ifconfig`, `$HOME` or name resolution. Every value in it is one quoted word.
 
 use super::Endpoint;
+use crate::inventory::machine::Disk;
+use crate::inventory::machine::shell::quote;
 
 /// What one machine's script says.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -15,8 +16,8 @@ pub struct Job<'a> {
     pub image: &'a str,
     /// `coreos-install` or `flatcar-install`.
     pub installer: &'a str,
-    /// The whole disk to overwrite.
-    pub disk: &'a str,
+    /// The whole disk to overwrite, or what it must be.
+    pub disk: &'a Disk,
     /// Proves that a report comes from this installation.
     pub token: &'a str,
 }
@@ -24,17 +25,23 @@ pub struct Job<'a> {
 /// The script for a machine that is to be installed.
 pub fn install(job: &Job, endpoint: Endpoint) -> String {
     let Job { machine, image, installer, disk, token } = job;
-    let server = endpoint.base();
-    let address = endpoint.address;
+    // A rule is evaluated on the machine, by find_disk.
+    let disk = match disk {
+        Disk::Path(path) => format!("disk={}\n", quote(path)),
+        Disk::Rule(_) => format!("disk=''\n{}", disk.shell()),
+    };
     format!(
         "#!/bin/sh
 # pxeberry: installs {image} on {machine}
-server='{server}'
-address='{address}'
-disk='{disk}'
-token='{token}'
-installer='{installer}'
-{BODY}"
+server={server}
+address={address}
+token={token}
+installer={installer}
+{disk}{BODY}",
+        server = quote(&endpoint.base()),
+        address = quote(&endpoint.address.to_string()),
+        token = quote(token),
+        installer = quote(installer),
     )
 }
 
@@ -42,9 +49,10 @@ installer='{installer}'
 pub fn refusal(reason: &str) -> String {
     format!(
         "#!/bin/sh
-echo 'pxeberry: nothing is installed on this machine: {reason}' >&2
+echo {} >&2
 exit 1
-"
+",
+        quote(&format!("pxeberry: nothing is installed on this machine: {reason}"))
     )
 }
 
@@ -55,22 +63,32 @@ const BODY: &str = include_str!("install.sh");
 mod tests {
     use super::super::plan::tests::ENDPOINT;
     use super::*;
+    use crate::inventory::machine::DiskRule;
     use std::process::Command;
 
-    fn job() -> String {
+    fn job(disk: &Disk) -> String {
         let job = Job {
             machine: "node-1",
             image: "coreos/1185.3.0",
             installer: "coreos-install",
-            disk: "/dev/vda",
+            disk,
             token: "0123456789abcdef",
         };
         install(&job, ENDPOINT)
     }
 
+    fn to_vda() -> String {
+        job(&Disk::Path("/dev/vda".to_owned()))
+    }
+
+    fn to_the_one_that_fits() -> String {
+        let rule = DiskRule { serial: "S5'*".to_owned(), ..DiskRule::default() };
+        job(&Disk::Rule(rule))
+    }
+
     #[test]
     fn the_script_is_a_script_and_names_its_disk_and_server() {
-        let text = job();
+        let text = to_vda();
         assert!(text.starts_with("#!/bin/sh\n"));
         assert!(text.contains("disk='/dev/vda'\n"));
         assert!(text.contains("server='http://10.10.10.1:8080'\n"));
@@ -79,7 +97,13 @@ mod tests {
 
     #[test]
     fn every_shell_can_read_it() {
-        for (text, shell) in [(job(), "sh"), (job(), "bash"), (refusal("no"), "sh")] {
+        for (text, shell) in [
+            (to_vda(), "sh"),
+            (to_vda(), "bash"),
+            (to_the_one_that_fits(), "sh"),
+            (to_the_one_that_fits(), "bash"),
+            (refusal("it's not armed"), "sh"),
+        ] {
             let status = Command::new(shell).args(["-n", "-c", &text]).status().unwrap();
             assert!(status.success(), "{shell}");
         }

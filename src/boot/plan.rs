@@ -2,11 +2,16 @@
 
 use super::Endpoint;
 use super::arch::{Platform, Program};
+use super::install::installation;
+use super::loader::Driver;
 use crate::config::{BiosLoader, Boot, UefiLoader, Unknown};
 use crate::dhcp::reply::BootReply;
 use crate::fleet::life::Phase;
-use crate::inventory::{Image, Install, Inventory, Machine};
+use crate::inventory::cpu::Loader;
+use crate::inventory::profile::Purpose;
+use crate::inventory::{Install, Inventory, Machine};
 use crate::net::Mac;
+use crate::verify::{Gate, Verdicts};
 
 /// What the sticks are doing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,17 +35,21 @@ pub enum Plan {
     Wait,
     /// A menu that starts nothing by itself.
     Menu,
-    /// The installer.
+    /// The installer, or a system that runs in memory.
     Install(Installation),
 }
 
 /// Everything that a boot script says of an installation.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Installation {
     /// `coreos/1185.3.0`, for people.
     pub image: String,
     /// What people call it.
     pub title: String,
+    /// What it is there for: only what installs is an attempt.
+    pub purpose: Purpose,
+    /// The kernel is not Linux, and gets no arguments but these.
+    pub program: bool,
     /// Kernel, as a name in the boot tree.
     pub kernel: String,
     /// Initial RAM disks in order, as names in the boot tree.
@@ -49,10 +58,23 @@ pub struct Installation {
     pub args: String,
 }
 
+/// Who asks what to boot.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Asker {
+    /// One of the machine's network cards.
+    pub mac: Mac,
+    /// Its processor and firmware, as it last said in DHCP.
+    pub platform: Platform,
+    /// What it runs now; none: a system that is up already.
+    pub loader: Option<Loader>,
+}
+
 /// All that the decision depends on.
 pub struct Situation<'a> {
     /// What the sticks hold.
     pub inventory: &'a Inventory,
+    /// What is known of the origin of their files.
+    pub verdicts: &'a Verdicts,
     /// What the sticks are doing.
     pub media: Media,
     /// `[boot]`
@@ -61,8 +83,9 @@ pub struct Situation<'a> {
     pub endpoint: Endpoint,
 }
 
-/// Decides for the machine with `mac`, whose life is in `phase`.
-pub fn plan(mac: Mac, phase: Option<Phase>, situation: &Situation) -> Plan {
+/// Decides for a machine whose life is in `phase`.
+pub fn plan(asker: Asker, phase: Option<Phase>, situation: &Situation) -> Plan {
+    let mac = asker.mac;
     match situation.media {
         Media::Starting => return Plan::Wait,
         Media::None => return Plan::LocalBoot("there is no stick"),
@@ -76,29 +99,32 @@ pub fn plan(mac: Mac, phase: Option<Phase>, situation: &Situation) -> Plan {
         (None, Unknown::Menu) => return Plan::Menu,
         (None, Unknown::Local) => return Plan::LocalBoot("the stick does not name this machine"),
     };
+    let image = situation.inventory.image_for(machine);
+    // It wipes nothing, and is wanted as long as the stick says so.
+    let is_live = image.is_some_and(|image| image.profile.purpose == Purpose::Live);
     match (machine.install, phase) {
         (Install::Never, _) => return Plan::LocalBoot("install = \"never\""),
+        _ if is_live => {}
         (_, None) => return Plan::LocalBoot("not armed"),
         (_, Some(Phase::Installed)) => return Plan::LocalBoot("it is installed"),
         (_, Some(Phase::Failed)) => return Plan::LocalBoot("installing failed too often"),
         (_, Some(Phase::Armed | Phase::Installing | Phase::Delivered)) => {}
     }
-    match situation.inventory.image_for(machine) {
-        Some(image) => Plan::Install(installation(image, machine, situation.endpoint)),
-        None => Plan::LocalBoot("there is no image for it on the stick"),
+    if situation.inventory.is_unfit(asker.mac) {
+        return Plan::LocalBoot("its configuration has a mistake; the status page names it");
     }
-}
-
-fn installation(image: &Image, machine: &Machine, endpoint: Endpoint) -> Installation {
-    let own = image.profile.args.iter().map(|arg| arg.replace("{server}", &endpoint.base()));
-    let extra = machine.args.split(' ').filter(|arg| !arg.is_empty()).map(str::to_owned);
-    let args: Vec<String> = own.chain(extra).collect();
-    Installation {
-        image: image.name(),
-        title: image.profile.title.clone(),
-        kernel: image.profile.kernel.clone(),
-        initrds: image.profile.initrds.clone(),
-        args: args.join(" "),
+    let Some(image) = image else {
+        return Plan::LocalBoot("there is no image for it on the stick");
+    };
+    // A machine whose installer stops half-way has lost its disk: all of it, or nothing.
+    match situation.verdicts.gate_of(image, situation.inventory) {
+        Gate::Open => {}
+        Gate::Wait => return Plan::Wait,
+        Gate::Closed(why) => return Plan::LocalBoot(why),
+    }
+    match installation(image, machine, asker, situation) {
+        Ok(installation) => Plan::Install(installation),
+        Err(reason) => Plan::LocalBoot(reason),
     }
 }
 
@@ -107,27 +133,29 @@ fn installation(image: &Image, machine: &Machine, endpoint: Endpoint) -> Install
 /// firmware without a boot file tries all its other ways first (four minutes on OVMF).
 ///
 /// Whether Secure Boot is on is not to be seen from here: `machine`, what the stick says of
-/// it, or `boot` tells which UEFI machines get signed loaders.
+/// it, or `boot` tells which UEFI machines get which family of loaders. Whose network driver works is
+/// seen: `driver`.
 pub fn boot_reply(
     mac: Mac,
     program: Program,
     machine: Option<&Machine>,
     boot: &Boot,
     endpoint: Endpoint,
+    driver: Driver,
 ) -> BootReply {
     let pxe = |file: &str| BootReply::Pxe(file.to_owned());
-    let signed = machine.and_then(|machine| machine.loader).unwrap_or(boot.uefi_loader);
-    let first = |platform| match signed {
-        UefiLoader::Ipxe => loader(platform),
-        UefiLoader::Shim => shim(platform).or_else(|| loader(platform)),
+    let family = machine.and_then(|machine| machine.loader).unwrap_or(boot.uefi_loader);
+    let first = |platform| match family {
+        UefiLoader::Ipxe => loader(platform, driver),
+        UefiLoader::Shim => shim(platform).or_else(|| loader(platform, driver)),
+        UefiLoader::Syslinux => syslinux(platform).or_else(|| loader(platform, driver)),
     };
     match program {
         Program::Other => BootReply::Nothing,
         Program::RaspberryPi => BootReply::RaspberryPi,
         // It looks for `pxelinux.cfg/` beside this file first, then starts it.
-        Program::UBoot(platform) => {
-            loader(platform).map_or(BootReply::Nothing, |file| BootReply::Plain(file.to_owned()))
-        }
+        Program::UBoot(platform) => loader(platform, driver)
+            .map_or(BootReply::Nothing, |file| BootReply::Plain(file.to_owned())),
         Program::Rom(Platform::Bios)
         | Program::Ipxe(Platform::Bios)
         | Program::LesserIpxe(Platform::Bios)
@@ -141,23 +169,34 @@ pub fn boot_reply(
         Program::Rom(platform) => first(platform).map_or(BootReply::Nothing, pxe),
         // A ROM that is iPXE itself has unloaded UNDI: only native drivers are left.
         Program::LesserIpxe(Platform::Bios) => pxe("ipxe.pxe"),
-        Program::LesserIpxe(Platform::Efi64) if signed == UefiLoader::Ipxe => pxe("ipxe-amd64.efi"),
+        Program::LesserIpxe(Platform::Efi64) if family == UefiLoader::Ipxe => pxe("ipxe-amd64.efi"),
         Program::LesserIpxe(platform) => first(platform).map_or(BootReply::Nothing, pxe),
-        Program::HttpRom(platform) => first(platform).map_or(BootReply::Nothing, |file| {
-            BootReply::Http(format!("{}/boot/{file}", endpoint.base()))
-        }),
+        Program::HttpRom(platform) => {
+            // SYSLINUX finds its configuration by the firmware's PXE, or not at all.
+            let file = match family {
+                UefiLoader::Syslinux => loader(platform, driver),
+                UefiLoader::Ipxe | UefiLoader::Shim => first(platform),
+            };
+            file.map_or(BootReply::Nothing, |file| {
+                BootReply::Http(format!("{}/boot/{file}", endpoint.base()))
+            })
+        }
     }
 }
 
 /// The iPXE for a platform's own firmware.
-fn loader(platform: Platform) -> Option<&'static str> {
+fn loader(platform: Platform, driver: Driver) -> Option<&'static str> {
     match platform {
         Platform::Bios => Some("undionly.kpxe"),
-        // The firmware's own network driver first: native ones hang on some machines.
-        Platform::Efi64 => Some("snponly.efi"),
+        Platform::Efi64 => Some(driver.file()),
         Platform::EfiArm64 => Some("ipxe-arm64.efi"),
         Platform::Efi32 | Platform::Other => None,
     }
+}
+
+/// In a folder of its own: its modules have the names of those for a BIOS.
+fn syslinux(platform: Platform) -> Option<&'static str> {
+    (platform == Platform::Efi64).then_some("efi64/syslinux.efi")
 }
 
 /// The signed program that loads GRUB from beside itself.
@@ -166,6 +205,16 @@ fn shim(platform: Platform) -> Option<&'static str> {
         Platform::Efi64 => Some("shimx64.efi"),
         Platform::EfiArm64 => Some("shimaa64.efi"),
         Platform::Bios | Platform::Efi32 | Platform::Other => None,
+    }
+}
+
+impl Installation {
+    /// `installing`, or `starting` where nothing is installed.
+    pub fn verb(&self) -> &'static str {
+        match self.purpose {
+            Purpose::Install => "installing",
+            Purpose::Live => "starting",
+        }
     }
 }
 
@@ -178,7 +227,7 @@ pub(super) mod tests {
 
     pub const ENDPOINT: Endpoint = Endpoint { address: Ipv4Addr::new(10, 10, 10, 1), port: 8080 };
 
-    fn mac(last: u8) -> Mac {
+    pub fn mac(last: u8) -> Mac {
         Mac::new([0x52, 0x54, 0, 0, 0, last]).unwrap()
     }
 
@@ -194,31 +243,38 @@ pub(super) mod tests {
             mac = \"52:54:00:00:00:03\"
             image = \"coreos/1\"
         ";
-        let file = |path: &str| MediaFile {
+        stick_of(machines, &["images/coreos/1185.3.0/coreos_production_pxe.vmlinuz"])
+    }
+
+    pub fn stick_of(machines: &str, files: &[&str]) -> Inventory {
+        let file = |path: &&str| MediaFile {
             volume: Path::new("/media/sda1").into(),
-            path: path.to_owned(),
+            path: (*path).to_owned(),
             size: 1,
             modified: 0,
             inside: None,
         };
-        let listing = Listing {
-            files: vec![
-                file("machines.toml"),
-                file("images/coreos/1185.3.0/coreos_production_pxe.vmlinuz"),
-            ],
-            texts: vec![(0, machines.to_owned())],
-            problems: vec![],
-        };
-        inventory(&[listing], &Profile::built_in()).unwrap()
+        let files: Vec<MediaFile> = ["machines.toml"].iter().chain(files).map(file).collect();
+        let is_config = |(_, file): &(usize, &MediaFile)| file.path.starts_with("preseed/");
+        let configs = files.iter().enumerate().filter(is_config);
+        let configs = configs.map(|(index, _)| (index, "# d-i\n".to_owned()));
+        let texts = configs.chain([(0, machines.to_owned())]).collect();
+        inventory(&[Listing { files, texts, ..Listing::default() }], &Profile::built_in()).unwrap()
     }
 
     fn decide(last: u8, phase: Option<Phase>, media: Media, unknown: Unknown) -> Plan {
         let mut config = crate::config::parse("").unwrap();
         config.boot.unknown = unknown;
         let inventory = stick();
-        let situation =
-            Situation { inventory: &inventory, media, boot: &config.boot, endpoint: ENDPOINT };
-        plan(mac(last), phase, &situation)
+        let situation = Situation {
+            inventory: &inventory,
+            verdicts: &Verdicts::default(),
+            media,
+            boot: &config.boot,
+            endpoint: ENDPOINT,
+        };
+        let asker = Asker { mac: mac(last), platform: Platform::Bios, loader: None };
+        plan(asker, phase, &situation)
     }
 
     #[test]
@@ -269,7 +325,14 @@ pub(super) mod tests {
     fn our_own_ipxe_is_never_given_ipxe_again() {
         let boot = crate::config::parse("").unwrap().boot;
         for platform in [Platform::Bios, Platform::Efi64, Platform::EfiArm64] {
-            let reply = boot_reply(mac(1), Program::Ipxe(platform), None, &boot, ENDPOINT);
+            let reply = boot_reply(
+                mac(1),
+                Program::Ipxe(platform),
+                None,
+                &boot,
+                ENDPOINT,
+                Driver::Firmware,
+            );
             let script = "http://10.10.10.1:8080/boot/52-54-00-00-00-01.ipxe".to_owned();
             assert_eq!(reply, BootReply::Ipxe(script));
         }
@@ -283,19 +346,27 @@ pub(super) mod tests {
             (Platform::Efi64, "snponly.efi"),
             (Platform::EfiArm64, "ipxe-arm64.efi"),
         ] {
-            let reply = boot_reply(mac(1), Program::Rom(platform), None, &boot, ENDPOINT);
+            let reply =
+                boot_reply(mac(1), Program::Rom(platform), None, &boot, ENDPOINT, Driver::Firmware);
             assert_eq!(reply, BootReply::Pxe(file.to_owned()));
         }
-        let none = boot_reply(mac(1), Program::Rom(Platform::Other), None, &boot, ENDPOINT);
+        let none = boot_reply(
+            mac(1),
+            Program::Rom(Platform::Other),
+            None,
+            &boot,
+            ENDPOINT,
+            Driver::Firmware,
+        );
         assert_eq!(none, BootReply::Nothing);
     }
 
     #[test]
-    fn signed_loaders_go_to_uefi_machines_that_are_said_to_need_them() {
+    fn uefi_machines_get_the_loader_that_they_are_said_to_need() {
         let mut boot = crate::config::parse("").unwrap().boot;
         let mut machine = Machine::known_by(mac(1));
         let file = |program, machine: &Machine, boot: &Boot| {
-            boot_reply(mac(1), program, Some(machine), boot, ENDPOINT)
+            boot_reply(mac(1), program, Some(machine), boot, ENDPOINT, Driver::Firmware)
         };
         let pxe = |file: &str| BootReply::Pxe(file.to_owned());
         let (x64, arm64) = (Program::Rom(Platform::Efi64), Program::Rom(Platform::EfiArm64));
@@ -304,6 +375,7 @@ pub(super) mod tests {
             (UefiLoader::Ipxe, Some(UefiLoader::Shim), "shimx64.efi", "shimaa64.efi"),
             (UefiLoader::Shim, None, "shimx64.efi", "shimaa64.efi"),
             (UefiLoader::Shim, Some(UefiLoader::Ipxe), "snponly.efi", "ipxe-arm64.efi"),
+            (UefiLoader::Syslinux, None, "efi64/syslinux.efi", "ipxe-arm64.efi"),
         ] {
             boot.uefi_loader = config;
             machine.loader = stick;
@@ -313,6 +385,10 @@ pub(super) mod tests {
         machine.loader = Some(UefiLoader::Shim);
         let http = BootReply::Http("http://10.10.10.1:8080/boot/shimx64.efi".to_owned());
         assert_eq!(file(Program::HttpRom(Platform::Efi64), &machine, &boot), http);
+        machine.loader = Some(UefiLoader::Syslinux);
+        let http = BootReply::Http("http://10.10.10.1:8080/boot/snponly.efi".to_owned());
+        assert_eq!(file(Program::HttpRom(Platform::Efi64), &machine, &boot), http);
+        machine.loader = Some(UefiLoader::Shim);
         let lesser = file(Program::LesserIpxe(Platform::Efi64), &machine, &boot);
         assert_eq!(lesser, pxe("shimx64.efi"));
         assert_eq!(file(Program::Rom(Platform::Bios), &machine, &boot), pxe("undionly.kpxe"));

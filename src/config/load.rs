@@ -4,6 +4,7 @@ use std::fs::File as FsFile;
 use std::io::{self, Read};
 use std::path::Path;
 
+use super::nearest::nearest_key;
 use super::{Config, ConfigError, wire};
 
 /// No configuration comes near this; more is a mistake, or meant to fill the memory.
@@ -53,37 +54,6 @@ fn syntax_error(text: &str, error: &toml::de::Error) -> ConfigError {
         message = format!("{message} (did you mean `{hint}`?)");
     }
     ConfigError::Syntax { line, message }
-}
-
-/// Of the keys that serde lists after "expected one of", the one a typo away.
-fn nearest_key(message: &str) -> Option<&str> {
-    let mut quoted = message.split('`').skip(1).step_by(2);
-    let wrong = quoted.next()?;
-    if !message.starts_with("unknown") {
-        return None;
-    }
-    quoted
-        .map(|right| (distance(wrong, right), right))
-        .min()
-        .filter(|(typos, right)| *typos <= right.len().div_ceil(3))
-        .map(|(_, right)| right)
-}
-
-/// Levenshtein distance: how many letters to change, add or drop.
-fn distance(a: &str, b: &str) -> usize {
-    let b: Vec<char> = b.chars().collect();
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, letter) in a.chars().enumerate() {
-        let mut next = Vec::with_capacity(row.len());
-        next.push(i + 1);
-        for ((other, above), left_above) in b.iter().zip(row.iter().skip(1)).zip(&row) {
-            let left = next.last().copied().unwrap_or(usize::MAX);
-            let changed = left_above + usize::from(letter != *other);
-            next.push(changed.min(above + 1).min(left.saturating_add(1)));
-        }
-        row = next;
-    }
-    row.last().copied().unwrap_or(0)
 }
 
 #[cfg(test)]

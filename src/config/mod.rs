@@ -5,6 +5,7 @@
 
 mod error;
 mod load;
+mod nearest;
 mod wire;
 
 use std::net::Ipv4Addr;
@@ -13,6 +14,7 @@ use std::time::Duration;
 
 pub use error::ConfigError;
 pub use load::{load, parse};
+pub use nearest::nearest_key;
 
 use crate::net::{Pool, Subnet};
 
@@ -56,6 +58,21 @@ pub enum UefiLoader {
     Ipxe,
     /// shim and Debian's GRUB, both signed: they start nothing but what is signed, too.
     Shim,
+    /// SYSLINUX, which reads `pxelinux.cfg/` as PXELINUX does on a BIOS: x64 by PXE only.
+    Syslinux,
+}
+
+/// Which images machines get.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Verify {
+    /// Those that are verified, and no others.
+    Required,
+    /// All but those whose signature or checksum is bad.
+    #[default]
+    WhenSigned,
+    /// All; nothing is looked at.
+    Off,
 }
 
 /// How the appliance shows its state.
@@ -86,6 +103,8 @@ pub struct Config {
     pub http: Http,
     /// `[media] path`: each folder in it is one stick.
     pub media: PathBuf,
+    /// `[media] verify`
+    pub verify: Verify,
     /// `[state] path`
     pub state: PathBuf,
     /// `[panel]`

@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde::Deserialize;
 
 use super::{BiosLoader, Boot, Config, ConfigError, Http, Mode, Panel, PanelKind, UefiLoader};
-use super::{Network, Server, Unknown};
+use super::{Network, Server, Unknown, Verify};
 use crate::net::{Pool, Subnet};
 
 /// 8080 first: the URLs of the old box.
@@ -109,6 +109,7 @@ struct HttpTable {
 #[serde(default, deny_unknown_fields)]
 struct MediaTable {
     path: Option<PathBuf>,
+    verify: Verify,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -163,6 +164,7 @@ impl TryFrom<File> for Config {
             server: server(file.server, file.relay)?,
             boot: boot(file.boot),
             http: http(file.http)?,
+            verify: file.media.verify,
             media: file.media.path.unwrap_or_else(|| "/media".into()),
             state: file.state.path.unwrap_or_else(|| "/state".into()),
             panel: panel(file.panel)?,

@@ -24,18 +24,24 @@ const REBUILD_PAUSE: Duration = Duration::from_millis(500);
 
 type Answer = Response<Cursor<Vec<u8>>>;
 
-/// Serves until the process ends.
-pub fn run(world: &Arc<World>, scanner: &Scanner) {
+/// Serves on what [`listen`] has opened, until the process ends. Without it the machines are
+/// served all the same.
+pub fn run(world: &Arc<World>, scanner: &Scanner, opened: io::Result<UnixListener>) {
+    let told = |error| log::error!("control: {}: {error}", world.config.control.display());
+    let listener = match opened {
+        Ok(listener) => listener,
+        Err(error) => return told(error),
+    };
     loop {
-        if let Err(error) = serve_once(world, scanner) {
-            log::error!("control: {}: {error}", world.config.control.display());
+        if let Err(error) = serve_once(world, scanner, &listener) {
+            told(error);
         }
         std::thread::sleep(REBUILD_PAUSE);
     }
 }
 
-fn serve_once(world: &Arc<World>, scanner: &Scanner) -> io::Result<()> {
-    let listener = listen(&world.config.control)?;
+fn serve_once(world: &Arc<World>, scanner: &Scanner, listener: &UnixListener) -> io::Result<()> {
+    let listener = listener.try_clone()?;
     let server = Server::from_listener(listener, None).map_err(io::Error::other)?;
     loop {
         let request = server.recv()?;
@@ -45,8 +51,9 @@ fn serve_once(world: &Arc<World>, scanner: &Scanner) -> io::Result<()> {
     }
 }
 
-/// A socket that only root can open; one that a former process left is replaced.
-fn listen(path: &Path) -> io::Result<UnixListener> {
+/// A socket that only root can open; one that a former process left is replaced. It is opened
+/// before the servers give up the right to.
+pub fn listen(path: &Path) -> io::Result<UnixListener> {
     if let Some(folder) = path.parent() {
         fs::create_dir_all(folder)?;
     }

@@ -6,12 +6,16 @@ use std::time::Duration;
 use serde::Serialize;
 
 use crate::boot::plan::Media;
+use crate::confine::{self, Confinement};
+use crate::dhcp::Seconds;
 use crate::dhcp::shape::Talk;
 use crate::fleet::life::Phase;
-use crate::inventory::Problem;
+use crate::fleet::stage::{self, Stage};
+use crate::inventory::{Image, Inventory, Problem};
 use crate::net::{Mac, iface};
 use crate::panel::pattern::{State, table};
-use crate::world::{Role, World};
+use crate::verify::Verdicts;
+use crate::world::{Role, Shelf, World};
 
 /// A small stick is read between two questions of the panel, which asks twice a second. A
 /// person who has plugged one in, or pressed the button, is told all the same.
@@ -28,6 +32,8 @@ pub struct Status {
     pub conditions: Vec<State>,
     /// Resident memory of the servers, in KiB.
     pub memory_kib: u64,
+    /// What the servers have given up.
+    pub confinement: Confinement,
     /// Where we serve.
     pub interface: Interface,
     /// What we are to the LAN.
@@ -85,8 +91,57 @@ pub struct Sticks {
     pub machines: usize,
     /// `coreos/1185.3.0`, newest first.
     pub names: Vec<String>,
+    /// What is known of the images' origin, in the same order.
+    pub verification: Vec<Verification>,
+    /// Whose keys are on the sticks: fingerprints with names.
+    pub keys: Vec<String>,
     /// What a person should look at.
     pub problems: Vec<Problem>,
+}
+
+/// What is known of the origin of an image: of that file of it which matters most.
+#[derive(Debug, Serialize)]
+pub struct Verification {
+    /// `coreos/1185.3.0`
+    pub image: String,
+    /// `verified`, `waiting`, `bad`, …: the name of a `verify::Verdict`; `off` if nothing is
+    /// looked at.
+    pub state: &'static str,
+    /// Per cent of the file that is being read.
+    pub percent: Option<u8>,
+    /// Of the key that signed it.
+    pub fingerprint: Option<String>,
+    /// The same for people.
+    pub words: String,
+}
+
+impl Verification {
+    /// Of one image.
+    pub fn of(image: &Image, inventory: &Inventory, verdicts: &Verdicts) -> Verification {
+        let Some(report) = verdicts.report_of(image, inventory) else {
+            let words = "not looked at".to_owned();
+            return Verification {
+                image: image.name(),
+                state: "off",
+                percent: None,
+                fingerprint: None,
+                words,
+            };
+        };
+        let words = match (&report.percent, report.verdict.signer()) {
+            (Some(percent), _) => format!("{}: being verified, {percent} %", report.path),
+            // All of them: the one that is told of is the worst.
+            (None, Some(_)) => report.verdict.to_string(),
+            (None, None) => format!("{}: {}", report.path, report.verdict),
+        };
+        Verification {
+            image: image.name(),
+            state: report.verdict.name(),
+            percent: report.percent,
+            fingerprint: report.verdict.signer().map(|signer| signer.fingerprint.clone()),
+            words,
+        }
+    }
 }
 
 /// One machine.
@@ -102,6 +157,25 @@ pub struct MachineStatus {
     pub address: Option<Ipv4Addr>,
     /// How often it was given the installer since it was armed.
     pub attempts: u8,
+    /// How far its last network boot came; none since the servers started.
+    pub boot: Option<BootStatus>,
+}
+
+/// A machine's last network boot.
+#[derive(Debug, Serialize)]
+pub struct BootStatus {
+    /// The furthest step.
+    pub stage: Stage,
+    /// The same in words.
+    pub words: &'static str,
+    /// Seconds since the machine was last seen.
+    pub ago: Seconds,
+    /// Each step with the seconds since it was reached: this box has no clock.
+    pub steps: Vec<(Stage, Seconds)>,
+    /// Where it stopped, and what to check.
+    pub check: Option<String>,
+    /// What is known of the iPXE that it runs.
+    pub loader: Option<&'static str>,
 }
 
 /// The state as it is now.
@@ -128,6 +202,7 @@ pub fn status(world: &World) -> Status {
         headline: headline(&conditions),
         conditions,
         memory_kib: memory_kib(),
+        confinement: confine::in_force(),
         interface: Interface {
             name: world.interface.clone(),
             link,
@@ -138,12 +213,20 @@ pub fn status(world: &World) -> Status {
             state: media,
             images: shelf.inventory.images.len(),
             machines: machines.len(),
+            verification: verification(&shelf),
+            keys: shelf.verdicts.keys().iter().map(ToString::to_string).collect(),
             names: shelf.inventory.images.iter().map(|image| image.name()).collect(),
             problems,
         },
         machines,
         boots: boots(world),
     }
+}
+
+fn verification(shelf: &Shelf) -> Vec<Verification> {
+    let inventory = &shelf.inventory;
+    let of = |image| Verification::of(image, inventory, &shelf.verdicts);
+    inventory.images.iter().map(of).collect()
 }
 
 fn boots(world: &World) -> Vec<Boot> {
@@ -172,6 +255,19 @@ fn machine(world: &World, mac: Mac) -> MachineStatus {
         },
         address: world.address_of(mac).map(|binding| binding.address),
         attempts: world.attempts(mac),
+        boot: world.boot_of(mac).map(|boot| boot_status(world, mac, &boot)),
+    }
+}
+
+fn boot_status(world: &World, mac: Mac, boot: &stage::Boot) -> BootStatus {
+    let ago = |at: Seconds| world.now().saturating_sub(at);
+    BootStatus {
+        stage: boot.stage,
+        words: boot.stage.words(),
+        ago: ago(boot.last()),
+        steps: boot.steps().map(|(stage, at)| (stage, ago(at))).collect(),
+        check: boot.words(),
+        loader: world.with_fleet(|fleet| fleet.loaders.trial(mac)?.words()),
     }
 }
 
@@ -216,6 +312,7 @@ pub fn conditions(world: &World) -> Vec<State> {
         (State::NoStick, media == Media::None),
         (State::Installing, any(&[Phase::Installing, Phase::Delivered])),
         (State::Serving, world.transfers.count() > 0),
+        (State::Verifying, shelf.verdicts.at_work()),
         (State::Ready, at_work),
     ];
     all.into_iter().filter(|(_, holds)| *holds).map(|(state, _)| state).collect()

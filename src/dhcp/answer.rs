@@ -13,6 +13,7 @@ use super::wire::{Kind, Reply, Request};
 use crate::boot::arch::{Program, program};
 use crate::boot::plan::boot_reply;
 use crate::fleet::life::Event;
+use crate::fleet::stage::{Sign, Stage};
 use crate::net::Mac;
 use crate::world::{Role, Touched, World};
 
@@ -29,8 +30,13 @@ pub struct Answer {
 pub fn answer(world: &World, request: &Request, door: Door, touched: &mut Vec<Touched>) -> Answer {
     let role = world.role();
     let asking = program(request);
+    if let Some(platform) = asking.platform() {
+        world.with_fleet(|fleet| fleet.saw_platform(request.mac, platform));
+    }
+    world.heard_uuid(request.mac, request.uuid.as_deref(), touched);
     if knows_what_to_say(world) && request.kind == Kind::Discover && is_firmware(asking) {
         world.note(request.mac, Event::FirmwareStarts, touched);
+        world.asks_for_boot(request.mac, asking, touched);
     }
     match role {
         // Firmware that looks for a boot server: no address is asked for (PXE 2.1 §2.2.1).
@@ -93,7 +99,8 @@ pub fn somebody_is_at(
 fn boot_for(world: &World, request: &Request, asking: Program) -> BootReply {
     let (inventory, endpoint) = (world.shelf().inventory, world.endpoint());
     let machine = inventory.machine(request.mac);
-    boot_reply(request.mac, asking, machine, &world.config.boot, endpoint)
+    let driver = world.with_fleet(|fleet| fleet.loaders.driver(request.mac));
+    boot_reply(request.mac, asking, machine, &world.config.boot, endpoint, driver)
 }
 
 fn as_proxy(
@@ -222,6 +229,9 @@ fn tell(world: &World, request: &Request, asking: Program, verdict: &Verdict) {
     let Some((reply, _)) = &verdict.reply else {
         return;
     };
+    if reply.kind == Kind::Ack && is_firmware(asking) {
+        world.saw(request.mac, &Sign::Reaches(Stage::Address));
+    }
     match reply.kind {
         Kind::Offer if is_firmware(asking) => {
             log::info!("dhcp: {} boots ({}): {}", who(), words(asking), reply.yiaddr);

@@ -55,6 +55,7 @@ pub fn run(world: &Arc<World>, socket: &DhcpSocket) {
             limits: Limits::new(Instant::now()),
             limit_told: None,
             full_batches: 0,
+            looked: Instant::now(),
         };
         loop {
             if let Err(error) = counter.round() {
@@ -75,12 +76,17 @@ struct Counter<'a> {
     limits: Limits,
     limit_told: Option<Instant>,
     full_batches: u32,
+    looked: Instant,
 }
 
 impl Counter<'_> {
     /// Everything that has arrived, at most [`BATCH`] packets, and every wait that is over.
     fn round(&mut self) -> io::Result<()> {
         let now = Instant::now();
+        if now >= self.looked + PATIENCE {
+            self.looked = now;
+            self.world.look_for_silent_machines();
+        }
         let patience = if self.early.is_empty() { PATIENCE } else { SHORT_PATIENCE };
         let next = self.waiting.next().map(|next| next.saturating_duration_since(now));
         let patience = next.map_or(patience, |next| next.min(patience));

@@ -10,6 +10,10 @@ pub trait Reservations {
     fn reserved_for(&self, mac: Mac) -> Option<Ipv4Addr>;
     /// The machine that `address` is kept for.
     fn holder_of(&self, address: Ipv4Addr) -> Option<Mac>;
+    /// Whether `address` is kept for a machine that nobody has heard of yet.
+    fn is_kept(&self, _address: Ipv4Addr) -> bool {
+        false
+    }
     /// Whether the stick names the machine.
     fn names(&self, mac: Mac) -> bool;
 }
@@ -35,7 +39,8 @@ impl Site<'_> {
     /// Whether `mac` has a right to `address`, as far as others leave it to him.
     pub fn allows(&self, address: Ipv4Addr, mac: Mac) -> bool {
         let kept_for_another =
-            self.reservations.holder_of(address).is_some_and(|holder| holder != mac);
+            self.reservations.holder_of(address).is_some_and(|holder| holder != mac)
+                || self.reservations.is_kept(address);
         self.reserved_for(mac) == Some(address) || self.pool.contains(address) && !kept_for_another
     }
 }

@@ -1,6 +1,9 @@
 //! The machines' lives: who is armed, installing, installed.
 //!
-//! `life` is the pure state machine; `store` keeps what must survive a power cut.
+//! `life` is the pure state machine; `stage` and `trouble` tell how far a boot came and why it
+//! stopped; `store` keeps what must survive a power cut.
 
 pub mod life;
+pub mod stage;
 pub mod store;
+pub mod trouble;

@@ -15,12 +15,16 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use redb::{Database, ReadableDatabase, ReadableTable, TableDefinition, TableError};
 
 use super::life::Record;
+use crate::boot::loader::Driver;
 use crate::dhcp::lease::Binding;
 use crate::dhcp::shape::Shape;
+use crate::inventory::machine::identity::Identity;
 use crate::net::Mac;
 
 const LEASES: TableDefinition<[u8; 6], &[u8]> = TableDefinition::new("leases");
 const SHAPES: TableDefinition<[u8; 6], &[u8]> = TableDefinition::new("shapes");
+const LOADERS: TableDefinition<[u8; 6], &[u8]> = TableDefinition::new("loaders");
+const IDENTITIES: TableDefinition<[u8; 6], &[u8]> = TableDefinition::new("identities");
 const MACHINES: TableDefinition<[u8; 6], &[u8]> = TableDefinition::new("machines");
 
 /// File name in the state folder.
@@ -38,6 +42,10 @@ pub enum Change {
     NoLease(Mac),
     /// A machine's firmware takes this kind of offer.
     Shape(Mac, Shape),
+    /// A machine runs the iPXE with this network driver.
+    Loader(Mac, Driver),
+    /// A machine said this of itself.
+    Identity(Mac, Identity),
     /// A machine is here in its life.
     Machine(Mac, Record),
 }
@@ -73,6 +81,10 @@ pub struct Saved {
     pub leases: Vec<(Mac, Binding)>,
     /// The kind of offer that each machine's firmware takes.
     pub shapes: Vec<(Mac, Shape)>,
+    /// Whose network driver works in each machine's iPXE.
+    pub loaders: Vec<(Mac, Driver)>,
+    /// What machines said of themselves that the stick names by that.
+    pub identities: Vec<(Mac, Identity)>,
     /// Every machine that was ever armed.
     pub machines: Vec<(Mac, Record)>,
     /// A file was set aside, now or at an earlier start: a machine that is not in
@@ -149,6 +161,8 @@ impl Store {
         let saved = Saved {
             leases: newest_of_each_address(store.table(LEASES)?),
             shapes: store.table(SHAPES)?,
+            loaders: store.table(LOADERS)?,
+            identities: store.table(IDENTITIES)?,
             machines: store.table(MACHINES)?,
             lost: false,
         };
@@ -177,6 +191,8 @@ impl Store {
         {
             let mut leases = transaction.open_table(LEASES)?;
             let mut shapes = transaction.open_table(SHAPES)?;
+            let mut loaders = transaction.open_table(LOADERS)?;
+            let mut identities = transaction.open_table(IDENTITIES)?;
             let mut machines = transaction.open_table(MACHINES)?;
             for change in changes {
                 match change {
@@ -185,6 +201,13 @@ impl Store {
                     }
                     Change::Shape(mac, shape) => {
                         shapes.insert(mac.octets(), serde_json::to_vec(shape)?.as_slice())?;
+                    }
+                    Change::Loader(mac, driver) => {
+                        loaders.insert(mac.octets(), serde_json::to_vec(driver)?.as_slice())?;
+                    }
+                    Change::Identity(mac, identity) => {
+                        let row = serde_json::to_vec(identity)?;
+                        identities.insert(mac.octets(), row.as_slice())?;
                     }
                     Change::Lease(mac, binding) => {
                         leases.insert(mac.octets(), serde_json::to_vec(binding)?.as_slice())?;
@@ -308,11 +331,14 @@ mod tests {
         let folder = folder("no-lease");
         let (store, _) = Store::open(&folder).unwrap();
         store.save(&changes()).unwrap();
-        store.save(&[Change::NoLease(mac()), Change::Shape(mac(), Shape::OnAsking)]).unwrap();
+        let learned =
+            [Change::Shape(mac(), Shape::OnAsking), Change::Loader(mac(), Driver::Native)];
+        store.save(&[&[Change::NoLease(mac())], &learned[..]].concat()).unwrap();
         drop(store);
         let (_store, saved) = Store::open(&folder).unwrap();
         assert!(saved.leases.is_empty());
         assert_eq!(saved.shapes, [(mac(), Shape::OnAsking)]);
+        assert_eq!(saved.loaders, [(mac(), Driver::Native)]);
         fs::remove_dir_all(&folder).unwrap();
     }
 

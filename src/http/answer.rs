@@ -8,15 +8,21 @@ use hyper::header::HeaderValue;
 use hyper::{Method, Request, Response, StatusCode, header};
 
 use super::body::{Body, WhenSent};
+use super::config::config;
 use super::page;
-use super::response::{Asked, Downloads, Found, respond, text};
+use super::response::{Asked, Downloads, Found, OPEN_DEADLINE, respond, text};
 use super::route::{Route, route};
 use crate::boot::install_script::{self, Job};
 use crate::boot::plan::{Media, Plan};
 use crate::fleet::life::Event;
+use crate::fleet::stage::{Sign, Stage};
+use crate::fleet::trouble::Failure;
+use crate::inventory::profile::Purpose;
 use crate::inventory::{Image, Machine, MediaFile};
 use crate::net::Mac;
-use crate::world::content::{Content, content};
+use crate::tftp::tree::Name;
+use crate::verify::Gate;
+use crate::world::content::{Content, InIso, content, iso_file};
 use crate::world::{Shelf, TOKEN_LENGTH, World};
 
 /// A request holds this long for a stick that was pulled, or is still being read: most
@@ -41,10 +47,10 @@ pub async fn answer<B>(
     let only_head = *request.method() == Method::HEAD;
     let mut shelf = world.watch_shelf();
     let mut found = look(world, &place, asker, only_head).await;
-    if matches!(found, Found::NotReady) {
+    if found.may_come() {
         // Woken by each change of the sticks until the patience is at its end.
         let _ = tokio::time::timeout(PATIENCE, async {
-            while matches!(found, Found::NotReady) && shelf.changed().await.is_ok() {
+            while found.may_come() && shelf.changed().await.is_ok() {
                 found = look(world, &place, asker, only_head).await;
             }
         })
@@ -54,15 +60,58 @@ pub async fn answer<B>(
     respond(found, &Asked { headers, asker, only_head, world, downloads }).await
 }
 
+/// What stands there, if machines may have it.
+async fn look(world: &Arc<World>, place: &Arc<Route>, asker: Ipv4Addr, only_head: bool) -> Found {
+    match look_up(world, place, asker, only_head).await {
+        Found::InIso(place, when_sent) => {
+            verified(world, look_into(world, place, asker).await.telling(when_sent))
+        }
+        found => verified(world, found),
+    }
+}
+
 /// What may be written down first is found on a thread of its own: a card can take a tenth
 /// of a second, and nobody else waits for that.
-async fn look(world: &Arc<World>, place: &Arc<Route>, asker: Ipv4Addr, only_head: bool) -> Found {
+async fn look_up(
+    world: &Arc<World>,
+    place: &Arc<Route>,
+    asker: Ipv4Addr,
+    only_head: bool,
+) -> Found {
     if only_head || !place.may_be_written_down() {
         return find(world, place, asker, only_head);
     }
     let (world, place) = (Arc::clone(world), Arc::clone(place));
     let found = tokio::task::spawn_blocking(move || find(&world, &place, asker, only_head)).await;
     found.unwrap_or(Found::NotReady)
+}
+
+/// A reader of its stick looks into the ISO, when it is this machine's turn.
+async fn look_into(world: &World, place: InIso, asker: Ipv4Addr) -> Found {
+    let path = place.path();
+    let looking = world.readers.read(&place.errand(asker), move || place.find());
+    match tokio::time::timeout(OPEN_DEADLINE, looking).await {
+        Ok(Ok(content)) => found(content, &path),
+        Ok(Err(_)) | Err(_) => {
+            log::warn!("http: {path}: its ISO is not read in time; does the stick hang?");
+            Found::Unreadable
+        }
+    }
+}
+
+/// The file, if machines may have it.
+fn verified(world: &World, found: Found) -> Found {
+    let Found::File(file, when_sent) = found else {
+        return found;
+    };
+    match world.gate(&file) {
+        Gate::Open => Found::File(file, when_sent),
+        Gate::Wait => Found::Unverified,
+        Gate::Closed(why) => {
+            log::warn!("http: {} is not given out: it {why}", file.path);
+            Found::Forbidden(format!("{} is not given out: it {why}", file.path))
+        }
+    }
 }
 
 fn find(world: &Arc<World>, place: &Route, asker: Ipv4Addr, only_head: bool) -> Found {
@@ -72,13 +121,29 @@ fn find(world: &Arc<World>, place: &Route, asker: Ipv4Addr, only_head: bool) -> 
     match place {
         Route::Page => Found::Bytes("text/html; charset=utf-8", page::page(world).into_bytes()),
         Route::Boot(name) => match content(world, name, asker, !only_head) {
-            Content::Bytes(bytes) => Found::Bytes("application/octet-stream", bytes),
-            Content::Media(file) => Found::File(file, None),
-            Content::NotReady => Found::NotReady,
-            Content::Missing => Found::Missing(name.path()),
+            Content::Loader(file) => {
+                let when_sent = loader_sent(world, name.path(), asker);
+                Found::File(file, when_sent.filter(|_| !only_head))
+            }
+            content @ (Content::Media(_) | Content::InIso(_)) => {
+                let path = name.path();
+                let image = inventory.image_of(&path);
+                let when = image
+                    .and_then(|(image, _)| when_delivered(world, image, &path, asker, only_head));
+                found(content, &path).telling(when)
+            }
+            other => found(other, &name.path()),
         },
+        Route::Iso(path) => found(iso_file(world, &shelf, path), path),
         Route::InstallScript => install_script(world, asker, only_head),
-        Route::CloudConfig(mac) => cloud_config(world, *mac, asker),
+        Route::Config(kind, part, mac) => config(world, (*kind, *part), *mac, asker, only_head),
+        Route::Introduction { mac, uuid, serial } => {
+            // Anybody else may look at the script; what he says of the machine is nothing.
+            if world.machine_at(asker) == Some(*mac) {
+                world.heard_serial(*mac, uuid, serial);
+            }
+            find(world, &Route::Boot(Name::IpxeScript(*mac)), asker, only_head)
+        }
         Route::OldImageFile(version, name) => {
             let images = inventory.images.iter().filter(|image| image.version == *version);
             let found = images.into_iter().find_map(|image| Some((image, image.file(name)?)));
@@ -96,7 +161,19 @@ fn find(world: &Arc<World>, place: &Route, asker: Ipv4Addr, only_head: bool) -> 
             (None, _) => missing(world, &shelf, name),
         },
         Route::Event { token, event } => report(world, token, event),
+        Route::BootFailed { mac, failure } => boot_failed(world, *mac, failure, asker, only_head),
         Route::Nowhere => Found::Missing("this".to_owned()),
+    }
+}
+
+fn found(content: Content, name: &str) -> Found {
+    match content {
+        Content::Bytes(bytes) => Found::Bytes("application/octet-stream", bytes),
+        Content::Media(file) | Content::Loader(file) => Found::File(file, None),
+        Content::NotReady => Found::NotReady,
+        Content::Missing => Found::Missing(name.to_owned()),
+        Content::Unreadable => Found::Unreadable,
+        Content::InIso(place) => Found::InIso(place, None),
     }
 }
 
@@ -109,25 +186,53 @@ fn image_file(
     asker: Ipv4Addr,
     only_head: bool,
 ) -> Found {
+    let machine = world.machine_at(asker);
     let Some((image, file)) = found else {
+        if let Some(mac) = machine.filter(|mac| needs(shelf, *mac, name)) {
+            world.saw(mac, &Sign::Misses(name));
+        }
         return missing(world, shelf, name);
     };
-    let machine = world.machine_at(asker).filter(|_| image.profile.disk_image == name);
-    let when_sent = machine.filter(|_| !only_head).map(|mac| {
-        let world = Arc::clone(world);
-        Box::new(move || {
-            world.happened(mac, Event::ImageDelivered);
-        }) as WhenSent
-    });
-    Found::File(file.clone(), when_sent)
+    Found::File(file.clone(), when_delivered(world, image, name, asker, only_head))
+}
+
+/// What is noted when a file was sent whole that is what its installer writes.
+fn when_delivered(
+    world: &Arc<World>,
+    image: &Image,
+    name: &str,
+    asker: Ipv4Addr,
+    only_head: bool,
+) -> Option<WhenSent> {
+    let mac = world.machine_at(asker).filter(|_| image.profile.writes(name) && !only_head)?;
+    world.saw(mac, &Sign::Reaches(Stage::Installer));
+    let world = Arc::clone(world);
+    Some(Box::new(move || {
+        world.happened(mac, Event::ImageDelivered);
+    }))
+}
+
+/// Whether a machine cannot be installed without this file: its image, or what proves it.
+fn needs(shelf: &Shelf, mac: Mac, name: &str) -> bool {
+    let machine = shelf.inventory.machine(mac);
+    let image = machine.and_then(|machine| shelf.inventory.image_for(machine));
+    image.is_some_and(|image| image.profile.writes(name.strip_suffix(".sig").unwrap_or(name)))
+}
+
+/// What is told when a loader was sent whole.
+fn loader_sent(world: &Arc<World>, name: String, asker: Ipv4Addr) -> Option<WhenSent> {
+    let mac = world.machine_at(asker)?;
+    let world = Arc::clone(world);
+    Some(Box::new(move || world.loader_sent(mac, &name)))
 }
 
 /// Flatcar's and CoreOS's installers ask for it when they have no version of their own.
 fn version_file(world: &World) -> Found {
     let shelf = world.shelf();
-    match shelf.inventory.images.first() {
-        Some(image) => {
-            let text = format!("{}={}\n", image.profile.version_key, image.version);
+    let keyed = |image: &Image| Some((image.profile.version_key.clone()?, image.version.clone()));
+    match shelf.inventory.images.iter().find_map(keyed) {
+        Some((key, version)) => {
+            let text = format!("{key}={version}\n");
             Found::Bytes("text/plain", text.into_bytes())
         }
         None => missing(world, &shelf, "version.txt"),
@@ -149,8 +254,14 @@ fn install_script(world: &World, asker: Ipv4Addr, only_head: bool) -> Found {
             None => refusal("it is not armed; `pxeberry arm` on the server arms it"),
         };
     };
-    if !only_head && world.happened(mac, Event::TookInstaller).is_none() {
-        return Found::NotReady;
+    if installation.purpose == Purpose::Live {
+        return refusal("the stick has it run in memory");
+    }
+    if !only_head {
+        if world.happened(mac, Event::TookInstaller).is_none() {
+            return Found::NotReady;
+        }
+        world.saw(mac, &Sign::Reaches(Stage::Config));
     }
     if let Some(script) = own {
         return Found::File(script.clone(), None);
@@ -165,14 +276,15 @@ fn install_script(world: &World, asker: Ipv4Addr, only_head: bool) -> Found {
     };
     let unnamed = Machine::known_by(mac);
     let machine = inventory.machine(mac).unwrap_or(&unnamed);
-    let Some(image) = inventory.image_for(machine) else {
+    let image = inventory.image_for(machine);
+    let Some(installer) = image.and_then(|image| image.profile.installer.as_deref()) else {
         return refusal("there is no image for it on the stick");
     };
     let name = world.name(mac);
     let job = Job {
         machine: &name,
         image: &installation.image,
-        installer: &image.profile.installer,
+        installer,
         disk: &machine.disk,
         token: &token,
     };
@@ -184,28 +296,8 @@ fn refusal(reason: &str) -> Found {
     Found::Bytes("text/x-shellscript", install_script::refusal(reason).into_bytes())
 }
 
-/// It may hold passwords and keys: only the machine itself gets it.
-fn cloud_config(world: &World, mac: Mac, asker: Ipv4Addr) -> Found {
-    let shelf = world.shelf();
-    let inventory = &shelf.inventory;
-    let asking = world.machine_at(asker);
-    let cards = inventory.machine(mac).map_or_else(|| vec![mac], |machine| machine.macs.clone());
-    if !asking.is_some_and(|asking| cards.contains(&asking)) && !asker.is_loopback() {
-        let who = asking.map_or_else(|| asker.to_string(), |mac| world.name(mac));
-        log::warn!(
-            "http: {who} asked for the configuration of {} and did not get it",
-            world.name(mac)
-        );
-        return Found::Forbidden(format!("only {mac} itself gets its configuration"));
-    }
-    match inventory.cloud_config(mac) {
-        Some(file) => Found::File(file.clone(), None),
-        None => missing(world, &shelf, &format!("cloud-configs/{}.yml", mac.dashed())),
-    }
-}
-
 /// 404 only when the sticks are read that it was looked up on: a client takes it as final.
-fn missing(world: &World, shelf: &Shelf, name: &str) -> Found {
+pub fn missing(world: &World, shelf: &Shelf, name: &str) -> Found {
     match world.media_of(shelf) {
         Media::Ready => Found::Missing(name.to_owned()),
         Media::Starting | Media::None | Media::Refused => Found::NotReady,
@@ -226,9 +318,27 @@ fn report(world: &World, token: &str, event: &str) -> Found {
     if event == Event::ReportedFailed {
         log::warn!("{}: reports that installing failed; look at its screen", world.name(mac));
     }
+    world.saw(mac, &Sign::Reaches(Stage::Reported));
     match world.happened(mac, event) {
         // Two bytes, because small clients take an empty answer for a failure.
         Some(_) => Found::Bytes("text/plain", b"ok".to_vec()),
         None => Found::NotReady,
     }
+}
+
+/// A step of our iPXE script failed on the machine, which says so itself.
+fn boot_failed(
+    world: &World,
+    mac: Mac,
+    failure: &Failure,
+    asker: Ipv4Addr,
+    only_head: bool,
+) -> Found {
+    if world.machine_at(asker) != Some(mac) {
+        return Found::Forbidden(format!("only {mac} itself reports its failures"));
+    }
+    if !only_head {
+        world.saw(mac, &Sign::Failed(*failure));
+    }
+    Found::Bytes("text/plain", b"ok".to_vec())
 }

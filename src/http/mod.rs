@@ -7,6 +7,7 @@
 mod answer;
 mod body;
 mod condition;
+mod config;
 mod guests;
 mod page;
 mod range;

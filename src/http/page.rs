@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use crate::control::status::{Status, status};
+use crate::control::status::{BootStatus, Status, status};
 use crate::panel::pattern::{Entry, State, table};
 use crate::world::World;
 
@@ -30,20 +30,29 @@ fn render(status: &Status) -> String {
     for machine in &status.machines {
         let _ = write!(
             page,
-            "<tr><td>{} <small>{}</small><td>{}<td>{}</tr>",
+            "<tr><td>{} <small>{}</small><td>{}<td>{}{}</tr>",
             escaped(machine.name.as_deref().unwrap_or("")),
             machine.mac,
             machine.address.map_or_else(String::new, |address| address.to_string()),
             machine.state,
+            machine.boot.as_ref().map_or_else(String::new, last_boot),
         );
     }
     page.push_str("</table>");
     page.push_str(&boots(status));
     page.push_str("<h2>Images</h2><ul>");
-    for image in &status.media.names {
-        let _ = write!(page, "<li>{}</li>", escaped(image));
+    for found in &status.media.verification {
+        let (image, words) = (escaped(&found.image), escaped(&found.words));
+        let _ = write!(page, "<li>{image} <small>{words}</small></li>");
     }
     page.push_str("</ul>");
+    if !status.media.keys.is_empty() {
+        page.push_str("<h2>Keys on the sticks</h2><ul>");
+        for key in &status.media.keys {
+            let _ = write!(page, "<li>{}</li>", escaped(key));
+        }
+        page.push_str("</ul>");
+    }
     if !status.media.problems.is_empty() {
         page.push_str("<h2>Problems on the sticks</h2><ul>");
         for problem in &status.media.problems {
@@ -54,10 +63,30 @@ fn render(status: &Status) -> String {
     page.push_str(&led_table(now));
     let _ = write!(
         page,
-        "<p><small>pxeberry {}, holds {} KiB of memory</small>",
-        status.version, status.memory_kib
+        "<p><small>pxeberry {}, holds {} KiB of memory. The servers run as {}</small>",
+        status.version,
+        status.memory_kib,
+        status.confinement.words()
     );
     page
+}
+
+/// How far a machine's last network boot came, and what to check if it stopped.
+fn last_boot(boot: &BootStatus) -> String {
+    let mut html = format!(" <small>{}, {}</small>", boot.words, since(boot.ago));
+    for sentence in boot.check.as_deref().into_iter().chain(boot.loader) {
+        let _ = write!(html, "<br><b>It {}</b>", escaped(sentence));
+    }
+    html
+}
+
+/// How long ago that was, as exactly as anybody wants to know.
+fn since(seconds: u64) -> String {
+    match seconds {
+        0..120 => format!("{seconds} s ago"),
+        120..7_200 => format!("{} min ago", seconds / 60),
+        _ => format!("{} h ago", seconds / 3_600),
+    }
 }
 
 /// What firmware does with our offers beside another DHCP server; nothing where we are alone.
@@ -113,6 +142,7 @@ fn escaped(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::confine::Confinement;
     use crate::control::status::{Dhcp, Interface, Sticks};
 
     fn page_when(conditions: &[State]) -> String {
@@ -121,6 +151,7 @@ mod tests {
             headline: "Well.".to_owned(),
             conditions: conditions.to_vec(),
             memory_kib: 1,
+            confinement: Confinement::default(),
             interface: Interface { name: "eth0".to_owned(), link: true, address: String::new() },
             dhcp: Dhcp { role: "server", reason: String::new() },
             media: Sticks {
@@ -128,6 +159,8 @@ mod tests {
                 images: 0,
                 machines: 0,
                 names: Vec::new(),
+                verification: Vec::new(),
+                keys: Vec::new(),
                 problems: Vec::new(),
             },
             machines: Vec::new(),
@@ -145,6 +178,15 @@ mod tests {
             let row = format!("<tr class=now><td>{}<td>", entry.state.name());
             assert!(page.contains(&row), "{row}");
             assert_eq!(page.matches("class=now").count(), 1, "{row}");
+        }
+    }
+
+    #[test]
+    fn times_are_told_as_exactly_as_anybody_wants_to_know() {
+        for (seconds, words) in
+            [(0, "0 s ago"), (119, "119 s ago"), (120, "2 min ago"), (7_200, "2 h ago")]
+        {
+            assert_eq!(since(seconds), words);
         }
     }
 

@@ -14,6 +14,7 @@ use super::range::{Part, part};
 use crate::inventory::MediaFile;
 use crate::inventory::media_file::Window;
 use crate::world::World;
+use crate::world::content::InIso;
 use crate::world::readers::Readers;
 use crate::world::transfers::{Transfer, Transfers};
 use crate::world::turns::Errand;
@@ -26,10 +27,32 @@ pub enum Found {
     File(MediaFile, Option<WhenSent>),
     /// The sticks are not read, or not there: 503.
     NotReady,
+    /// The stick fails: 503 for now.
+    Unreadable,
+    /// Inside an ISO, which must be looked into first.
+    InIso(InIso, Option<WhenSent>),
+    /// It is being verified: 503.
+    Unverified,
     /// 404, with what is missing.
     Missing(String),
     /// 403, with the reason.
     Forbidden(String),
+}
+
+impl Found {
+    /// Whether asking again in a moment may bring it.
+    pub fn may_come(&self) -> bool {
+        matches!(self, Found::NotReady | Found::Unverified)
+    }
+
+    /// The same, and who wants to know when its last byte was sent.
+    pub fn telling(self, when_sent: Option<WhenSent>) -> Found {
+        match self {
+            Found::File(file, _) => Found::File(file, when_sent),
+            Found::InIso(place, _) => Found::InIso(place, when_sent),
+            other => other,
+        }
+    }
 }
 
 /// When a client that can wait shall ask again, in seconds.
@@ -67,7 +90,7 @@ impl Downloads {
 }
 
 /// How long a stick may take to open a file. UEFI waits 5 s for the first byte.
-const OPEN_DEADLINE: Duration = Duration::from_secs(4);
+pub const OPEN_DEADLINE: Duration = Duration::from_secs(4);
 
 /// The answer as HTTP.
 pub async fn respond(found: Found, asked: &Asked<'_>) -> Response<Body> {
@@ -75,6 +98,8 @@ pub async fn respond(found: Found, asked: &Asked<'_>) -> Response<Body> {
         Found::Bytes(kind, bytes) => in_memory(StatusCode::OK, kind, bytes),
         Found::File(file, when_sent) => send_file(&file, when_sent, asked).await,
         Found::NotReady => later("not ready: no stick serves yet\n"),
+        Found::Unverified => later("not ready: its signature is being checked\n"),
+        Found::Unreadable | Found::InIso(..) => later(UNREADABLE),
         Found::Missing(name) => {
             text(StatusCode::NOT_FOUND, &format!("there is no {name} on the sticks\n"))
         }
@@ -83,6 +108,13 @@ pub async fn respond(found: Found, asked: &Asked<'_>) -> Response<Body> {
     if asked.only_head {
         *answer.body_mut() = Body::Empty;
     }
+    answer
+}
+
+/// 503: who can wait asks again.
+fn later(why: &str) -> Response<Body> {
+    let mut answer = text(StatusCode::SERVICE_UNAVAILABLE, why);
+    answer.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(RETRY_AFTER));
     answer
 }
 
@@ -142,7 +174,7 @@ async fn send_file(
         Ok(open) => open,
         Err(error) => {
             log::warn!("http: {}: cannot be read: {error}; was the stick pulled?", file.path);
-            return later("cannot be read from the stick\n");
+            return later(UNREADABLE);
         }
     };
     let mut answer = of_version(status, length, &version);
@@ -190,13 +222,6 @@ fn of_version(status: StatusCode, length: u64, version: &Version) -> Response<Bo
     answer
 }
 
-/// 503: who can wait asks again.
-fn later(line: &str) -> Response<Body> {
-    let mut answer = text(StatusCode::SERVICE_UNAVAILABLE, line);
-    answer.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(RETRY_AFTER));
-    answer
-}
-
 /// Numbers, tags and dates of ours: always a header's value.
 fn insert(answer: &mut Response<Body>, name: HeaderName, value: &str) {
     if let Ok(value) = HeaderValue::from_str(value) {
@@ -209,5 +234,7 @@ fn unsatisfiable(size: u64) -> Response<Body> {
     insert(&mut answer, header::CONTENT_RANGE, &format!("bytes */{size}"));
     answer
 }
+
+const UNREADABLE: &str = "cannot be read from the stick\n";
 
 const BINARY: &str = "application/octet-stream";

@@ -1,6 +1,9 @@
 //! What a path means. Pure: the old box's URLs, the boot tree, and reports.
 
-use crate::inventory::Version;
+use crate::fleet::trouble::{Failure, Step, memory};
+use crate::inventory::configs::Part;
+use crate::inventory::iso::is_iso;
+use crate::inventory::{ConfigKind, Version};
 use crate::net::Mac;
 use crate::tftp::tree::Name;
 
@@ -13,20 +16,39 @@ pub enum Route {
     Boot(Name),
     /// `/cloud-configs/install.sh`
     InstallScript,
-    /// `/cloud-configs/<mac>.yml`, in any spelling.
-    CloudConfig(Mac),
+    /// `/cloud-configs/<mac>.yml`, `/autoinstall/<mac>/user-data`: a machine's configuration,
+    /// in any spelling of its MAC.
+    Config(ConfigKind, Part, Mac),
+    /// `/boot/<mac>.ipxe?uuid=…&serial=…`: the same as `Boot`, and who it is.
+    Introduction {
+        /// Whose script it asks for.
+        mac: Mac,
+        /// SMBIOS UUID as iPXE writes it.
+        uuid: String,
+        /// SMBIOS serial number.
+        serial: String,
+    },
     /// `/<version>/<file>`: a published file of an image, as the old box had it.
     OldImageFile(Version, String),
     /// `/current/<file>`: the same of the newest version.
     CurrentImageFile(String),
-    /// `/images/<system>/<version>/<file>`
+    /// `/images/<system>/<version>/<path>`
     ImageFile(String, Version, String),
+    /// `/images/…/<name>.iso`, and everything below it: the ISO's own tree.
+    Iso(String),
     /// `/v1/event?token=…&event=…`: an installer's report.
     Event {
         /// The installation's token.
         token: String,
         /// `installed` or `failed`.
         event: String,
+    },
+    /// `/v1/boot?mac=…&stage=…&error=…&memory=…`: a step of our iPXE script failed.
+    BootFailed {
+        /// The card that the machine booted from.
+        mac: Mac,
+        /// What its iPXE says of it.
+        failure: Failure,
     },
     /// Nothing that was ever here.
     Nowhere,
@@ -35,7 +57,14 @@ pub enum Route {
 impl Route {
     /// Whether a machine's life may go on by this answer, which the card must hold first.
     pub fn may_be_written_down(&self) -> bool {
-        matches!(self, Route::Boot(_) | Route::InstallScript | Route::Event { .. })
+        matches!(
+            self,
+            Route::Boot(_)
+                | Route::Introduction { .. }
+                | Route::InstallScript
+                | Route::Config(..)
+                | Route::Event { .. }
+        )
     }
 }
 
@@ -56,12 +85,27 @@ pub fn route(target: &str) -> Route {
         [] => Route::Page,
         // A GRUB that came by HTTP keeps to its built-in folder, which is at the top.
         ["grub", ..] => Name::parse(&parts.join("/")).map_or(Route::Nowhere, Route::Boot),
-        ["boot", name @ ..] => Name::parse(&name.join("/")).map_or(Route::Nowhere, Route::Boot),
-        [folder, name] if folder.eq_ignore_ascii_case("cloud-configs") => cloud_config(name),
+        ["boot", name @ ..] => match Name::parse(&name.join("/")) {
+            Some(Name::IpxeScript(mac)) if !query.is_empty() => Route::Introduction {
+                mac,
+                uuid: value(query, "uuid"),
+                serial: value(query, "serial"),
+            },
+            name => name.map_or(Route::Nowhere, Route::Boot),
+        },
+        [folder, name] if is_install_script(folder, name) => Route::InstallScript,
+        [folder, name @ ..] if let Some(kind) = ConfigKind::of_folder(folder) => {
+            config(kind, &name.join("/"))
+        }
         ["v1", "event"] => event(query),
+        ["v1", "boot"] => boot_failed(query).unwrap_or(Route::Nowhere),
         ["current", file] => Route::CurrentImageFile((*file).to_owned()),
-        ["images", system, folder, file] => version(folder).map_or(Route::Nowhere, |version| {
-            Route::ImageFile((*system).to_owned(), version, (*file).to_owned())
+        ["images", rest @ ..] if rest.iter().any(|part| is_iso(part)) => {
+            Route::Iso(parts.join("/"))
+        }
+        ["images", system, folder, _, ..] => version(folder).map_or(Route::Nowhere, |version| {
+            let file = parts.get(3..).unwrap_or_default().join("/");
+            Route::ImageFile((*system).to_owned(), version, file)
         }),
         [folder, file] => version(folder)
             .map_or(Route::Nowhere, |version| Route::OldImageFile(version, (*file).to_owned())),
@@ -69,24 +113,40 @@ pub fn route(target: &str) -> Route {
     }
 }
 
-fn cloud_config(name: &str) -> Route {
-    let lower = name.to_ascii_lowercase();
-    if lower == "install.sh" {
-        return Route::InstallScript;
-    }
-    match lower.strip_suffix(".yml").map(str::parse) {
-        Some(Ok(mac)) => Route::CloudConfig(mac),
+fn is_install_script(folder: &str, name: &str) -> bool {
+    ConfigKind::of_folder(folder) == Some(ConfigKind::CloudConfig)
+        && name.eq_ignore_ascii_case("install.sh")
+}
+
+/// Templates are on sticks, not in URLs.
+fn config(kind: ConfigKind, name: &str) -> Route {
+    match kind.parse_name(name) {
+        Some((owner, part, false)) => {
+            owner.parse().map_or(Route::Nowhere, |mac| Route::Config(kind, part, mac))
+        }
         _ => Route::Nowhere,
     }
 }
 
 fn event(query: &str) -> Route {
-    let value = |key: &str| {
-        let pairs = query.split('&').filter_map(|pair| pair.split_once('='));
-        let found = pairs.into_iter().find(|(name, _)| *name == key);
-        found.map(|(_, value)| value.to_owned()).unwrap_or_default()
-    };
-    Route::Event { token: value("token"), event: value("event") }
+    Route::Event { token: value(query, "token"), event: value(query, "event") }
+}
+
+/// A value of the query, decoded; empty if it is not there or is no text.
+fn value(query: &str, key: &str) -> String {
+    let pairs = query.split('&').filter_map(|pair| pair.split_once('='));
+    let found = pairs.into_iter().find(|(name, _)| *name == key);
+    found.and_then(|(_, value)| percent(value, &[])).unwrap_or_default()
+}
+
+/// All of it are numbers and known words: nothing that a client makes up gets further.
+fn boot_failed(query: &str) -> Option<Route> {
+    let mac = value(query, "mac").parse().ok()?;
+    let step = Step::named(&value(query, "stage"))?;
+    let error = value(query, "error");
+    let error = u32::from_str_radix(error.trim_start_matches("0x"), 16).ok()?;
+    let has = memory(&value(query, "memory"));
+    Some(Route::BootFailed { mac, failure: Failure { step, error, has, needs: None } })
 }
 
 /// Proxies send the whole URL in the request line.
@@ -99,8 +159,12 @@ fn without_origin(target: &str) -> &str {
 
 /// Percent-decoding, once. None for what is not text, or would be another path decoded.
 fn decode(path: &str) -> Option<String> {
-    let mut bytes = Vec::with_capacity(path.len());
-    let mut rest = path.as_bytes();
+    percent(path, b"/\\")
+}
+
+fn percent(text: &str, forbidden: &[u8]) -> Option<String> {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
     while let Some((first, after)) = rest.split_first() {
         rest = after;
         if *first != b'%' {
@@ -111,7 +175,7 @@ fn decode(path: &str) -> Option<String> {
         let digits = std::str::from_utf8(digits).ok()?;
         let plain = digits.bytes().all(|digit| digit.is_ascii_hexdigit());
         let byte = u8::from_str_radix(digits, 16).ok().filter(|_| plain)?;
-        if matches!(byte, b'/' | b'\\') {
+        if forbidden.contains(&byte) {
             return None;
         }
         bytes.push(byte);
@@ -153,7 +217,8 @@ mod tests {
 
     #[test]
     fn a_config_is_found_in_every_spelling_of_its_mac() {
-        let config = Route::CloudConfig("00:25:90:c0:f7:86".parse().unwrap());
+        let mac = "00:25:90:c0:f7:86".parse().unwrap();
+        let config = Route::Config(ConfigKind::CloudConfig, Part::Whole, mac);
         for name in [
             "00:25:90:c0:f7:86.yml",
             "00%3A25%3a90:c0:f7:86.yml",
@@ -162,6 +227,21 @@ mod tests {
             "002590c0f786.yml",
         ] {
             assert_eq!(route(&format!("/cloud-configs/{name}")), config, "{name}");
+        }
+    }
+
+    #[test]
+    fn an_isos_own_tree_is_below_its_name() {
+        for (target, path) in [
+            ("/images/debian-13.iso", "images/debian-13.iso"),
+            ("/images/debian/13/x.ISO/a/b", "images/debian/13/x.ISO/a/b"),
+            ("//images//x.iso//a%20b/", "images/x.iso/a b"),
+            ("/images/a/b/x.iso", "images/a/b/x.iso"),
+        ] {
+            assert_eq!(route(target), Route::Iso(path.to_owned()), "{target}");
+        }
+        for target in ["/images/x.iso/../y", "/images/x.iso/%2e%2e/y", "/images/x.iso/a%2fb"] {
+            assert_eq!(route(target), Route::Nowhere, "{target}");
         }
     }
 
@@ -201,5 +281,24 @@ mod tests {
     fn a_report_carries_its_token() {
         let expected = Route::Event { token: "ab".to_owned(), event: "installed".to_owned() };
         assert_eq!(route("/v1/event?token=ab&event=installed"), expected);
+    }
+
+    #[test]
+    fn what_ipxe_reports_is_numbers_and_known_words_or_nothing() {
+        let mac = "52:54:00:00:00:01".parse().unwrap();
+        let place = |query: &str| route(&format!("/v1/boot?mac=52-54-00-00-00-01&{query}"));
+        let failure =
+            Failure { step: Step::Kernel, error: 0x2d0c_618e, has: Some(64), needs: None };
+        let expected = Route::BootFailed { mac, failure };
+        assert_eq!(place("stage=kernel&error=0x2d0c618e&memory=4000-------"), expected);
+        let failure = Failure { has: None, error: 0xf0a_6039, ..failure };
+        assert_eq!(
+            place("stage=kernel&error=0xf0a6039&memory="),
+            Route::BootFailed { mac, failure }
+        );
+        for query in ["", "stage=kernel", "stage=x&error=1", "stage=kernel&error=100000000"] {
+            assert_eq!(place(query), Route::Nowhere, "{query}");
+        }
+        assert_eq!(route("/v1/boot?mac=x&stage=kernel&error=1"), Route::Nowhere);
     }
 }

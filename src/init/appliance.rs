@@ -312,6 +312,7 @@ impl Appliance {
             chosen.name.clone().into(),
             "--set-address".into(),
             "--mounted-sticks".into(),
+            "--own-user".into(),
         ];
         self.serve.want(options, now);
     }

@@ -1,15 +1,18 @@
 //! From listings to the inventory: what the files of the sticks mean. Pure.
 
-use std::collections::BTreeMap;
+use std::sync::Arc;
 
+use super::iso::is_iso;
 use super::{
-    Image, Install, Inventory, Listing, Machine, MediaFile, Problem, Profile, Version, machine,
+    Image, Install, Inventory, Listing, MediaFile, Problem, Profile, Start, assign, find, profile,
 };
-use crate::net::Mac;
 
 /// Makes one inventory of all sticks. An error means that the new content must not
 /// replace what serves now: half a list of machines is worse than yesterday's whole one.
-pub fn inventory(listings: &[Listing], profiles: &[Profile]) -> Result<Inventory, Vec<Problem>> {
+pub fn inventory(
+    listings: &[Listing],
+    profiles: &[Arc<Profile>],
+) -> Result<Inventory, Vec<Problem>> {
     let mut found = Inventory::default();
     let mut refused = Vec::new();
     for listing in listings {
@@ -19,29 +22,27 @@ pub fn inventory(listings: &[Listing], profiles: &[Profile]) -> Result<Inventory
         }
         for (index, text) in &listing.texts {
             if let Some(file) = listing.files.get(*index)
-                && let Err(problem) = read_text(&mut found, file, text)
+                && let Err(problem) = assign::read(&mut found, file, text)
             {
                 refused.push(problem);
             }
         }
-        images(&mut found, listing, profiles);
+        let mut all = own_profiles(listing, &mut found.problems);
+        let own = all.len();
+        all.extend(profiles.iter().cloned());
+        let (images, problems) = find::images(listing, &all, own);
+        found.images.extend(images);
+        found.problems.extend(problems);
     }
     if !refused.is_empty() {
         return Err(refused);
     }
-    // A machine is known by its config alone.
-    for mac in found.cloud_configs.keys() {
-        found.machines.entry(*mac).or_insert_with(|| Machine::known_by(*mac));
-    }
-    // Backwards: of several cards of one machine the first stands for it.
-    let reserved = found.machines.iter().rev();
-    found.reserved = reserved.filter_map(|(mac, machine)| Some((machine.address?, *mac))).collect();
+    assign::known_by_config(&mut found);
     found.images.sort_by(|a, b| {
         a.profile.name.cmp(&b.profile.name).then_with(|| b.version.cmp(&a.version))
     });
-    found.images.dedup_by(|later, earlier| {
-        later.profile.name == earlier.profile.name && later.version == earlier.version
-    });
+    found.images = put_together(std::mem::take(&mut found.images));
+    assign::try_out(&mut found);
     missing_pieces(&mut found);
     Ok(found)
 }
@@ -55,124 +56,78 @@ fn place(found: &mut Inventory, file: &MediaFile) {
         "tftp" => {
             found.tftp.entry(name.to_ascii_lowercase()).or_insert_with(|| file.clone());
         }
-        "cloud-configs" => match config_name(name) {
-            ConfigName::Script => found.install_script = Some(file.clone()),
-            ConfigName::Default => found.default_config = Some(file.clone()),
-            ConfigName::Machine(mac) => {
-                found.cloud_configs.entry(mac).or_insert_with(|| file.clone());
-            }
-            ConfigName::Other => found.problems.push(Problem::new(
-                &file.path,
-                "not used: name it <mac>.yml (00-25-90-c0-f7-86.yml), default.yml or install.sh",
-            )),
-        },
-        _ => {}
-    }
-}
-
-enum ConfigName {
-    Script,
-    Default,
-    Machine(Mac),
-    Other,
-}
-
-fn config_name(name: &str) -> ConfigName {
-    let lower = name.to_ascii_lowercase();
-    match lower.as_str() {
-        "install.sh" => ConfigName::Script,
-        "default.yml" => ConfigName::Default,
-        _ => match lower.strip_suffix(".yml").map(str::parse) {
-            Some(Ok(mac)) => ConfigName::Machine(mac),
-            _ => ConfigName::Other,
-        },
-    }
-}
-
-fn read_text(found: &mut Inventory, file: &MediaFile, text: &str) -> Result<(), Problem> {
-    if file.path == "machines.toml" {
-        let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-        for (mac, machine) in machine::parse(&file.path, text)? {
-            if found.machines.insert(mac, machine).is_some() {
-                let message = format!("mac {mac} stands on another stick too");
-                return Err(Problem::new(&file.path, message));
-            }
+        "images" if is_iso(name) && file.inside.is_none() => {
+            found.isos.entry(file.path.to_ascii_lowercase()).or_insert_with(|| file.clone());
         }
-    } else if let Some(message) = cloud_config_fault(text) {
-        // An empty or cut config is accepted by the real installer, and makes a machine
-        // that nobody can log into.
-        found.problems.push(Problem::new(&file.path, message));
-        let broken = |config: &MediaFile| config.path == file.path && config.volume == file.volume;
-        found.cloud_configs.retain(|_, config| !broken(config));
-        found.default_config.take_if(|config| broken(config));
-    }
-    Ok(())
-}
-
-/// What `coreos-cloudinit` would stumble over, seen before a machine does.
-fn cloud_config_fault(text: &str) -> Option<&'static str> {
-    let first = text.lines().next().unwrap_or_default().trim_end();
-    if text.trim().is_empty() {
-        Some("is empty; a machine installed with it could not be logged into")
-    } else if text.starts_with('\u{feff}') {
-        Some("starts with a byte-order mark; save it as UTF-8 without one")
-    } else if first == "#cloud-config" && text.lines().count() == 1 {
-        Some("ends after its first line; is it cut off?")
-    } else if first != "#cloud-config" && !first.starts_with("#!") {
-        Some("must start with the line #cloud-config")
-    } else {
-        None
+        _ => assign::place(found, folder, name, file),
     }
 }
 
-/// Folders that hold an image: `images/<system>/<version>/`, or `<version>/` at the top as
-/// the old box's web server had it.
-fn images(found: &mut Inventory, listing: &Listing, profiles: &[Profile]) {
-    let mut folders: BTreeMap<&str, Vec<&MediaFile>> = BTreeMap::new();
-    for file in &listing.files {
-        if let Some((folder, _)) = file.path.rsplit_once('/') {
-            folders.entry(folder).or_default().push(file);
-        }
-    }
-    for (folder, files) in folders {
-        let names = || files.iter().filter_map(|file| file.path.rsplit('/').next());
-        let version = folder.rsplit('/').next().and_then(Version::new);
-        let fits = |profile: &&Profile| {
-            let parents: Vec<&str> = folder.split('/').collect();
-            let right_place = match parents.as_slice() {
-                [_] => true,
-                [images, system, _] => {
-                    images.eq_ignore_ascii_case("images")
-                        && system.eq_ignore_ascii_case(&profile.name)
-                }
-                _ => false,
-            };
-            right_place && profile.fits(names())
+/// The stick's own profiles. A mistake in one refuses only that one.
+fn own_profiles(listing: &Listing, problems: &mut Vec<Problem>) -> Vec<Arc<Profile>> {
+    let mut own = Vec::new();
+    for (index, text) in &listing.texts {
+        let Some(file) = listing.files.get(*index).filter(|file| is_profile(&file.path)) else {
+            continue;
         };
-        if let (Some(version), Some(profile)) = (version, profiles.iter().find(fits)) {
-            let named = files.iter().filter_map(|file| {
-                Some((file.path.rsplit('/').next()?.to_owned(), (*file).clone()))
-            });
-            found.images.push(Image { profile: profile.clone(), version, files: named.collect() });
+        match profile::read::parse(&file.path, text) {
+            Ok(profiles) => own.extend(profiles.into_iter().map(Arc::new)),
+            Err(problem) => problems.push(problem),
         }
     }
+    own
+}
+
+/// `profiles/<name>.toml`
+pub(super) fn is_profile(path: &str) -> bool {
+    let lower = path.to_ascii_lowercase();
+    let name = lower.strip_prefix("profiles/").and_then(|name| name.strip_suffix(".toml"));
+    name.is_some_and(|name| !name.contains('/'))
+}
+
+/// The same system in the same version from two places is one image: what the second one
+/// adds, like the files for another processor, is put to the first.
+fn put_together(images: Vec<Image>) -> Vec<Image> {
+    let mut whole: Vec<Image> = Vec::new();
+    for image in images {
+        let same = |other: &&mut Image| {
+            other.profile.name == image.profile.name && other.version == image.version
+        };
+        match whole.iter_mut().rev().find(same) {
+            None => whole.push(image),
+            Some(first) => {
+                let kind = |start: &Start| (start.cpu, start.layout);
+                let mut starts = image.starts;
+                starts.retain(|start| {
+                    !first.files.contains_key(&start.kernel)
+                        && !first.starts.iter().any(|own| kind(own) == kind(start))
+                });
+                if !starts.is_empty() {
+                    first.starts.extend(starts);
+                    for (path, file) in image.files {
+                        first.files.entry(path).or_insert(file);
+                    }
+                }
+            }
+        }
+    }
+    whole
 }
 
 /// What is missing so that what is there can work.
 fn missing_pieces(found: &mut Inventory) {
     let mut problems = Vec::new();
     for image in &found.images {
-        let needed = std::iter::once(&image.profile.kernel).chain(&image.profile.initrds);
-        for name in needed.chain([&image.profile.disk_image]) {
-            if image.file(name).is_none() && !found.tftp.contains_key(&name.to_ascii_lowercase()) {
+        for name in image.starts.iter().flat_map(|start| &start.missing) {
+            if !found.tftp.contains_key(&name.to_ascii_lowercase()) {
                 let message = format!("{} needs this file beside the others", image.profile.title);
                 problems.push(Problem::new(format!("{}/{name}", image.name()), message));
             }
         }
     }
-    for (mac, machine) in &found.machines {
+    for machine in found.roster.list() {
         if machine.install != Install::Never && found.image_for(machine).is_none() {
-            let who = machine.name.clone().unwrap_or_else(|| mac.to_string());
+            let who = machine.words();
             problems.push(Problem::new(
                 "machines.toml",
                 format!("{who}: there is no image for it on the stick; it boots its own disk"),
@@ -185,12 +140,13 @@ fn missing_pieces(found: &mut Inventory) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::inventory::ConfigKind;
     use std::path::Path;
 
     fn listing(files: &[(&str, &str)]) -> Listing {
         let mut listing = Listing::default();
         for (path, text) in files {
-            if path.ends_with(".yml") || *path == "machines.toml" {
+            if ConfigKind::is_text(path) || *path == "machines.toml" {
                 listing.texts.push((listing.files.len(), (*text).to_owned()));
             }
             listing.files.push(MediaFile {
@@ -240,7 +196,8 @@ mod tests {
         for text in ["", "  \n", "#cloud-config", "hostname: x\n", "\u{feff}#cloud-config\na: b\n"]
         {
             let found = inventory_of(&[("cloud-configs/52-54-00-00-00-01.yml", text)]).unwrap();
-            assert!(found.cloud_configs.is_empty(), "{text:?}");
+            let mac = "52:54:00:00:00:01".parse().unwrap();
+            assert!(!found.has_config(ConfigKind::CloudConfig, mac), "{text:?}");
             assert_eq!(found.machines().count(), 0, "{text:?}");
             assert_eq!(found.problems.len(), 1, "{text:?}");
         }
@@ -260,6 +217,26 @@ mod tests {
     fn files_under_tftp_are_found_whatever_their_case() {
         let found = inventory_of(&[("TFTP/pxelinux.cfg/01-AA", "")]).unwrap();
         assert!(found.tftp.contains_key("pxelinux.cfg/01-aa"));
+    }
+
+    #[test]
+    fn a_path_into_an_iso_is_divided_where_the_iso_is() {
+        let found = inventory_of(&[
+            ("images/Debian-13.ISO", ""),
+            ("images/old.iso/13/x.iso", ""),
+            ("images/old.iso/13/kernel", ""),
+            ("somewhere.iso", ""),
+        ])
+        .unwrap();
+        let divided = |path| found.iso(path).map(|(iso, inside)| (iso.path.as_str(), inside));
+        let debian = "images/Debian-13.ISO";
+        assert_eq!(divided("images/debian-13.iso/a/b"), Some((debian, "a/b")));
+        assert_eq!(divided("images/Debian-13.ISO"), Some((debian, "")));
+        let folder = "images/old.iso/13/x.iso";
+        assert_eq!(divided("images/old.iso/13/x.iso/a.iso/b"), Some((folder, "a.iso/b")));
+        for path in ["images/old.iso/13/kernel", "images/x.iso/a", "somewhere.iso", "", "/"] {
+            assert_eq!(divided(path), None, "{path}");
+        }
     }
 
     #[test]

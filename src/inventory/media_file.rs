@@ -66,6 +66,11 @@ pub struct Window {
 }
 
 impl Window {
+    /// Its length in bytes.
+    pub fn size(&self) -> u64 {
+        self.size
+    }
+
     /// Fills `buffer` from `at`, counted from the file's own begin.
     pub fn read_exact_at(&self, buffer: &mut [u8], at: u64) -> io::Result<()> {
         let end = at.checked_add(buffer.len() as u64);

@@ -4,25 +4,40 @@
 //! images by their [`profile`], `machine` reads `machines.toml` and the per-machine
 //! configs. A new snapshot replaces the old one whole, or not at all.
 
+pub mod assign;
+pub mod configs;
+pub mod cpu;
 mod detect;
+pub mod discs;
+mod find;
+pub mod iso;
 pub mod machine;
 pub mod media_file;
+pub mod pattern;
 pub mod profile;
+mod quota;
 pub mod scan;
 pub mod version;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::fmt;
 use std::net::Ipv4Addr;
+use std::sync::Arc;
 
 use crate::config;
 use crate::dhcp::site::Reservations;
 use crate::net::Mac;
+use configs::{Lookup, Part};
 
+pub use configs::{ConfigKind, Configs};
+use cpu::Cpu;
 pub use detect::inventory;
-pub use machine::{Install, Machine};
+pub use find::is_iso;
+use machine::ImageChoice;
+pub use machine::{Install, Machine, Roster};
 pub use media_file::{Inside, MediaFile};
 pub use profile::Profile;
+use profile::Purpose;
 pub use scan::{Listing, list};
 pub use version::Version;
 
@@ -30,17 +45,62 @@ pub use version::Version;
 #[derive(Debug, Clone)]
 pub struct Image {
     /// What kind of system it is.
-    pub profile: Profile,
+    pub profile: Arc<Profile>,
     /// The name of its folder.
     pub version: Version,
-    /// Its files by name, in the publisher's spelling.
+    /// Its files by their paths from the image's folder, in the publisher's spelling.
     pub files: BTreeMap<String, MediaFile>,
+    /// The ways to start it: one for each processor and firmware that it is made for.
+    pub starts: Vec<Start>,
+}
+
+/// One way to start an image. Paths are seen from the image's folder.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Start {
+    /// The processor that it is for.
+    pub cpu: Cpu,
+    /// Which of the profile's layouts it is.
+    pub layout: usize,
+    /// The image's folder on its stick.
+    pub root: String,
+    /// The folder that the layout begins in; empty if it is the image's own.
+    pub base: String,
+    /// What is started first.
+    pub kernel: String,
+    /// Initial RAM disks in order.
+    pub initrds: Vec<String>,
+    /// The layout's other files by their short names.
+    pub files: BTreeMap<String, String>,
+    /// The ISO that it is in, or that it needs.
+    pub iso: Option<String>,
+    /// What stands in its arguments file.
+    pub args: Vec<String>,
+    /// The file that each machine gets with other lines in it, and its text.
+    pub rewrite: Option<(String, String)>,
+    /// Files that are not there, and without which it does not work.
+    pub missing: Vec<String>,
 }
 
 impl Image {
     /// `coreos/1185.3.0`, as `machines.toml` names it.
     pub fn name(&self) -> String {
         format!("{}/{}", self.profile.name, self.version)
+    }
+
+    /// The kinds of configuration that its installer takes.
+    pub fn config_kinds(&self) -> &[ConfigKind] {
+        &self.profile.configs
+    }
+
+    /// Names of what machines boot and write to their disks: kernels, initial RAM disks, what
+    /// their installers fetch, and disk images.
+    pub fn needed(&self) -> impl Iterator<Item = &str> {
+        let of_starts = self.starts.iter().flat_map(|start| {
+            let boot = std::iter::once(&start.kernel).chain(&start.initrds);
+            boot.chain(start.files.values()).chain(&start.iso)
+        });
+        let written = self.files.keys().filter(|name| self.profile.writes(name));
+        of_starts.chain(written).map(String::as_str)
     }
 
     /// A file of this image by its published name; some ROMs ask in capitals.
@@ -80,22 +140,22 @@ impl fmt::Display for Problem {
 }
 
 /// The snapshot of all sticks.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Default)]
 pub struct Inventory {
     /// Newest version first within one system.
     pub images: Vec<Image>,
-    /// Every machine that a stick names, under each of its addresses.
-    machines: BTreeMap<Mac, Machine>,
-    /// Who has an address by name; asked for each address that is considered for a client.
-    reserved: HashMap<Ipv4Addr, Mac>,
-    /// `cloud-configs/<mac>.yml`.
-    pub cloud_configs: BTreeMap<Mac, MediaFile>,
-    /// `cloud-configs/default.yml`.
-    pub default_config: Option<MediaFile>,
+    /// Every machine that a stick names, or that has a config.
+    pub roster: Roster,
+    /// What installers are told.
+    pub configs: Configs,
+    /// Machines whose configs have a mistake, by their place in the roster's list.
+    unfit: BTreeMap<usize, Vec<ConfigKind>>,
     /// The stick's own `cloud-configs/install.sh`; else it is generated.
     pub install_script: Option<MediaFile>,
     /// `tftp/`, by lower-case path: real files that win over generated ones.
     pub tftp: BTreeMap<String, MediaFile>,
+    /// `images/…/*.iso`, by lower-case path.
+    pub isos: BTreeMap<String, MediaFile>,
     /// What is wrong with the sticks.
     pub problems: Vec<Problem>,
 }
@@ -103,18 +163,72 @@ pub struct Inventory {
 impl Inventory {
     /// The machine that has `mac`.
     pub fn machine(&self, mac: Mac) -> Option<&Machine> {
-        self.machines.get(&mac)
+        self.roster.get(mac)
     }
 
-    /// Every machine with each of its addresses.
+    /// Every machine with each of its cards that is known.
     pub fn machines(&self) -> impl Iterator<Item = (Mac, &Machine)> {
-        self.machines.iter().map(|(mac, machine)| (*mac, machine))
+        self.roster.iter()
     }
 
-    /// The image that a machine shall get: the named one, else the newest that can be
-    /// installed.
+    /// The image that a machine shall get: the named one, else the newest that is installed
+    /// with a configuration that the machine has, else with none.
     pub fn image_for(&self, machine: &Machine) -> Option<&Image> {
-        self.images.iter().find(|image| machine.image.fits(&image.profile.name, &image.version))
+        if machine.image != ImageChoice::Newest {
+            let fits = |i: &&Image| machine.image.fits(&i.profile.name, &i.version);
+            return self.images.iter().find(fits);
+        }
+        let installs = || self.images.iter().filter(|i| i.profile.purpose == Purpose::Install);
+        let takes = |image: &Image, has: &dyn Fn(ConfigKind) -> bool| {
+            image.profile.configs.iter().any(|kind| has(*kind))
+        };
+        let own = |kind| self.has_own_config(kind, machine);
+        let any = |kind| self.gets_config(kind, machine);
+        installs()
+            .find(|image| takes(image, &own))
+            .or_else(|| installs().find(|image| takes(image, &any)))
+            .or_else(|| installs().find(|image| image.profile.works_without_config))
+            .or_else(|| installs().next())
+    }
+
+    /// The kind of configuration that a machine gets for an image.
+    pub fn config_for(&self, image: &Image, machine: &Machine) -> Option<ConfigKind> {
+        let kinds = || image.profile.configs.iter().copied();
+        kinds()
+            .find(|kind| self.has_own_config(*kind, machine))
+            .or_else(|| kinds().find(|kind| self.gets_config(*kind, machine)))
+    }
+
+    /// Whether a machine gets a configuration of this kind, its own or the default one.
+    pub fn gets_config(&self, kind: ConfigKind, machine: &Machine) -> bool {
+        assign::some_card(machine).is_some_and(|mac| {
+            let found = self.configs.find(kind, kind.main_part(), mac, Some(machine));
+            matches!(found, Lookup::File(_))
+        })
+    }
+
+    fn has_own_config(&self, kind: ConfigKind, machine: &Machine) -> bool {
+        let default = |mac| self.configs.is_default(kind, mac, Some(machine));
+        self.gets_config(kind, machine) && !assign::some_card(machine).is_some_and(default)
+    }
+
+    /// The image that a name in the boot tree leads into (`images/<system>/<version>/…`),
+    /// and the path from its folder.
+    pub fn image_of<'n>(&self, name: &'n str) -> Option<(&Image, &'n str)> {
+        let (system, rest) = name.strip_prefix("images/")?.split_once('/')?;
+        let (version, path) = rest.split_once('/')?;
+        let fits = |i: &&Image| i.profile.name == system && i.version.as_str() == version;
+        Some((self.images.iter().find(fits)?, path))
+    }
+
+    /// The ISO that `path` names or leads into, and the rest of the path.
+    pub fn iso<'a>(&self, path: &'a str) -> Option<(&MediaFile, &'a str)> {
+        let ends = path.match_indices('/').map(|(at, _)| at).chain([path.len()]);
+        ends.into_iter().find_map(|end| {
+            let (iso, inside) = path.split_at_checked(end)?;
+            let found = iso::is_iso(iso).then(|| self.isos.get(&iso.to_ascii_lowercase()))??;
+            Some((found, inside.trim_start_matches('/')))
+        })
     }
 
     /// Notes the addresses that no machine can have where we give them.
@@ -123,9 +237,9 @@ impl Inventory {
             |address: Ipv4Addr| server.networks().any(|network| network.subnet.can_lend(address));
         let networks: Vec<String> =
             server.networks().map(|network| network.subnet.to_string()).collect();
-        let outside = self.machines().filter_map(|(mac, machine)| {
+        let outside = self.roster.list().iter().filter_map(|machine| {
             let address = machine.address.filter(|address| !lendable(*address))?;
-            let who = machine.name.clone().unwrap_or_else(|| mac.to_string());
+            let who = machine.words();
             let message = format!(
                 "{who}: no machine can have ip {address} in the network of {}; it gets one from \
                  the pool",
@@ -142,22 +256,48 @@ impl Inventory {
         self.images.iter().find(|image| image.profile.name == profile)
     }
 
-    /// A config for `mac`: its own, else the default one.
-    pub fn cloud_config(&self, mac: Mac) -> Option<&MediaFile> {
-        self.cloud_configs.get(&mac).or(self.default_config.as_ref())
+    /// What the machine with `mac` has for an installer that takes this kind.
+    pub fn config(&self, kind: ConfigKind, part: Part, mac: Mac) -> Lookup<'_> {
+        self.configs.find(kind, part, mac, self.machine(mac))
+    }
+
+    /// Whether it has a config of this kind that can be used.
+    pub fn has_config(&self, kind: ConfigKind, mac: Mac) -> bool {
+        matches!(self.config(kind, kind.main_part(), mac), Lookup::File(_))
+            && !self.unfit_kinds(mac).contains(&kind)
+    }
+
+    /// Whether a config of this machine has a mistake; it is not installed then.
+    pub fn is_unfit(&self, mac: Mac) -> bool {
+        !self.unfit_kinds(mac).is_empty()
+    }
+
+    /// The same of a machine of [`Roster::list`].
+    pub fn has_fault(&self, machine: &Machine) -> bool {
+        let place = self.roster.list().iter().position(|other| std::ptr::eq(other, machine));
+        place.is_some_and(|place| self.unfit.contains_key(&place))
+    }
+
+    fn unfit_kinds(&self, mac: Mac) -> &[ConfigKind] {
+        let place = self.roster.place(mac);
+        place.and_then(|place| self.unfit.get(&place)).map_or(&[], Vec::as_slice)
     }
 }
 
 impl Reservations for Inventory {
     fn reserved_for(&self, mac: Mac) -> Option<Ipv4Addr> {
-        self.machine(mac)?.address
+        self.roster.address(mac)
     }
 
     fn holder_of(&self, address: Ipv4Addr) -> Option<Mac> {
-        self.reserved.get(&address).copied()
+        self.roster.holder(address)?.ok()
+    }
+
+    fn is_kept(&self, address: Ipv4Addr) -> bool {
+        self.roster.holder(address).is_some_and(|holder| holder.is_err())
     }
 
     fn names(&self, mac: Mac) -> bool {
-        self.machines.contains_key(&mac)
+        self.roster.get(mac).is_some()
     }
 }

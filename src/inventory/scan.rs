@@ -1,4 +1,4 @@
-//! Walking a stick: bounded in entries, depth and time, following nothing.
+//! Walking a stick: bounded in entries, depth, memory and time, following nothing.
 
 use std::fs;
 use std::io::Read;
@@ -6,8 +6,11 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use super::detect::is_profile;
 use super::media_file::MediaFile;
-use super::{Problem, media_file};
+use super::profile::{self, Profile, any_reads, any_wants};
+use super::quota::{Quotas, Verdict};
+use super::{ConfigKind, Problem, discs, iso, media_file};
 
 /// What a walk found: regular files, and the text of the small ones that say something.
 #[derive(Debug, Clone, Default)]
@@ -26,8 +29,9 @@ const MOST_ENTRIES: usize = 50_000;
 /// `images/debian/13/dists/trixie/main/installer-amd64/…` is 10 deep.
 const DEEPEST: usize = 12;
 
-/// A slow or broken stick must not keep the others from being served.
-const LONGEST_SCAN: Duration = Duration::from_secs(10);
+/// A slow or broken stick must not keep the others from being served: with what is left to do
+/// after it, a scan ends within ten seconds.
+const LONGEST_SCAN: Duration = Duration::from_secs(8);
 
 /// Configs and `machines.toml` are small; a larger one is a mistake.
 const LARGEST_TEXT: u64 = 1024 * 1024;
@@ -35,15 +39,29 @@ const LARGEST_TEXT: u64 = 1024 * 1024;
 /// All texts of one stick together.
 const LARGEST_TEXTS: usize = 8 * 1024 * 1024;
 
-/// Lists every file of the stick that is mounted at `volume`.
+/// Files that are listed; each is held as long as its stick serves.
+const MOST_FILES: usize = 30_000;
+
+/// All their paths together: 70 characters each, as in a distribution's archive.
+const LONGEST_PATHS: usize = 2 * 1024 * 1024;
+
+/// All names, which are held while their folder is walked.
+const LONGEST_NAMES: usize = 2 * 1024 * 1024;
+
+/// Lists every file of the stick that is mounted at `volume`, and of those inside its ISOs
+/// the ones that tell what the ISO is, or that a machine starts with.
 pub fn list(volume: &Path) -> Listing {
     let mut walk = Walk {
         volume: volume.into(),
         listing: Listing::default(),
         entries: 0,
         text_bytes: 0,
+        name_bytes: 0,
+        path_bytes: 0,
         deadline: Instant::now() + LONGEST_SCAN,
         stopped: false,
+        quotas: Quotas::default(),
+        profiles: own_profiles(volume).into_iter().chain(Profile::built_in()).collect(),
     };
     walk.folder("", 0);
     walk.listing
@@ -54,8 +72,12 @@ struct Walk {
     listing: Listing,
     entries: usize,
     text_bytes: usize,
+    name_bytes: usize,
+    path_bytes: usize,
     deadline: Instant,
     stopped: bool,
+    quotas: Quotas,
+    profiles: Vec<Arc<Profile>>,
 }
 
 impl Walk {
@@ -70,7 +92,7 @@ impl Walk {
         let mut names = Vec::new();
         for entry in entries {
             match entry {
-                Ok(entry) if self.may_go_on() => names.push(entry),
+                Ok(entry) if self.may_go_on(entry.file_name().len()) => names.push(entry),
                 Ok(_) => break,
                 Err(error) => {
                     self.problem(path, &format!("cannot be read to its end: {error}"));
@@ -80,27 +102,48 @@ impl Walk {
         }
         names.sort_by_key(fs::DirEntry::file_name);
         for entry in names {
-            if !self.stopped {
-                self.entry(path, depth, &entry);
+            if self.is_too_late() {
+                return;
             }
+            self.entry(path, depth, &entry);
         }
     }
 
+    /// Whether the file's text tells what an image is.
+    fn tells(&self, file: &MediaFile) -> bool {
+        file.size <= LARGEST_FACTS && any_reads(&self.profiles, &file.path)
+    }
+
     /// Counts an entry against the limits; says once when they are reached.
-    fn may_go_on(&mut self) -> bool {
+    fn may_go_on(&mut self, name_bytes: usize) -> bool {
         self.entries += 1;
-        let why = if self.entries > MOST_ENTRIES {
-            "holds more than 50,000 files; the rest was not looked at"
-        } else if Instant::now() > self.deadline {
-            "took more than 10 s to read; the rest was not looked at (is the stick failing?)"
-        } else {
-            return true;
-        };
+        self.name_bytes += name_bytes;
+        if self.entries > MOST_ENTRIES {
+            self.stop("holds more than 50,000 files; the rest was not looked at");
+        } else if self.name_bytes > LONGEST_NAMES {
+            self.stop("holds too many files with long names; the rest was not looked at");
+        }
+        !self.stopped && !self.is_too_late()
+    }
+
+    fn is_too_late(&mut self) -> bool {
+        let late = Instant::now() > self.deadline;
+        if late {
+            self.stop("took more than 8 s to read; the rest was not looked at (is it failing?)");
+        }
+        late
+    }
+
+    fn stop(&mut self, why: &str) {
         if !self.stopped {
             self.stopped = true;
-            self.problem("", why);
+            self.tell_first(why);
         }
-        false
+    }
+
+    /// Of the stick as a whole: said however much else there is to say.
+    fn tell_first(&mut self, message: &str) {
+        self.listing.problems.insert(0, Problem::new("the stick", message));
     }
 
     fn entry(&mut self, parent: &str, depth: usize, entry: &fs::DirEntry) {
@@ -126,6 +169,11 @@ impl Walk {
     }
 
     fn file(&mut self, path: String, data: &fs::Metadata) {
+        match self.quotas.count(&path) {
+            Verdict::Listed => {}
+            Verdict::TooMany(message) => return self.tell_first(message),
+            Verdict::Passed => return,
+        }
         let file = MediaFile {
             volume: Arc::clone(&self.volume),
             path,
@@ -133,19 +181,51 @@ impl Walk {
             modified: media_file::modified(data),
             inside: None,
         };
-        if is_text(&file.path) {
-            self.text(&file);
+        if is_text(&file.path) || self.tells(&file) {
+            self.text(&file, LARGEST_TEXT);
+        }
+        let iso = is_image(&file.path).then(|| file.clone());
+        self.add(file);
+        if let Some(iso) = iso {
+            self.disc(&iso);
+        }
+    }
+
+    fn add(&mut self, file: MediaFile) {
+        self.path_bytes = self.path_bytes.saturating_add(file.path.len());
+        if self.path_bytes > LONGEST_PATHS {
+            return self.stop("holds too many files with long paths; the rest was not looked at");
+        }
+        if self.listing.files.len() >= MOST_FILES {
+            return self.stop("holds more than 30,000 files of use; the rest was not looked at");
         }
         self.listing.files.push(file);
     }
 
-    fn text(&mut self, file: &MediaFile) {
-        if file.size > LARGEST_TEXT || self.text_bytes > LARGEST_TEXTS {
+    /// What is wanted of an ISO.
+    fn disc(&mut self, iso: &MediaFile) {
+        let wants = |path: &str| any_wants(&self.profiles, path);
+        let (files, fault) = discs::wanted_files(iso, &wants, self.deadline);
+        if let Some(fault) = fault {
+            self.problem(&iso.path, &fault.to_string());
+        }
+        for file in files {
+            if !self.may_go_on(0) {
+                return;
+            }
+            if self.tells(&file) {
+                self.text(&file, LARGEST_FACTS);
+            }
+            self.add(file);
+        }
+    }
+
+    fn text(&mut self, file: &MediaFile, largest: u64) {
+        if file.size > largest || self.text_bytes > LARGEST_TEXTS {
             return self.problem(&file.path, "too large for a text file; not read");
         }
         let mut bytes = Vec::new();
-        let read = media_file::open_beneath(&file.volume, &file.path)
-            .and_then(|open| open.take(LARGEST_TEXT).read_to_end(&mut bytes));
+        let read = file.open().and_then(|mut open| open.read_to_end(&mut bytes));
         if let Err(error) = read {
             return self.problem(&file.path, &format!("cannot be read: {error}"));
         }
@@ -166,6 +246,32 @@ impl Walk {
     }
 }
 
+/// The stick's own profiles, which say what else of it is of interest. What is wrong with
+/// them is said where they are read for good.
+fn own_profiles(volume: &Path) -> Vec<Arc<Profile>> {
+    let Ok(entries) = fs::read_dir(volume.join("profiles")) else {
+        return Vec::new();
+    };
+    let paths = entries.filter_map(|entry| {
+        let path = format!("profiles/{}", entry.ok()?.file_name().to_str()?);
+        is_profile(&path).then_some(path)
+    });
+    let texts = paths.take(MOST_PROFILES).filter_map(|path| {
+        let mut text = String::new();
+        let file = media_file::open_beneath(volume, &path).ok()?;
+        file.take(LARGEST_TEXT).read_to_string(&mut text).ok()?;
+        Some((path, text))
+    });
+    let profiles = texts.filter_map(|(path, text)| profile::read::parse(&path, &text).ok());
+    profiles.flatten().map(Arc::new).collect()
+}
+
+/// More systems than anybody has.
+const MOST_PROFILES: usize = 64;
+
+/// What says what an image is, is short.
+const LARGEST_FACTS: u64 = 64 * 1024;
+
 /// What operating systems leave on a stick without being asked.
 fn is_furniture(name: &str) -> bool {
     const NAMES: [&str; 6] = [
@@ -181,8 +287,12 @@ fn is_furniture(name: &str) -> bool {
 
 /// Files whose content the inventory depends on.
 fn is_text(path: &str) -> bool {
-    let lower = path.to_ascii_lowercase();
-    path == "machines.toml" || lower.starts_with("cloud-configs/") && lower.ends_with(".yml")
+    path == "machines.toml" || is_profile(path) || ConfigKind::is_text(path)
+}
+
+fn is_image(path: &str) -> bool {
+    let folder = path.split_once('/').map(|(folder, _)| folder);
+    folder.is_some_and(|folder| folder.eq_ignore_ascii_case("images")) && iso::is_iso(path)
 }
 
 #[cfg(test)]

@@ -9,7 +9,7 @@ mod sockets;
 
 use std::net::{Ipv4Addr, TcpListener};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::thread;
@@ -19,13 +19,17 @@ use tokio::runtime::Runtime;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::config::Config;
+use crate::confine::{self, Folders};
 use crate::dhcp::socket::DhcpSocket;
 use crate::fleet::store::Store;
 use crate::heartbeat::{self, Heart};
 use crate::net::iface;
 use crate::world::media::{self, Scanner, Sticks};
-use crate::world::{SAFE_MODE, World};
+use crate::world::{self, SAFE_MODE, World, verifier};
 use crate::{control, dhcp, http, tftp};
+
+/// What we leave for PID 1, and it for us.
+const RUN: &str = "/run/pxeberry";
 
 /// PID 1 makes this file when the state partition cannot be used.
 const STATE_IS_LOST: &str = "/run/pxeberry/state-is-lost";
@@ -46,6 +50,8 @@ pub struct Owned {
     pub set_address: bool,
     /// Sticks are mounted for us; a folder without one is no stick.
     pub mounted_sticks: bool,
+    /// Everything that we need can be read by a user of our own.
+    pub own_user: bool,
 }
 
 /// Serves until SIGTERM.
@@ -59,7 +65,8 @@ pub fn run(config: Config, owned: Owned) -> ExitCode {
     }
 }
 
-fn start(config: Config, Owned { set_address, mounted_sticks }: Owned) -> Result<(), String> {
+fn start(config: Config, owned: Owned) -> Result<(), String> {
+    let Owned { set_address, mounted_sticks, own_user } = owned;
     let descriptors = descriptors();
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -76,12 +83,15 @@ fn start(config: Config, Owned { set_address, mounted_sticks }: Owned) -> Result
     let dhcp = DhcpSocket::new(sockets.dhcp, &interface, address)
         .map_err(|error| format!("dhcp: {interface}: {error}"))?;
     let store = store(&config);
+    let control = control::server::listen(&config.control);
+    confine::confine(&folders(&config), own_user);
     let world = Arc::new(World::new(config, interface, store));
     if Path::new(SAFE_MODE).exists() {
         world.enter_safe_mode();
     }
     let (scanner, requests) = media::scanner();
     scanner.request();
+    log::info!("the servers are {}", confine::in_force().words());
     log::info!(
         "serving on {}, HTTP on port {}",
         world.interface,
@@ -89,6 +99,7 @@ fn start(config: Config, Owned { set_address, mounted_sticks }: Owned) -> Result
     );
     let sticks = if mounted_sticks { Sticks::Mounted } else { Sticks::Folders };
     in_background("scan", &world, move |world| media::run(world, sticks, &requests))?;
+    in_background("verify", &world, |world| verifier::run(world))?;
     in_background("role", &world, move |world| role::run(world, set_address))?;
     let for_tftp = descriptors / 4;
     in_background("tftp", &world, move |world| {
@@ -100,7 +111,9 @@ fn start(config: Config, Owned { set_address, mounted_sticks }: Owned) -> Result
     proxydhcp.set_nonblocking(false).map_err(|error| format!("proxydhcp: {error}"))?;
     in_background("proxydhcp", &world, move |world| dhcp::server::run_proxy(world, &proxydhcp))?;
     let for_button = scanner.clone();
-    in_background("control", &world, move |world| control::server::run(world, &for_button))?;
+    in_background("control", &world, move |world| {
+        control::server::run(world, &for_button, control);
+    })?;
     let edge = http::server::Edge::new(Arc::clone(&world), descriptors / 4 * 3);
     serve_http(&edge, sockets.http, runtime, signals, scanner)
 }
@@ -210,6 +223,17 @@ fn interface(config: &Config) -> Result<String, String> {
                 .to_owned()
         }),
     }
+}
+
+/// All that the servers touch after their start; the database and the log are open by then.
+fn folders(config: &Config) -> Folders {
+    // A static program finds no getrandom(2) by its name, and reads these instead.
+    let random = ["/dev/random", "/dev/urandom"];
+    let kernel = ["/proc", "/sys/class/net", "/sys/devices"].into_iter().chain(random);
+    let kernel = kernel.map(PathBuf::from);
+    let own = [config.media.clone(), config.boot.loaders.clone()];
+    let loaders = world::loaders::debian_folders().map(PathBuf::from);
+    Folders { read: kernel.chain(own).chain(loaders).collect(), write: vec![PathBuf::from(RUN)] }
 }
 
 /// Without a memory everything still serves, but nothing is armed.

@@ -19,7 +19,7 @@ use super::tree::Name;
 use crate::net::listen::widen;
 use crate::net::packet::Datagram;
 use crate::world::World;
-use crate::world::content::{Content, content};
+use crate::world::content::{Content, InIso, content};
 
 /// A room that boots at once, and as many made-up clients as fit four seconds.
 const MOST_CLIENTS: usize = 1_024;
@@ -106,7 +106,7 @@ impl Door {
     }
 
     /// A client has been served, or given up. What it has asked for meanwhile begins.
-    pub fn leave(&self, peer: SocketAddrV4) {
+    pub fn leave(self: &Arc<Self>, peer: SocketAddrV4) {
         let next = self.places().leave(peer);
         if let Some(next) = next {
             self.admit(peer, &next, Instant::now());
@@ -114,7 +114,7 @@ impl Door {
     }
 
     /// Reads port 69 until the process ends.
-    pub fn keep(&self) {
+    pub fn keep(self: &Arc<Self>) {
         let mut buffer = [0; LONGEST_PACKET + 1];
         let mut full_told: Option<Instant> = None;
         loop {
@@ -147,22 +147,41 @@ impl Door {
     }
 
     /// False: there are too many.
-    fn admit(&self, peer: SocketAddrV4, request: &Request, now: Instant) -> bool {
+    fn admit(self: &Arc<Self>, peer: SocketAddrV4, request: &Request, now: Instant) -> bool {
         let entry = self.places().knock(peer, request, now);
         if entry == Entry::Begins {
-            let found = self.look(*peer.ip(), &request.name);
-            let crowded = {
-                let mut places = self.places();
-                places.begin(peer, request.name.clone(), found, now);
-                places.held() > CROWD
-            };
-            let window = if crowded { WINDOW_IN_A_CROWD } else { LARGEST_WINDOW };
-            if let Err(error) = self.hand_over(peer, &request.encode(window)) {
-                log::warn!("tftp: {peer} cannot be served: {error}");
-                self.places().leave(peer);
+            match self.look(*peer.ip(), &request.name) {
+                (path, Content::InIso(place)) => self.look_into(peer, request, path, place),
+                found => {
+                    self.places().begin(peer, request.name.clone(), found, now);
+                    self.let_in(peer, request);
+                }
             }
         }
         entry != Entry::Full
+    }
+
+    /// A reader looks into the ISO, and lets the client in: the stick may hang.
+    fn look_into(self: &Arc<Self>, peer: SocketAddrV4, request: &Request, path: String, at: InIso) {
+        self.places().begin_to_look(peer, request.name.clone(), Instant::now());
+        let looking = Looking { door: Arc::clone(self), peer, ended: false };
+        let request = request.clone();
+        let taken = self.world.readers.run(&at.errand(*peer.ip()), move || {
+            looking.ends_with((path, at.find()), &request);
+        });
+        if !taken {
+            log::warn!("tftp: {peer} cannot be served: too many wait for this stick");
+        }
+    }
+
+    /// Hands a client to the library, which opens what was found for it.
+    fn let_in(&self, peer: SocketAddrV4, request: &Request) {
+        let crowded = self.places().held() > CROWD;
+        let window = if crowded { WINDOW_IN_A_CROWD } else { LARGEST_WINDOW };
+        if let Err(error) = self.hand_over(peer, &request.encode(window)) {
+            log::warn!("tftp: {peer} cannot be served: {error}");
+            self.places().leave(peer);
+        }
     }
 
     /// Looked for here and not in the library: it may have to be written down first, and
@@ -199,6 +218,29 @@ impl Door {
         match poll(&mut [PollFd::new(&self.port, PollFlags::IN)], Some(&patience)) {
             Ok(_) | Err(rustix::io::Errno::INTR) => Ok(()),
             Err(error) => Err(error.into()),
+        }
+    }
+}
+
+/// A client for whom an ISO is looked into. Whatever becomes of that, it does not stay so.
+struct Looking {
+    door: Arc<Door>,
+    peer: SocketAddrV4,
+    ended: bool,
+}
+
+impl Looking {
+    fn ends_with(mut self, thing: Thing, request: &Request) {
+        self.ended = true;
+        self.door.places().found(self.peer, thing, Instant::now());
+        self.door.let_in(self.peer, request);
+    }
+}
+
+impl Drop for Looking {
+    fn drop(&mut self) {
+        if !self.ended {
+            self.door.places().leave(self.peer);
         }
     }
 }

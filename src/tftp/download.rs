@@ -27,6 +27,9 @@ const FIRST_PIECE: usize = 2 * 1024;
 /// hold two each.
 const LARGEST_PIECE: usize = 32 * 1024;
 
+/// What is told when the last byte of a file has been read for its client.
+pub type WhenSent = Box<dyn FnOnce() + Send>;
+
 /// A file on its way. Its client's place is free when it is dropped.
 pub struct Download {
     door: Arc<Door>,
@@ -35,6 +38,7 @@ pub struct Download {
     left: u64,
     begun: bool,
     shown: Option<Transfer>,
+    when_sent: Option<WhenSent>,
 }
 
 /// Where the bytes come from.
@@ -46,10 +50,15 @@ pub enum Source {
 }
 
 impl Download {
-    /// `size` bytes of `source` for `peer`.
-    pub fn new(door: &Arc<Door>, peer: SocketAddrV4, source: Source, size: u64) -> Download {
+    /// So many bytes of `source` for `peer`.
+    pub fn new(
+        door: &Arc<Door>,
+        peer: SocketAddrV4,
+        (source, left): (Source, u64),
+        when_sent: Option<WhenSent>,
+    ) -> Download {
         let door = Arc::clone(door);
-        Download { door, peer, source, left: size, begun: false, shown: None }
+        Download { door, peer, source, left, begun: false, shown: None, when_sent }
     }
 }
 
@@ -81,6 +90,12 @@ impl AsyncRead for Download {
         }
         this.begun = true;
         this.left = this.left.saturating_sub(count as u64);
+        // The last window is on its way; what does not arrive is sent again.
+        if this.left == 0
+            && let Some(tell) = this.when_sent.take()
+        {
+            tell();
+        }
         Poll::Ready(Ok(count))
     }
 }

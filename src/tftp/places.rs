@@ -107,7 +107,24 @@ impl<F> Places<F> {
 
     /// It has been looked for and is handed to the library.
     pub fn begin(&mut self, peer: SocketAddrV4, name: String, found: F, now: Instant) {
-        let found = Some(found);
+        self.enter(peer, name, Some(found), now);
+    }
+
+    /// It is looked for, however long that takes; [`Places::found`] or [`Places::leave`]
+    /// follows.
+    pub fn begin_to_look(&mut self, peer: SocketAddrV4, name: String, now: Instant) {
+        self.enter(peer, name, None, now);
+    }
+
+    /// What was looked for is handed to the library now.
+    pub fn found(&mut self, peer: SocketAddrV4, found: F, now: Instant) {
+        if let Some(client) = self.clients.get_mut(&peer) {
+            client.found = Some(found);
+            client.since = now;
+        }
+    }
+
+    fn enter(&mut self, peer: SocketAddrV4, name: String, found: Option<F>, now: Instant) {
         let client = Client {
             name,
             found,
@@ -434,5 +451,20 @@ mod tests {
         }
         assert_eq!(places.knock(peer(9, 1), &request("a"), start), Entry::Full);
         assert_eq!(places.knock(peer(9, 1), &request("a"), later), Entry::Begins);
+    }
+    #[test]
+    fn who_is_looked_for_is_waited_for_and_then_opened_at_once_or_forgotten() {
+        let start = Instant::now();
+        let (later, much_later) = (start + 60 * LOST, start + 61 * LOST);
+        let mut places = Places::new(SMALL);
+        places.begin_to_look(peer(1, 1), "a".to_owned(), start);
+        assert_eq!(places.knock(peer(1, 1), &request("a"), later), Entry::Known);
+        assert_eq!(places.open(peer(1, 1)), None, "nothing is handed over yet");
+        places.found(peer(1, 1), 7, later);
+        assert_eq!(places.knock(peer(1, 1), &request("a"), later), Entry::Known);
+        assert_eq!(places.knock(peer(1, 1), &request("a"), much_later), Entry::Begins);
+        places.begin_to_look(peer(1, 1), "a".to_owned(), much_later);
+        places.found(peer(1, 1), 8, much_later);
+        assert_eq!(places.open(peer(1, 1)), Some(8));
     }
 }

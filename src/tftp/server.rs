@@ -4,7 +4,7 @@
 //! that vanishes costs five minutes of retries. Requests come to it by the [`Door`] alone.
 
 use std::future::{Future, ready};
-use std::net::{SocketAddr, SocketAddrV4, UdpSocket};
+use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4, UdpSocket};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,7 +14,9 @@ use async_tftp::server::{Handler, TftpServerBuilder};
 use futures_lite::io::Sink;
 
 use super::door::Door;
-use super::download::{Ahead, Download, Source};
+use super::download::{Ahead, Download, Source, WhenSent};
+use crate::inventory::MediaFile;
+use crate::verify::Gate;
 use crate::world::World;
 use crate::world::content::Content;
 
@@ -97,24 +99,65 @@ impl Tree {
         let Some((path, content)) = door.places().open(peer) else {
             return Err(Error::UnknownTransferId);
         };
-        let (source, size) = match content {
+        let when_sent = match content {
+            Content::Loader(_) => self.loader_sent(*peer.ip(), path.clone()),
+            _ => None,
+        };
+        // A download lets its client go when it ends.
+        let (source, size) = self.source(peer, &path, content).inspect_err(|_| door.leave(peer))?;
+        log::info!("tftp: {} takes {path} ({size} bytes)", peer.ip());
+        Ok((Download::new(door, peer, (source, size), when_sent), Some(size)))
+    }
+
+    fn source(
+        &self,
+        peer: SocketAddrV4,
+        path: &str,
+        content: Content,
+    ) -> Result<(Source, u64), Error> {
+        let from_file = |file: MediaFile| {
+            let size = file.size;
+            (Source::File(Ahead::new(self.door.world(), file, peer)), size)
+        };
+        match content {
             Content::Bytes(bytes) => {
                 let size = bytes.len() as u64;
-                (Source::Bytes(std::io::Cursor::new(bytes)), size)
+                Ok((Source::Bytes(std::io::Cursor::new(bytes)), size))
             }
             Content::Media(file) => {
-                let size = file.size;
-                (Source::File(Ahead::new(door.world(), file, peer)), size)
+                self.pass(&file, path, *peer.ip())?;
+                Ok(from_file(file))
             }
+            Content::Loader(file) => Ok(from_file(file)),
+            Content::Unreadable => Err(Error::Msg("cannot be read from the stick".to_owned())),
             // Nine of these are normal in one boot of PXELINUX: they are no news. TFTP has
             // no "later": any other code than "not found" stops some ROMs.
-            Content::Missing | Content::NotReady => {
+            Content::Missing | Content::NotReady | Content::InIso(_) => {
                 log::debug!("tftp: {} asked for {path:?}, which is not there", peer.ip());
-                door.leave(peer);
-                return Err(Error::FileNotFound);
+                Err(Error::FileNotFound)
             }
-        };
-        log::info!("tftp: {} takes {path} ({size} bytes)", peer.ip());
-        Ok((Download::new(door, peer, source, size), Some(size)))
+        }
+    }
+
+    /// Whether machines may have the file.
+    fn pass(&self, file: &MediaFile, path: &str, asker: Ipv4Addr) -> Result<(), Error> {
+        match self.door.world().gate(file) {
+            Gate::Open => Ok(()),
+            Gate::Wait => {
+                log::info!("tftp: {path} is still being verified; {asker} does not get it");
+                Err(Error::FileNotFound)
+            }
+            Gate::Closed(why) => {
+                log::warn!("tftp: {path} is not given out: it {why}");
+                Err(Error::PermissionDenied)
+            }
+        }
+    }
+
+    /// What is told when a loader has been read to its end.
+    fn loader_sent(&self, asker: Ipv4Addr, path: String) -> Option<WhenSent> {
+        let mac = self.door.world().machine_at(asker)?;
+        let door = Arc::clone(&self.door);
+        Some(Box::new(move || door.world().loader_sent(mac, &path)))
     }
 }

@@ -9,12 +9,21 @@ pub enum Name {
     PxelinuxFor(Mac),
     /// `pxelinux.cfg/default`
     PxelinuxDefault,
+    /// `efi64/pxelinux.cfg/01-00-25-90-c0-f7-86`
+    SyslinuxFor(Mac),
+    /// `efi64/pxelinux.cfg/default`
+    SyslinuxDefault,
     /// `grub/grub.cfg-01-00-25-90-c0-f7-86`, in each folder where a GRUB looks.
     GrubFor(Mac, String),
     /// `grub/x86_64-efi/grub.cfg`, the same.
     GrubDefault(String),
     /// `00-25-90-c0-f7-86.ipxe`
     IpxeScript(Mac),
+    /// `autoexec.ipxe`, which iPXE for UEFI looks for before it asks for an address.
+    IpxeStart,
+    /// `00-25-90-c0-f7-86/boot.cfg`: a file of the machine's image as it gets it, in the
+    /// folder where VMware's loader looks for it by itself, with or without `01-`.
+    ForMachine(Mac, String),
     /// Anything else: relative, without empty, `.` or `..` parts.
     Other(String),
 }
@@ -46,16 +55,37 @@ impl Name {
         match self {
             Name::PxelinuxFor(mac) => format!("pxelinux.cfg/01-{}", mac.dashed()),
             Name::PxelinuxDefault => "pxelinux.cfg/default".to_owned(),
+            Name::SyslinuxFor(mac) => format!("efi64/pxelinux.cfg/01-{}", mac.dashed()),
+            Name::SyslinuxDefault => "efi64/pxelinux.cfg/default".to_owned(),
             Name::IpxeScript(mac) => format!("{}.ipxe", mac.dashed()),
+            Name::IpxeStart => "autoexec.ipxe".to_owned(),
+            Name::ForMachine(mac, name) => format!("{}/{name}", mac.dashed()),
             Name::GrubFor(_, path) | Name::GrubDefault(path) | Name::Other(path) => path.clone(),
         }
     }
 
     fn of(path: String) -> Name {
         let lower = path.to_ascii_lowercase();
-        let config = lower.strip_prefix("pxelinux.cfg/");
-        if config == Some("default") {
-            return Name::PxelinuxDefault;
+        // SYSLINUX for UEFI looks beside itself.
+        let (efi, rest) = match lower.strip_prefix("efi64/") {
+            Some(rest) => (true, rest),
+            None => (false, lower.as_str()),
+        };
+        match rest.strip_prefix("pxelinux.cfg/").map(|name| (name, efi)) {
+            Some(("default", true)) => return Name::SyslinuxDefault,
+            Some(("default", false)) => return Name::PxelinuxDefault,
+            Some((name, efi)) => {
+                let mac = name.strip_prefix("01-").and_then(|mac| mac.parse().ok());
+                return match (mac, efi) {
+                    (Some(mac), true) => Name::SyslinuxFor(mac),
+                    (Some(mac), false) => Name::PxelinuxFor(mac),
+                    (None, _) => Name::Other(path),
+                };
+            }
+            None => {}
+        }
+        if lower == "autoexec.ipxe" {
+            return Name::IpxeStart;
         }
         if let Some(name) = grub_config(&lower) {
             return match name.strip_prefix("-01-").map(str::parse) {
@@ -64,13 +94,14 @@ impl Name {
                 _ => Name::Other(path),
             };
         }
-        let for_mac = config.and_then(|name| name.strip_prefix("01-")).and_then(|m| m.parse().ok());
-        let script = lower.strip_suffix(".ipxe").and_then(|mac| mac.parse().ok());
-        match (for_mac, script) {
-            (Some(mac), _) => Name::PxelinuxFor(mac),
-            (None, Some(mac)) => Name::IpxeScript(mac),
-            (None, None) => Name::Other(path),
+        if let Some((folder, name)) = path.split_once('/')
+            && let Ok(mac) = folder.strip_prefix("01-").unwrap_or(folder).parse()
+            && !name.contains('/')
+        {
+            return Name::ForMachine(mac, name.to_owned());
         }
+        let script = lower.strip_suffix(".ipxe").and_then(|mac| mac.parse().ok());
+        script.map_or(Name::Other(path), Name::IpxeScript)
     }
 }
 
@@ -107,6 +138,10 @@ mod tests {
             ("pxelinux.cfg/01-00-25-90-C0-F7-86", Some(Name::PxelinuxFor(mac()))),
             ("/pxelinux.cfg/default", Some(Name::PxelinuxDefault)),
             ("pxelinux.cfg/0A0A0A64", other("pxelinux.cfg/0A0A0A64")),
+            ("efi64/pxelinux.cfg/01-00-25-90-c0-f7-86", Some(Name::SyslinuxFor(mac()))),
+            ("EFI64/pxelinux.cfg/default", Some(Name::SyslinuxDefault)),
+            ("efi64/pxelinux.cfg/0A0A0A64", other("efi64/pxelinux.cfg/0A0A0A64")),
+            ("efi64/ldlinux.e64", other("efi64/ldlinux.e64")),
             ("/grub/x86_64-efi/grub.cfg", grub("grub/x86_64-efi/grub.cfg")),
             ("/grub/arm64-efi/grub.cfg", grub("grub/arm64-efi/grub.cfg")),
             ("//grub/grub.cfg", grub("grub/grub.cfg")),
@@ -116,7 +151,12 @@ mod tests {
             ("/grub/grub.cfg-0A0A0A64", other("grub/grub.cfg-0A0A0A64")),
             ("/grub/x86_64-efi/command.lst", other("grub/x86_64-efi/command.lst")),
             ("/EFI/debian/grub.cfg", other("EFI/debian/grub.cfg")),
+            ("/AUTOEXEC.ipxe", Some(Name::IpxeStart)),
+            ("sub/autoexec.ipxe", other("sub/autoexec.ipxe")),
             ("00-25-90-c0-f7-86.ipxe", Some(Name::IpxeScript(mac()))),
+            ("01-00-25-90-c0-f7-86/boot.cfg", Some(Name::ForMachine(mac(), "boot.cfg".to_owned()))),
+            ("00-25-90-C0-F7-86/boot.cfg", Some(Name::ForMachine(mac(), "boot.cfg".to_owned()))),
+            ("00-25-90-c0-f7-86/a/boot.cfg", other("00-25-90-c0-f7-86/a/boot.cfg")),
         ] {
             assert_eq!(Name::parse(asked), expected, "{asked:?}");
         }

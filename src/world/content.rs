@@ -1,120 +1,167 @@
 //! The boot tree: what a name means to the machine that asks. TFTP and HTTP both ask here.
 
-use std::fs::File;
-use std::io::Read;
 use std::net::Ipv4Addr;
-use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use crate::boot::plan::{Media, Plan};
+use crate::boot::arch::Platform;
+use crate::boot::install::rewritten_file;
+use crate::boot::plan::{Asker, Installation, Media, Plan};
+use crate::boot::pxelinux::Family;
 use crate::boot::{grub, ipxe, pxelinux};
 use crate::fleet::life::Event;
-use crate::inventory::MediaFile;
-use crate::inventory::media_file::{modified, open_beneath};
+use crate::fleet::stage::{Sign, Stage};
+use crate::inventory::cpu::Loader;
+use crate::inventory::profile::Purpose;
+use crate::inventory::{Machine, MediaFile, discs};
 use crate::net::Mac;
 use crate::tftp::tree::Name;
 
-use super::{Shelf, World};
+use super::turns::Errand;
+use super::{Shelf, World, loaders};
 
 /// What stands behind a name.
 #[derive(Debug)]
 pub enum Content {
-    /// Made for the machine that asks, or a loader.
+    /// Made for the machine that asks.
     Bytes(Vec<u8>),
-    /// On a stick, or a loader that is too large to be held for each machine.
+    /// On a stick.
     Media(MediaFile),
+    /// A first program, or a part of one.
+    Loader(MediaFile),
+    /// Inside an ISO, which must be looked into first.
+    InIso(InIso),
     /// Not yet: the sticks are not read.
     NotReady,
     /// There is nothing of that name.
     Missing,
+    /// The stick does not give what is on it.
+    Unreadable,
 }
-
-/// Loaders, and the modules that PXELINUX asks for. Nothing else of the folder is served.
-const LOADERS: [&str; 10] = [
-    "pxelinux.0",
-    "ldlinux.c32",
-    "chain.c32",
-    "libcom32.c32",
-    "libutil.c32",
-    "undionly.kpxe",
-    "ipxe.pxe",
-    "snponly.efi",
-    "ipxe-amd64.efi",
-    "ipxe-arm64.efi",
-];
-
-/// Where Debian's packages have them, for `pxeberry serve` on a workstation.
-const DEBIAN_FOLDERS: [&str; 3] =
-    ["/usr/lib/PXELINUX", "/usr/lib/syslinux/modules/bios", "/usr/lib/ipxe"];
-
-/// Signed loaders, with the names that Debian's packages give them. GRUB is the one that looks
-/// for its configuration on the network; shim knows it by this name only.
-const SIGNED_LOADERS: [(&str, &str, &str); 4] = [
-    ("shimx64.efi", "/usr/lib/shim", "shimx64.efi.signed"),
-    ("grubx64.efi", "/usr/lib/grub/x86_64-efi-signed", "grubnetx64.efi.signed"),
-    ("shimaa64.efi", "/usr/lib/shim", "shimaa64.efi.signed"),
-    ("grubaa64.efi", "/usr/lib/grub/arm64-efi-signed", "grubnetaa64.efi.signed"),
-];
-
-/// The largest of them (ipxe-arm64.efi) is one megabyte.
-const LARGEST_LOADER: u64 = 8 * 1024 * 1024;
 
 /// Finds `name` for the machine at `asker`; `takes` is false if it only looks (HTTP HEAD).
 pub fn content(world: &World, name: &Name, asker: Ipv4Addr, takes: bool) -> Content {
+    let client = world.machine_at(asker);
+    let taker = client.filter(|_| takes);
+    let found = find(world, name, client, taker);
+    if let Some(mac) = taker {
+        notice(world, mac, name, &found);
+    }
+    found
+}
+
+fn find(world: &World, name: &Name, client: Option<Mac>, taker: Option<Mac>) -> Content {
     let path = name.path();
     let shelf = world.shelf();
     if let Some(file) = shelf.inventory.tftp.get(&path.to_ascii_lowercase()) {
         return Content::Media(file.clone());
     }
-    let client = world.machine_at(asker);
-    let taker = client.filter(|_| takes);
     if let Some(mac) = taker {
         world.took_boot_offer(mac);
     }
     match name {
-        Name::PxelinuxFor(mac) => Content::Bytes(pxelinux_config(world, Some(*mac), taker)),
-        Name::PxelinuxDefault => Content::Bytes(pxelinux_config(world, client, taker)),
+        Name::ForMachine(mac, name) => file_for(world, &shelf, *mac, name),
+        Name::PxelinuxFor(mac) => pxelinux_config(world, Some(*mac), taker, Family::Bios),
+        Name::PxelinuxDefault => pxelinux_config(world, client, taker, Family::Bios),
+        Name::SyslinuxFor(mac) => pxelinux_config(world, Some(*mac), taker, Family::Efi64),
+        Name::SyslinuxDefault => pxelinux_config(world, client, taker, Family::Efi64),
         Name::GrubFor(mac, _) => Content::Bytes(grub_config(world, Some(*mac), taker)),
         Name::GrubDefault(_) => Content::Bytes(grub_config(world, client, taker)),
         Name::IpxeScript(mac) => Content::Bytes(ipxe_script(world, *mac, taker)),
+        Name::IpxeStart => client.map_or(Content::Missing, |mac| {
+            Content::Bytes(ipxe::start(mac, world.endpoint()).into_bytes())
+        }),
         Name::Other(path) if is_asked_in_vain(path) => Content::Missing,
-        Name::Other(path) => loader(world, path)
-            .map(Content::Bytes)
-            .or_else(|| signed_loader(world, path).map(Content::Media))
+        Name::Other(path) => loaders::loader(&world.config.boot.loaders, path)
+            .map(Content::Loader)
             .unwrap_or_else(|| image_file(world, &shelf, path, client)),
     }
 }
 
+/// Tells how far the machine is by what it takes. Much else is asked for and done without.
+fn notice(world: &World, mac: Mac, name: &Name, found: &Content) {
+    let path = match name {
+        Name::Other(path) => path,
+        // Its iPXE has started, and not yet looked for its network card.
+        Name::IpxeStart => return,
+        _ => return world.has_script(mac),
+    };
+    let belongs = match world.plan(mac) {
+        Plan::Install(install) if install.kernel == *path => Some(Stage::Kernel),
+        Plan::Install(install) if install.initrds.contains(path) => Some(Stage::Initrd),
+        _ => None,
+    };
+    match (found, belongs) {
+        (Content::Loader(_), _) => world.saw(mac, &Sign::AsksLoader(path)),
+        (Content::Media(_) | Content::InIso(_), Some(stage)) => {
+            world.saw(mac, &Sign::Reaches(stage))
+        }
+        (Content::Missing, Some(_)) => world.saw(mac, &Sign::Misses(path)),
+        (Content::Missing, None) if loaders::is_loader(path) => {
+            world.saw(mac, &Sign::Misses(path));
+        }
+        _ => {}
+    }
+}
+
 /// The configuration of `mac`; a stranger's is "boot your disk".
-fn pxelinux_config(world: &World, mac: Option<Mac>, taker: Option<Mac>) -> Vec<u8> {
-    pxelinux::config(&plan_for(world, mac, taker)).into_bytes()
+fn pxelinux_config(world: &World, mac: Option<Mac>, taker: Option<Mac>, family: Family) -> Content {
+    let plan = plan_for(world, mac, Loader::Pxelinux, taker);
+    Content::Bytes(pxelinux::config(&plan, family).into_bytes())
 }
 
 /// The same for GRUB.
 fn grub_config(world: &World, mac: Option<Mac>, taker: Option<Mac>) -> Vec<u8> {
-    grub::config(mac, &plan_for(world, mac, taker), world.endpoint()).into_bytes()
+    let plan = plan_for(world, mac, Loader::Grub, taker);
+    grub::config(mac, &plan, world.endpoint()).into_bytes()
 }
 
-fn plan_for(world: &World, mac: Option<Mac>, taker: Option<Mac>) -> Plan {
+fn plan_for(world: &World, mac: Option<Mac>, loader: Loader, taker: Option<Mac>) -> Plan {
     match mac {
-        Some(mac) => plan_and_count(world, mac, taker),
+        Some(mac) => plan_and_count(world, mac, loader, taker),
         None => Plan::LocalBoot("this machine is not known here"),
     }
 }
 
 fn ipxe_script(world: &World, mac: Mac, taker: Option<Mac>) -> Vec<u8> {
-    let plan = plan_and_count(world, mac, taker);
+    if taker == Some(mac) && world.wants_serial(mac) {
+        return ipxe::introduction(mac, world.endpoint()).into_bytes();
+    }
+    let plan = plan_and_count(world, mac, Loader::Ipxe, taker);
     ipxe::script(mac, &plan, world.endpoint()).into_bytes()
 }
 
-/// Only the machine itself uses up an attempt: anybody may look at a script.
-fn plan_and_count(world: &World, mac: Mac, taker: Option<Mac>) -> Plan {
-    let plan = world.plan(mac);
-    if !matches!(plan, Plan::Install(_)) || taker != Some(mac) {
+/// Only the machine itself uses up an attempt: anybody may look at a script. What installs
+/// nothing is none.
+fn plan_and_count(world: &World, mac: Mac, loader: Loader, taker: Option<Mac>) -> Plan {
+    let platform = match (world.with_fleet(|fleet| fleet.platform(mac)), loader) {
+        (Some(platform), _) => platform,
+        // We give GRUB to UEFI only.
+        (None, Loader::Grub) => Platform::Efi64,
+        (None, _) => Platform::Bios,
+    };
+    let plan = world.plan_for(Asker { mac, platform, loader: Some(loader) });
+    let installs = |install: &Installation| install.purpose == Purpose::Install;
+    if !matches!(&plan, Plan::Install(install) if installs(install)) || taker != Some(mac) {
         return plan;
     }
     match world.happened(mac, Event::TookInstaller) {
         Some(_) => plan,
         None => Plan::LocalBoot("its installation could not be written down"),
+    }
+}
+
+/// A file of the machine's image with our lines in it.
+fn file_for(world: &World, shelf: &Shelf, mac: Mac, name: &str) -> Content {
+    let situation = world.situation(shelf);
+    let unnamed = Machine::known_by(mac);
+    let machine = shelf.inventory.machine(mac).unwrap_or(&unnamed);
+    let asker = Asker { mac, platform: world.platform(mac), loader: None };
+    let image = shelf.inventory.image_for(machine);
+    let file = image.and_then(|image| rewritten_file(name, image, machine, asker, &situation));
+    match file {
+        Some(text) => Content::Bytes(text.into_bytes()),
+        None if situation.media == Media::Ready => Content::Missing,
+        None => Content::NotReady,
     }
 }
 
@@ -130,44 +177,65 @@ fn is_asked_in_vain(path: &str) -> bool {
 /// A kernel or initrd: of the asking machine's own image, else of the newest that has it.
 fn image_file(world: &World, shelf: &Shelf, name: &str, client: Option<Mac>) -> Content {
     let inventory = &shelf.inventory;
+    let whole = inventory.image_of(name).and_then(|(image, path)| image.file(path));
     let own = client
         .and_then(|mac| inventory.machine(mac))
         .and_then(|machine| inventory.image_for(machine))
         .and_then(|image| image.file(name));
     let any = || inventory.images.iter().find_map(|image| image.file(name));
-    match own.or_else(any) {
+    match whole.or(own).or_else(any) {
         Some(file) => Content::Media(file.clone()),
-        None if world.media_of(shelf) == Media::Ready => Content::Missing,
-        None => Content::NotReady,
+        None => iso_file(world, shelf, name),
     }
 }
 
-fn loader(world: &World, name: &str) -> Option<Vec<u8>> {
-    let known = LOADERS.iter().find(|loader| name.eq_ignore_ascii_case(loader))?;
-    let configured = world.config.boot.loaders.clone();
-    let folders = std::iter::once(configured).chain(DEBIAN_FOLDERS.map(PathBuf::from));
-    let file = folders.into_iter().find_map(|folder| open_beneath(&folder, known).ok())?;
-    read_whole(file)
+/// An ISO, or a file inside of one: `images/debian-13.iso/install.amd/vmlinuz`.
+pub fn iso_file(world: &World, shelf: &Shelf, path: &str) -> Content {
+    let ready = world.media_of(shelf) == Media::Ready;
+    match shelf.inventory.iso(path) {
+        Some((iso, "")) => Content::Media(iso.clone()),
+        Some((iso, inside)) => {
+            Content::InIso(InIso { iso: iso.clone(), inside: inside.to_owned(), ready })
+        }
+        None => not_there(ready),
+    }
 }
 
-/// Read while it is sent: GRUB is some megabytes large, and a room takes it at once.
-fn signed_loader(world: &World, name: &str) -> Option<MediaFile> {
-    let is_it = |(loader, ..): &&(&str, &str, &str)| name.eq_ignore_ascii_case(loader);
-    let (known, debians_folder, debians) = SIGNED_LOADERS.iter().find(is_it)?;
-    let configured = world.config.boot.loaders.as_path();
-    let places = [(configured, *known), (Path::new(debians_folder), *debians)];
-    places.into_iter().find_map(|(folder, path)| {
-        let data = open_beneath(folder, path).ok()?.metadata().ok()?;
-        let (size, modified) = (data.len(), modified(&data));
-        let path = path.to_owned();
-        Some(MediaFile { volume: folder.into(), path, size, modified, inside: None })
-    })
+fn not_there(ready: bool) -> Content {
+    if ready { Content::Missing } else { Content::NotReady }
 }
 
-fn read_whole(file: File) -> Option<Vec<u8>> {
-    let mut bytes = Vec::new();
-    file.take(LARGEST_LOADER).read_to_end(&mut bytes).ok()?;
-    Some(bytes)
+/// A path inside an ISO. To find it there the ISO must be read, which takes as long as the
+/// stick takes: that is for [`super::readers`].
+#[derive(Debug)]
+pub struct InIso {
+    iso: MediaFile,
+    inside: String,
+    ready: bool,
+}
+
+impl InIso {
+    /// The whole path, for people.
+    pub fn path(&self) -> String {
+        format!("{}/{}", self.iso.path, self.inside)
+    }
+
+    /// Whose turn it is. Little is read.
+    pub fn errand(&self, asker: Ipv4Addr) -> Errand {
+        Errand { volume: Arc::clone(&self.iso.volume), asker, download: false }
+    }
+
+    /// Reads the ISO.
+    pub fn find(&self) -> Content {
+        match discs::find(&self.iso, &self.inside) {
+            Ok(Some(file)) => Content::Media(file),
+            Ok(None) => not_there(self.ready),
+            Err(fault) => {
+                log::warn!("{}: its ISO {fault}", self.path());
+                Content::Unreadable
+            }
+        }
+    }
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 use std::sync::atomic::Ordering;
 
 use super::{Role, Touched, World, locked};
+use crate::boot::arch::Platform;
 use crate::config::Mode;
 use crate::dhcp::shape::Talk;
 use crate::net::{Mac, Subnet};
@@ -74,6 +75,11 @@ impl World {
     pub fn knows(&self, mac: Mac) -> bool {
         self.shelf.borrow().inventory.machine(mac).is_some()
             || self.with_fleet(|fleet| fleet.leases.binding(mac).is_some())
+    }
+
+    /// The machine's processor and firmware; of one that never said it, the commonest.
+    pub fn platform(&self, mac: Mac) -> Platform {
+        self.with_fleet(|fleet| fleet.platform(mac)).unwrap_or(Platform::Bios)
     }
 
     /// The machine's firmware loads what we offered it beside another DHCP server. The way

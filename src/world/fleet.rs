@@ -2,10 +2,14 @@
 
 use std::collections::HashMap;
 
+use crate::boot::arch::Platform;
+use crate::boot::loader::Loaders;
 use crate::dhcp::lease::Leases;
 use crate::dhcp::shape::Shapes;
 use crate::fleet::life::Record;
+use crate::fleet::stage::Boots;
 use crate::fleet::store::{Change, Saved};
+use crate::inventory::machine::identity::Identity;
 use crate::net::Mac;
 
 /// More machines than any few racks hold; strangers are only remembered with
@@ -21,6 +25,10 @@ pub enum Touched {
     Machine(Mac),
     /// The kind of offer that a machine's firmware takes beside another DHCP server.
     Shape(Mac),
+    /// The iPXE that a machine runs.
+    Loader(Mac),
+    /// What a machine said of itself.
+    Identity(Mac),
 }
 
 /// Who has which address, and who is where in its life.
@@ -29,9 +37,15 @@ pub struct Fleet {
     pub leases: Leases,
     /// Which kind of offer each machine's firmware takes.
     pub shapes: Shapes,
+    /// Which iPXE each UEFI machine runs.
+    pub loaders: Loaders,
+    /// How far each machine's last boot came.
+    pub boots: Boots,
     /// Somebody was told that no address is left; said once until there is one again.
     pub pool_is_full: bool,
     records: HashMap<Mac, Record>,
+    platforms: HashMap<Mac, Platform>,
+    identities: HashMap<Mac, Identity>,
 }
 
 impl Fleet {
@@ -44,8 +58,12 @@ impl Fleet {
         Fleet {
             leases,
             shapes: Shapes::new(saved.shapes),
+            loaders: Loaders::new(saved.loaders),
+            boots: Boots::default(),
             pool_is_full: false,
             records: saved.machines.into_iter().collect(),
+            platforms: HashMap::new(),
+            identities: saved.identities.into_iter().collect(),
         }
     }
 
@@ -61,6 +79,19 @@ impl Fleet {
         }
     }
 
+    /// The machine's firmware says what it is: before each network boot, so this is not
+    /// written down.
+    pub fn saw_platform(&mut self, mac: Mac, platform: Platform) {
+        if self.platforms.len() < MOST_RECORDS || self.platforms.contains_key(&mac) {
+            self.platforms.insert(mac, platform);
+        }
+    }
+
+    /// What it said last.
+    pub fn platform(&self, mac: Mac) -> Option<Platform> {
+        self.platforms.get(&mac).copied()
+    }
+
     /// What stands behind `touched` now; none if nothing is to be written.
     pub fn change(&self, touched: Touched) -> Option<Change> {
         match touched {
@@ -68,9 +99,35 @@ impl Fleet {
                 Some(binding) => Change::Lease(mac, binding),
                 None => Change::NoLease(mac),
             }),
+            Touched::Loader(mac) => Some(Change::Loader(mac, self.loaders.learned(mac)?)),
             Touched::Shape(mac) => Some(Change::Shape(mac, self.shapes.learned(mac)?)),
+            Touched::Identity(mac) => {
+                Some(Change::Identity(mac, self.identities.get(&mac)?.clone()))
+            }
             Touched::Machine(mac) => Some(Change::Machine(mac, self.records.get(&mac)?.clone())),
         }
+    }
+
+    /// What the machine with `mac` said of itself.
+    pub fn identity(&self, mac: Mac) -> Identity {
+        self.identities.get(&mac).cloned().unwrap_or_default()
+    }
+
+    /// Keeps it. Where somebody makes up thousands of cards, another one is forgotten for it,
+    /// and asked again.
+    pub fn remember_identity(&mut self, mac: Mac, identity: Identity) {
+        if self.identities.len() >= MOST_RECORDS
+            && !self.identities.contains_key(&mac)
+            && let Some(other) = self.identities.keys().next().copied()
+        {
+            self.identities.remove(&other);
+        }
+        self.identities.insert(mac, identity);
+    }
+
+    /// What everybody said.
+    pub fn identities(&self) -> Vec<(Mac, Identity)> {
+        self.identities.iter().map(|(mac, identity)| (*mac, identity.clone())).collect()
     }
 
     /// The machine whose installation has this token.

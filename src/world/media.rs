@@ -6,13 +6,15 @@
 use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
-use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
 use super::World;
 use crate::boot::plan::Media;
 use crate::inventory::{Inventory, Listing, Problem, Profile, inventory, list};
+use crate::verify::check::stamp;
+use crate::verify::{self, Job};
 
 /// Asks for scans.
 #[derive(Clone)]
@@ -61,10 +63,12 @@ fn scan(world: &World, kind: Sticks) {
     let listings: Vec<Listing> =
         read.filter_map(|(listing, there)| there.then_some(listing)).collect();
     let sticks = listings.len();
-    let outcome = inventory(&listings, profiles()).map(|mut found| {
+    let outcome = inventory(&listings, &Profile::built_in()).map(|mut found| {
         found.note_addresses_outside(&world.config.server);
+        world.introduce(&found);
         Arc::new(found)
     });
+    let jobs = outcome.as_ref().map(|found| verify::jobs(&listings, found, stamp));
     // What the log says of the sticks is true when it says it.
     world.change_shelf(|shelf| {
         shelf.scanning = false;
@@ -72,6 +76,8 @@ fn scan(world: &World, kind: Sticks) {
         match &outcome {
             Ok(found) => {
                 shelf.inventory = Arc::clone(found);
+                let jobs = jobs.unwrap_or_default();
+                shelf.verdicts = Arc::new(shelf.verdicts.after_scan(world.config.verify, jobs));
                 shelf.accepted = sticks > 0;
                 shelf.refused = Vec::new();
             }
@@ -125,11 +131,6 @@ impl Sticks {
     }
 }
 
-fn profiles() -> &'static [Profile] {
-    static PROFILES: OnceLock<Vec<Profile>> = OnceLock::new();
-    PROFILES.get_or_init(Profile::built_in)
-}
-
 fn tell(found: &Inventory, sticks: usize) {
     for problem in &found.problems {
         log::warn!("{problem}");
@@ -150,9 +151,12 @@ fn tell(found: &Inventory, sticks: usize) {
     );
 }
 
-/// For `pxeberry check`: the same scan of one folder.
-pub fn check(folder: &Path) -> Result<Inventory, Vec<Problem>> {
-    inventory(&[list(folder)], profiles())
+/// For `pxeberry check`: the same scan of one folder, and what is to be verified there.
+pub fn check(folder: &Path) -> Result<(Inventory, Vec<Job>), Vec<Problem>> {
+    let listings = [list(folder)];
+    let found = inventory(&listings, &Profile::built_in())?;
+    let jobs = verify::jobs(&listings, &found, stamp);
+    Ok((found, jobs))
 }
 
 #[cfg(test)]

@@ -3,13 +3,17 @@
 //! Locks are held for moments, in the order media → fleet, never while writing to the card
 //! except for the fleet's own: what a client relies on is on disk before its answer leaves.
 
+mod boots;
 pub mod content;
 mod dhcp;
 mod fleet;
+mod identity;
+pub mod loaders;
 pub mod media;
 pub mod readers;
 pub mod transfers;
 pub mod turns;
+pub mod verifier;
 
 use std::net::Ipv4Addr;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -19,15 +23,17 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use tokio::sync::watch;
 
 use crate::boot::Endpoint;
-use crate::boot::plan::{Media, Plan, Situation, plan};
+use crate::boot::plan::{Asker, Media, Plan, Situation, plan};
 use crate::config::{Config, Unknown};
 use crate::dhcp::Seconds;
 use crate::dhcp::lease::Binding;
 use crate::dhcp::probe::OtherServer;
 use crate::fleet::life::{Event, Phase, Record};
 use crate::fleet::store::{Change, Saved, Store};
-use crate::inventory::{Install, Inventory, Problem};
+use crate::inventory::profile::Reports;
+use crate::inventory::{ConfigKind, Install, Inventory, MediaFile, Problem};
 use crate::net::{Mac, Subnet, neighbours};
+use crate::verify::{Gate, Verdicts};
 
 pub use fleet::{Fleet, Touched};
 use readers::Readers;
@@ -58,6 +64,8 @@ pub enum Role {
 pub struct Shelf {
     /// The last good content.
     pub inventory: Arc<Inventory>,
+    /// What is known of the origin of its files.
+    pub verdicts: Arc<Verdicts>,
     /// How many sticks there are.
     pub sticks: usize,
     /// Whether a scan is running.
@@ -106,6 +114,7 @@ impl World {
             readers: Readers::default(),
             shelf: watch::Sender::new(Shelf {
                 inventory: Arc::new(Inventory::default()),
+                verdicts: Arc::default(),
                 sticks: 0,
                 scanning: false,
                 scan_began: None,
@@ -182,6 +191,11 @@ impl World {
         }
     }
 
+    /// May a machine have this file? Everybody who gives one asks here.
+    pub fn gate(&self, file: &MediaFile) -> Gate {
+        self.shelf.borrow().verdicts.gate(file)
+    }
+
     /// Where machines reach us.
     pub fn endpoint(&self) -> Endpoint {
         Endpoint { address: self.own_subnet().address(), port: self.config.http.first_port() }
@@ -227,17 +241,27 @@ impl World {
         }
     }
 
-    /// What the machine boots, and whether it is armed for it.
+    /// What a running system's machine boots, and whether it is armed for it.
     pub fn plan(&self, mac: Mac) -> Plan {
+        self.plan_for(Asker { mac, platform: self.platform(mac), loader: None })
+    }
+
+    /// What the machine boots that asks with this loader.
+    pub fn plan_for(&self, asker: Asker) -> Plan {
         let shelf = self.shelf();
-        let phase = self.phase(mac);
-        let situation = Situation {
+        let phase = self.phase(asker.mac);
+        plan(asker, phase, &self.situation(&shelf))
+    }
+
+    /// What a plan depends on.
+    pub fn situation<'a>(&'a self, shelf: &'a Shelf) -> Situation<'a> {
+        Situation {
             inventory: &shelf.inventory,
-            media: self.media_of(&shelf),
+            verdicts: &shelf.verdicts,
+            media: self.media_of(shelf),
             boot: &self.config.boot,
             endpoint: self.endpoint(),
-        };
-        plan(mac, phase, &situation)
+        }
     }
 
     /// Where the machine is in its life; a named machine that was never seen is armed, but
@@ -253,6 +277,22 @@ impl World {
     pub fn attempts(&self, mac: Mac) -> u8 {
         let cards = self.cards(mac).unwrap_or_default();
         locked(&self.fleet).record(&cards).map_or(0, |(_, record)| record.attempts)
+    }
+
+    /// The machine took its configuration whole. Of an installer that says nothing more, this
+    /// is the last that we hear: when it boots again, it is done.
+    pub fn config_taken(&self, mac: Mac, kind: ConfigKind) {
+        let inventory = self.shelf().inventory;
+        let waits_for_it = inventory.machine(mac).is_some_and(|machine| {
+            let image = inventory.image_for(machine);
+            image.is_some_and(|image| {
+                image.profile.reports == Reports::Config
+                    && inventory.config_for(image, machine) == Some(kind)
+            })
+        });
+        if waits_for_it && self.phase(mac) == Some(Phase::Installing) {
+            self.happened(mac, Event::ImageDelivered);
+        }
     }
 
     /// Something happened to a machine; on the card when it returns. None: the machine is
@@ -315,8 +355,8 @@ impl World {
             return None;
         }
         let shelf = self.shelf.borrow();
-        match shelf.inventory.machine(mac) {
-            Some(machine) => Some(machine.macs.clone()),
+        match shelf.inventory.roster.cards(mac) {
+            Some(cards) => Some(cards),
             None if self.config.boot.unknown == Unknown::Install => Some(vec![mac]),
             None => None,
         }

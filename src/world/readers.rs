@@ -45,6 +45,17 @@ impl Readers {
         }
         reading
     }
+
+    /// Does `work` when its turn comes, whether or not anybody still waits for it. False: it
+    /// cannot be done, and `work` was dropped.
+    pub fn run(&self, errand: &Errand, work: impl FnOnce() + Send + 'static) -> bool {
+        let mut desk = self.0.desk();
+        let taken = desk.turns.push(errand, Box::new(Chore(work)), |job| job.is_wanted());
+        if taken {
+            self.0.call(&mut desk);
+        }
+        taken
+    }
 }
 
 impl Shared {
@@ -114,6 +125,19 @@ impl<T: Send, W: FnOnce() -> T + Send> Job for Task<T, W> {
             // Nobody waits any more: nothing is lost.
             let _ = self.answer.send((self.work)());
         }
+    }
+}
+
+/// Something that nobody stands and waits for.
+struct Chore<W>(W);
+
+impl<W: FnOnce() + Send> Job for Chore<W> {
+    fn is_wanted(&self) -> bool {
+        true
+    }
+
+    fn run(self: Box<Self>) {
+        (self.0)();
     }
 }
 

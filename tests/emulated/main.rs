@@ -12,6 +12,7 @@ use std::time::Duration;
 mod lab;
 
 mod a_machine_installed_through_pxelinux;
+mod a_machine_installed_through_uefi;
 mod first_offer;
 mod held_at_power_on;
 mod hung_processes;

@@ -7,6 +7,7 @@ use std::net::Ipv4Addr;
 
 use pxeberry::boot::Endpoint;
 use pxeberry::boot::arch::program;
+use pxeberry::boot::loader::Driver;
 use pxeberry::boot::plan::boot_reply;
 use pxeberry::config::{self, Config};
 use pxeberry::dhcp::Seconds;
@@ -98,6 +99,13 @@ impl Room {
 
     fn boot(&self, request: &Request) -> BootReply {
         let endpoint = Endpoint { address: self.own(), port: 8080 };
-        boot_reply(request.mac, program(request), None, &self.config.boot, endpoint)
+        boot_reply(
+            request.mac,
+            program(request),
+            None,
+            &self.config.boot,
+            endpoint,
+            Driver::default(),
+        )
     }
 }

@@ -43,28 +43,58 @@ pub struct Pc {
 impl Pc {
     /// Powers it on.
     pub fn start(workshop: &Workshop, lan: &Lan, parts: &PcParts) -> Result<Pc> {
+        // Without a screen, firmware and loaders write to the serial port.
+        let mut command = machine("pc,graphics=off", 256);
+        command.args(["-vga", "none", "-boot"]).arg(format!("order={}", parts.boot_order));
+        Pc::complete(command, "", workshop, lan, parts)
+    }
+
+    /// The same with UEFI (OVMF), whose own PXE boots it: the card brings nothing.
+    pub fn start_with_uefi(workshop: &Workshop, lan: &Lan, parts: &PcParts) -> Result<Pc> {
+        let mut command = machine("q35", 512);
+        // As plain ROM it keeps its variables in memory. Newer ones have no network without
+        // a source of random numbers.
+        command.args(["-bios", "/usr/share/ovmf/OVMF.fd", "-device", "virtio-rng-pci"]);
+        Pc::complete(command, ",romfile=", workshop, lan, parts)
+    }
+
+    fn complete(
+        mut command: Command,
+        rom: &str,
+        workshop: &Workshop,
+        lan: &Lan,
+        parts: &PcParts,
+    ) -> Result<Pc> {
         let (_, netdev) = lan.port()?;
         let model = match parts.nic {
             Nic::Virtio => "virtio-net-pci",
             Nic::E1000 => "e1000",
         };
-        let mut command = Command::new("qemu-system-x86_64");
+        // UEFI reads these numbers, SeaBIOS both them and the letters.
+        let place = |device| parts.boot_order.find(device).map_or(9, |place| place + 1);
+        let (disk, network) = (place('c'), place('n'));
         command
-            // Without a screen, firmware and loaders write to the serial port.
-            .args(["-M", "pc,graphics=off", "-accel", "tcg", "-cpu", "qemu64", "-m", "256"])
-            .args(["-nodefaults", "-no-user-config", "-display", "none", "-vga", "none"])
-            .args(["-serial", "stdio", "-monitor", "none", "-boot"])
-            .arg(format!("order={}", parts.boot_order))
             .arg("-netdev")
             .arg(format!("{netdev},id=lan"))
             .arg("-device")
-            .arg(format!("{model},netdev=lan,mac={}", parts.mac))
+            .arg(format!("{model},netdev=lan,mac={},bootindex={network}{rom}", parts.mac))
             .arg("-drive")
-            .arg(format!("format=raw,if=virtio,cache=unsafe,file={}", quoted(&parts.disk)));
+            .arg(format!("format=raw,if=none,id=disk,cache=unsafe,file={}", quoted(&parts.disk)))
+            .arg("-device")
+            .arg(format!("virtio-blk-pci,drive=disk,bootindex={disk}"));
         let complaints = workshop.file(&format!("{}.qemu.log", parts.name));
         let (process, serial) = Process::start(&mut command, &complaints)?;
         let log = workshop.file(&format!("{}.log", parts.name));
         let console = Console::new(parts.name, serial, &log, process.complaints())?;
         Ok(Pc { console, _process: process })
     }
+}
+
+fn machine(kind: &str, memory: u32) -> Command {
+    let mut command = Command::new("qemu-system-x86_64");
+    command
+        .args(["-M", kind, "-accel", "tcg", "-cpu", "qemu64", "-m", &memory.to_string()])
+        .args(["-nodefaults", "-no-user-config", "-display", "none"])
+        .args(["-serial", "stdio", "-monitor", "none"]);
+    command
 }

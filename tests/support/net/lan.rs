@@ -34,6 +34,16 @@ impl Lan {
         text.trim().to_owned()
     }
 
+    /// From now on a cable that is plugged in lets nothing pass for twice this delay, as IEEE
+    /// 802.1D has it: its port listens, then it learns. Those that are there go on.
+    pub fn begins_spanning_tree(&self, delay: std::time::Duration) {
+        let delay = (delay.as_secs() * 100).to_string();
+        let bridge = ["link", "set", INTERFACE, "type", "bridge"];
+        for setting in [["forward_delay", &delay], ["stp_state", "1"]] {
+            tools::run("ip", &[&bridge[..], &setting].concat());
+        }
+    }
+
     /// A cable for an emulated computer: a tap device that its emulator opens.
     #[track_caller]
     pub fn tap(&self) -> String {

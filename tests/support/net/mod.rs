@@ -41,37 +41,61 @@ const INSIDE: &str = "PXEBERRY_TEST_INSIDE";
 /// Daemons are not on everybody's PATH.
 const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
+/// Which of its cases a test is run for, inside.
+const CASE: &str = "PXEBERRY_TEST_CASE";
+
 /// Runs a scenario in namespaces of its own. The test runs itself again under `unshare`;
 /// its name is that of the function that the closure stands in.
 pub fn isolated<F: FnOnce(Lan)>(scenario: F) {
-    if std::env::var_os(INSIDE).is_some() {
-        prepare();
-        scenario(Lan::new());
+    if let Some((_, lan)) = inside() {
+        scenario(lan);
         return;
     }
-    tools::need("unshare");
     let path = std::any::type_name::<F>();
     let name = path.trim_end_matches("::{{closure}}").split_once("::").map_or(path, |(_, n)| n);
+    let told = again(name, "").unwrap_or_else(|told| panic!("{name}:\n{told}"));
+    // Figures are of interest without a failure, too.
+    for figures in measured(&told) {
+        println!("measured: {figures}");
+    }
+}
+
+/// The figures in what a scenario printed.
+pub fn measured(told: &str) -> impl Iterator<Item = &str> {
+    told.lines().filter_map(|line| Some(line.split_once("measured: ")?.1))
+}
+
+/// Runs the test called `name` once more, in namespaces of its own, for one of its cases:
+/// what it printed, or why it failed.
+pub fn again(name: &str, case: &str) -> Result<String, String> {
+    tools::need("unshare");
     let rootless = !rustix::process::geteuid().is_root();
     let outcome = Command::new("unshare")
         .args(["--net", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc"])
         .args(rootless.then_some("--map-root-user"))
         .arg("--")
         .arg(std::env::current_exe().unwrap())
-        .args(["--exact", name, "--nocapture", "--test-threads=1"])
+        .args(["--exact", name, "--include-ignored", "--nocapture", "--test-threads=1"])
         .env(INSIDE, "1")
+        .env(CASE, case)
         .env("PATH", PATH)
         .env("RUST_BACKTRACE", "0")
         .output()
         .unwrap();
     let told = String::from_utf8_lossy(&outcome.stdout).into_owned()
         + &String::from_utf8_lossy(&outcome.stderr);
-    assert!(outcome.status.success(), "{name}:\n{told}");
-    assert!(told.contains("1 passed"), "{name} did not run:\n{told}");
-    // Figures are of interest without a failure, too.
-    for (_, figures) in told.lines().filter_map(|line| line.split_once("measured: ")) {
-        println!("measured: {figures}");
+    match (outcome.status.success(), told.contains("1 passed")) {
+        (true, true) => Ok(told),
+        (true, false) => Err(format!("it did not run:\n{told}")),
+        (false, _) => Err(told),
     }
+}
+
+/// In a test that runs in namespaces of its own: for which case, and the LAN there.
+pub fn inside() -> Option<(String, Lan)> {
+    std::env::var_os(INSIDE)?;
+    prepare();
+    Some((std::env::var(CASE).unwrap_or_default(), Lan::new()))
 }
 
 /// A folder for files that nobody else sees, and this namespace's interfaces in /sys.

@@ -52,7 +52,7 @@ impl Stick {
         for (seed, (name, size)) in (1..).zip(sizes) {
             self.write(&format!("images/coreos/{version}/{name}"), noise(size, seed));
         }
-        self.write(&format!("images/coreos/{version}/{IMAGE}.sig"), noise(566, 9));
+        self.write(&format!("images/coreos/{version}/{IMAGE}.sig"), strangers_signature());
         let text = format!("COREOS_VERSION={version}\n");
         self.write(&format!("images/coreos/{version}/version.txt"), text);
     }
@@ -90,6 +90,28 @@ impl Stick {
         fs::rename(&self.folder, folder).unwrap();
         Stick { folder: folder.to_owned() }
     }
+}
+
+/// A detached signature as CoreOS has them (RSA of 4096 bits, SHA-512), by a key that is on no
+/// stick of the tests. 566 bytes.
+pub fn strangers_signature() -> Vec<u8> {
+    let print = noise(20, 7);
+    let mut number = noise(512, 9);
+    number[0] |= 0x80;
+    [
+        // An old header, then version 4, over a binary file.
+        &[0x89, 0x02, 0x33, 4, 0, 1, 10][..],
+        // Signed: whose it is, and when it was made.
+        &[0, 29, 22, 33, 4],
+        &print,
+        &[5, 2, 0x58, 0, 0, 0],
+        // Not signed: the key's number. Then two bytes of the checksum.
+        &[0, 10, 9, 16],
+        &print[12..],
+        &[0x12, 0x34, 0x10, 0],
+        &number,
+    ]
+    .concat()
 }
 
 /// Bytes that look like a compressed file: every block differs, and always the same ones.

@@ -11,6 +11,7 @@ const PACKAGES: &[(&str, &str)] = &[
     ("bash", "bash"),
     ("bridge", "iproute2"),
     ("busybox", "busybox"),
+    ("bzip2", "bzip2"),
     ("curl", "curl"),
     ("dash", "dash"),
     ("dbus-daemon", "dbus-daemon"),

@@ -1,23 +1,61 @@
-//! Disks whose whole operating system is one line on the console.
+//! Disks: with an operating system that is one line on the console, and with Debian's kernel.
 
 use std::fs;
+use std::process::{Command, Stdio};
 
-use super::{Board, DISK_RUNS};
+use super::super::tools;
+use super::{Board, DISK_RUNS, kernel, secure};
 
 /// Makes the disk of a computer; what QEMU's `-drive` calls it.
-pub fn make(board: Board) -> String {
+pub fn make(board: Board, computer: &str) -> String {
+    let disk = format!("/run/{computer}.disk");
     let (name, machine, code): (_, _, &[u8]) = match board {
         Board::Bios => {
-            fs::write("/run/disk", boot_sector()).unwrap();
-            return "file=/run/disk".to_owned();
+            fs::write(&disk, boot_sector()).unwrap();
+            return format!("file={disk}");
         }
         Board::EfiX64 => ("BOOTX64.EFI", 0x8664, &X64),
         Board::EfiArm64 | Board::UBoot => ("BOOTAA64.EFI", 0xaa64, &ARM64),
     };
-    fs::create_dir_all("/run/disk/EFI/BOOT").unwrap();
-    fs::write(format!("/run/disk/EFI/BOOT/{name}"), application(machine, code)).unwrap();
+    fs::create_dir_all(format!("{disk}/EFI/BOOT")).unwrap();
+    fs::write(format!("{disk}/EFI/BOOT/{name}"), application(machine, code)).unwrap();
     // QEMU makes a partition with a FAT file system of the folder.
-    "file=fat:/run/disk,readonly=on".to_owned()
+    format!("file=fat:{disk},readonly=on")
+}
+
+/// The same for a disk with Debian's kernel: on a PC with a BIOS the one that an emulated
+/// installation leaves, else a GRUB at the fallback path, which starts it.
+pub fn system(board: Board, computer: &str) -> String {
+    let disk = format!("/run/{computer}.disk");
+    if board == Board::Bios {
+        unpack(&disk);
+        return format!("file={disk}");
+    }
+    secure::copy_signed(board, "grub", &format!("{disk}/EFI/debian"));
+    let (cpu, _) = secure::suffixes(board);
+    fs::create_dir_all(format!("{disk}/EFI/BOOT")).unwrap();
+    let loader = format!("{disk}/EFI/BOOT/BOOT{}.EFI", cpu.to_uppercase());
+    fs::rename(format!("{disk}/EFI/debian/grub{cpu}.efi"), loader).unwrap();
+    fs::copy(kernel::of(board), format!("{disk}/vmlinuz")).unwrap();
+    let config = format!("linux /vmlinuz {} {FROM_DISK}\nboot\n", kernel::TALKATIVE);
+    fs::write(format!("{disk}/EFI/debian/grub.cfg"), config).unwrap();
+    format!("file=fat:{disk},readonly=on")
+}
+
+/// What the disk's system says when its kernel runs, and no other.
+pub fn system_says(board: Board) -> &'static str {
+    if board == Board::Bios { "installed system: I have no user_data" } else { FROM_DISK }
+}
+
+/// An argument that the kernel repeats.
+const FROM_DISK: &str = "pxeberry.from=disk";
+
+fn unpack(disk: &str) {
+    tools::need("bzip2");
+    let image = kernel::of(Board::Bios).with_file_name("coreos_production_image.bin.bz2");
+    let mut bzip2 = Command::new("bzip2");
+    bzip2.args(["-dc"]).arg(image).stdin(Stdio::null()).stdout(fs::File::create(disk).unwrap());
+    assert!(bzip2.status().unwrap().success(), "no disk image");
 }
 
 /// A disk with a boot sector that writes to the first serial port, byte by byte.

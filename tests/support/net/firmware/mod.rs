@@ -3,13 +3,17 @@
 //! Nothing here knows what the firmware should do. It is powered on, its serial console is
 //! read, and everything that it says on the wire is kept.
 
+mod bad_cable;
 mod console;
-mod disk;
+pub mod disk;
+pub mod kernel;
 pub mod secure;
 mod talk;
 
+pub use bad_cable::Losses;
 pub use talk::Talk;
 
+use std::cell::Cell;
 use std::io::Write as _;
 use std::net::Ipv4Addr;
 use std::path::Path;
@@ -20,11 +24,12 @@ use super::lan::{self, Lan};
 use super::log::Log;
 use super::stick::STRANGER;
 use super::tools;
+use bad_cable::BadCable;
 use console::Plain;
 use talk::Wiretap;
 
 /// Firmware takes 10 to 20 seconds to its script; this is for a machine with much else to do.
-const PATIENCE: Duration = Duration::from_secs(180);
+pub const PATIENCE: Duration = Duration::from_secs(180);
 
 /// Where DHCP sends the iPXE of [`STRANGER`].
 pub const STRANGERS_SCRIPT: &str = "http://10.10.10.1:8080/boot/52-54-00-00-00-99.ipxe";
@@ -77,19 +82,96 @@ impl Board {
     }
 }
 
+/// The card that nearly every virtual machine has.
+pub const VIRTIO: &str = "virtio-net-pci";
+
+/// An older one, of Intel's.
+pub const E1000: &str = "e1000";
+
 /// A computer that is switched off.
 pub struct Parts {
     board: Board,
     mac: String,
+    model: &'static str,
+    other_card: Option<String>,
     only_http: bool,
     typed: Option<String>,
     secure: bool,
+    memory: Option<u32>,
+    disk: Disk,
+    losses: Option<Losses>,
+    uuid: Option<String>,
+}
+
+/// What is on a computer's disk.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Disk {
+    /// It has none.
+    Missing,
+    /// A system whose whole work is one line on the console.
+    Line,
+    /// Debian's kernel, and what starts it.
+    System,
 }
 
 impl Parts {
     /// With a network card and a disk, in this boot order.
     pub fn new(board: Board, mac: &str) -> Parts {
-        Parts { board, mac: mac.to_owned(), only_http: false, typed: None, secure: false }
+        Parts {
+            board,
+            mac: mac.to_owned(),
+            model: VIRTIO,
+            other_card: None,
+            only_http: false,
+            typed: None,
+            secure: false,
+            memory: None,
+            disk: Disk::Line,
+            losses: None,
+            uuid: None,
+        }
+    }
+
+    /// Its network card is of another make, by QEMU's name.
+    pub fn model(mut self, model: &'static str) -> Parts {
+        self.model = model;
+        self
+    }
+
+    /// Another card of the same make is in the slot before; it does not boot from it.
+    pub fn behind_another_card(mut self, mac: &str) -> Parts {
+        self.other_card = Some(mac.to_owned());
+        self
+    }
+
+    /// Its disk was taken out.
+    pub fn without_disk(mut self) -> Parts {
+        self.disk = Disk::Missing;
+        self
+    }
+
+    /// A real system is on its disk.
+    pub fn with_a_system(mut self) -> Parts {
+        self.disk = Disk::System;
+        self
+    }
+
+    /// Its cable is bad.
+    pub fn losing(mut self, losses: Losses) -> Parts {
+        self.losses = Some(losses);
+        self
+    }
+
+    /// What its board calls itself.
+    pub fn uuid(mut self, uuid: &str) -> Parts {
+        self.uuid = Some(uuid.to_owned());
+        self
+    }
+
+    /// Enough memory for a kernel.
+    pub fn memory(mut self, mib: u32) -> Parts {
+        self.memory = Some(mib);
+        self
     }
 
     /// Its setup allows HTTP boot, and no PXE.
@@ -117,8 +199,8 @@ impl Parts {
     pub fn starts(self, lan: &Lan) -> Pc {
         let tap = lan.tap();
         let wire = Wiretap::open(&tap, lan::octets(&self.mac));
-        let mut child = self
-            .command(&tap)
+        let (mut command, cable) = self.command(lan, &tap);
+        let mut child = command
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
@@ -128,48 +210,85 @@ impl Parts {
         keyboard.write_all(self.typed.unwrap_or_default().as_bytes()).unwrap();
         let serial = Plain::new(child.stdout.take().unwrap());
         let complaints = Log::collect(child.stderr.take().unwrap());
-        Pc { child, console: Log::collect(serial).patient(PATIENCE), complaints, wire }
+        let console = Log::collect(serial).patient(PATIENCE);
+        Pc { child, console, complaints, wire, stage: Cell::new("power on"), cable }
     }
 
-    fn command(&self, tap: &str) -> Command {
+    fn command(&self, lan: &Lan, tap: &str) -> (Command, Option<BadCable>) {
         let (program, board) = self.board.emulator();
         tools::need(program);
         let mut command = Command::new(program);
         command
             .args(["-accel", "tcg", "-nodefaults", "-no-user-config", "-display", "none"])
             .args(["-serial", "stdio", "-monitor", "none"])
-            .args(board)
-            .arg("-netdev")
-            .arg(format!("tap,id=lan,ifname={tap},script=no,downscript=no"));
-        let card = format!("virtio-net-pci,netdev=lan,mac={},bootindex=0", self.mac);
-        match self.board.rom() {
-            None => command.args(["-device", &card]),
-            Some((file, package)) => {
-                if self.secure {
-                    command.args(secure::firmware(self.board));
-                } else {
-                    tools::need_loader(file, package);
-                    command.args(["-bios", file]);
-                }
-                command
-                    .args(["-device", &format!("{card},romfile=")])
-                    // Newer EDK2 has no network without a source of random numbers.
-                    .args(["-device", "virtio-rng-pci"])
+            .args(board);
+        if let Some(mib) = self.memory {
+            command.args(["-m", &mib.to_string()]);
+        }
+        if let Some(uuid) = &self.uuid {
+            command.args(["-uuid", uuid]);
+        }
+        if let Some(mac) = &self.other_card {
+            let card = format!("{},netdev=other,mac={mac}", self.model);
+            command.args(["-netdev", &format!("{},id=other", plugged_in(&lan.tap()))]);
+            command.args(["-device", &self.without_rom(card)]);
+        }
+        let cable = self.losses.map(|losses| BadCable::to(tap, losses));
+        let netdev = cable.as_ref().map_or_else(|| plugged_in(tap), BadCable::netdev);
+        let card = format!("{},netdev=lan,mac={},bootindex=0", self.model, self.mac);
+        command.args(["-netdev", &format!("{netdev},id=lan")]);
+        command.args(["-device", &self.without_rom(card)]);
+        command.args(self.firmware(tap));
+        if let Some(disk) = self.drive(tap) {
+            command
+                .args(["-drive", &format!("if=none,id=disk,format=raw,{disk}")])
+                .args(["-device", "virtio-blk-pci,drive=disk,bootindex=1"]);
+        } else {
+            // SeaBIOS would stop for good.
+            command.args(["-boot", "reboot-timeout=1000"]);
+        }
+        (command, cable)
+    }
+
+    /// A card boots by the firmware's own means, if that has any.
+    fn without_rom(&self, card: String) -> String {
+        if self.board.rom().is_some() { card + ",romfile=" } else { card }
+    }
+
+    fn firmware(&self, name: &str) -> Vec<String> {
+        let mut words = Vec::new();
+        if let Some((file, package)) = self.board.rom() {
+            if self.secure {
+                words.extend(secure::firmware(self.board, name));
+            } else {
+                tools::need_loader(file, package);
+                words.extend(["-bios", file].map(str::to_owned));
             }
-        };
+            // Newer EDK2 has no network without a source of random numbers.
+            words.extend(["-device", "virtio-rng-pci"].map(str::to_owned));
+        }
         if self.only_http {
             for version in [4, 6] {
                 let switch = format!("name=opt/org.tianocore/IPv{version}PXESupport,string=n");
-                command.args(["-fw_cfg", &switch]);
+                words.extend(["-fw_cfg".to_owned(), switch]);
             }
         }
-        let disk = if self.secure { secure::disk(self.board) } else { disk::make(self.board) };
-        command
-            .arg("-drive")
-            .arg(format!("if=none,id=disk,format=raw,{disk}"))
-            .args(["-device", "virtio-blk-pci,drive=disk,bootindex=1"]);
-        command
+        words
     }
+
+    fn drive(&self, name: &str) -> Option<String> {
+        match self.disk {
+            Disk::Missing => None,
+            Disk::Line if self.secure => Some(secure::disk(self.board, name)),
+            Disk::Line => Some(disk::make(self.board, name)),
+            Disk::System => Some(disk::system(self.board, name)),
+        }
+    }
+}
+
+/// QEMU's end of a cable that loses nothing.
+fn plugged_in(tap: &str) -> String {
+    format!("tap,ifname={tap},script=no,downscript=no")
 }
 
 /// A running computer. Switched off when dropped; if the test fails, it shows its console
@@ -180,9 +299,24 @@ pub struct Pc {
     pub console: Log,
     complaints: Log,
     wire: Wiretap,
+    stage: Cell<&'static str>,
+    cable: Option<BadCable>,
 }
 
 impl Pc {
+    /// Waits until the console says `text`, which shows that this stage is reached: the line.
+    #[track_caller]
+    pub fn reaches(&self, stage: &'static str, text: &str) -> String {
+        let line = self.console.wait_for(text);
+        self.stage.set(stage);
+        line
+    }
+
+    /// Frames that its bad cable has lost so far.
+    pub fn lost(&self) -> usize {
+        self.cable.as_ref().map_or(0, BadCable::lost)
+    }
+
     /// All that was said on its cable so far.
     pub fn talk(&self) -> Talk {
         self.wire.talk()
@@ -197,13 +331,15 @@ impl Drop for Pc {
             eprintln!("--- the console said:\n{}", self.console.lines().join("\n"));
             eprintln!("--- the emulator said:\n{}", self.complaints.lines().join("\n"));
             eprintln!("--- on the cable was said:\n{}---", self.talk());
+            eprintln!("--- the last stage that was reached: {}", self.stage.get());
         }
     }
 }
 
-/// What EDK2 and then our iPXE ask, from power on to the script of [`STRANGER`], while
-/// `server` gives the addresses. EDK2 opens its file twice: at first only to see its length.
-pub fn questions_of_uefi(arch: u8, loader: &str, server: Ipv4Addr) -> Vec<String> {
+/// What EDK2 and then our iPXE ask, from power on to the script of the machine with `mac`,
+/// while `server` gives the addresses. EDK2 opens its file twice: at first only to see its
+/// length.
+pub fn questions_of_uefi(arch: u8, loader: &str, server: Ipv4Addr, mac: &str) -> Vec<String> {
     vec![
         format!("DISCOVER by firmware {arch}"),
         format!("REQUEST to {server} by firmware {arch}"),
@@ -212,8 +348,13 @@ pub fn questions_of_uefi(arch: u8, loader: &str, server: Ipv4Addr) -> Vec<String
         "TFTP autoexec.ipxe".to_owned(),
         format!("DISCOVER by iPXE {arch}"),
         format!("REQUEST to {server} by iPXE {arch}"),
-        "GET /boot/52-54-00-00-00-99.ipxe".to_owned(),
+        question_for_script(mac),
     ]
+}
+
+/// What iPXE asks then.
+pub fn question_for_script(mac: &str) -> String {
+    format!("GET /boot/{}.ipxe", mac.replace(':', "-"))
 }
 
 /// The line of pxeberry.toml that serves the loaders of the card image, which are newer than

@@ -9,8 +9,8 @@ use super::{Board, DISK_RUNS};
 
 /// Debian's EDK2 with Microsoft's keys, its variables (a file that the firmware writes), and
 /// more memory: shim, GRUB and a kernel are in it at once.
-pub fn firmware(board: Board) -> Vec<String> {
-    const VARIABLES: &str = "/run/variables";
+pub fn firmware(board: Board, name: &str) -> Vec<String> {
+    let written = format!("/run/{name}.variables");
     let (code, variables, package, more): (_, _, _, &[&str]) = match board {
         Board::Bios | Board::UBoot => panic!("{board:?} has no Secure Boot"),
         Board::EfiX64 => (
@@ -29,10 +29,10 @@ pub fn firmware(board: Board) -> Vec<String> {
     };
     tools::need_loader(code, package);
     tools::need_loader(variables, package);
-    fs::copy(variables, VARIABLES).unwrap();
+    fs::copy(variables, &written).unwrap();
     let flash = [
         format!("if=pflash,format=raw,unit=0,readonly=on,file={code}"),
-        format!("if=pflash,format=raw,unit=1,file={VARIABLES}"),
+        format!("if=pflash,format=raw,unit=1,file={written}"),
     ];
     let more = more.iter().chain(&["-m", "1024"]).map(|word| (*word).to_owned());
     let flash = flash.into_iter().flat_map(|drive| ["-drive".to_owned(), drive]);
@@ -40,12 +40,13 @@ pub fn firmware(board: Board) -> Vec<String> {
 }
 
 /// A disk as Debian's installer leaves it: firmware finds nothing on it by itself.
-pub fn disk(board: Board) -> String {
-    const FOLDER: &str = "/run/disk/EFI/debian";
-    copy_signed(board, "grub", FOLDER);
+pub fn disk(board: Board, name: &str) -> String {
+    let root = format!("/run/{name}.disk");
+    let folder = format!("{root}/EFI/debian");
+    copy_signed(board, "grub", &folder);
     // This GRUB has the folder built in.
-    fs::write(format!("{FOLDER}/grub.cfg"), format!("echo '{DISK_RUNS}'\nsleep 600\n")).unwrap();
-    "file=fat:/run/disk,readonly=on".to_owned()
+    fs::write(format!("{folder}/grub.cfg"), format!("echo '{DISK_RUNS}'\nsleep 600\n")).unwrap();
+    format!("file=fat:{root},readonly=on")
 }
 
 /// The line of pxeberry.toml that serves the signed loaders of the card image, and its iPXE
@@ -60,7 +61,7 @@ pub fn loaders() -> String {
 }
 
 /// Debian's shim and one of its GRUBs, by the names that firmware and shim know.
-fn copy_signed(board: Board, grub: &str, folder: &str) {
+pub(super) fn copy_signed(board: Board, grub: &str, folder: &str) {
     let (cpu, arch) = suffixes(board);
     fs::create_dir_all(folder).unwrap();
     for (from, name) in [
@@ -71,7 +72,7 @@ fn copy_signed(board: Board, grub: &str, folder: &str) {
     }
 }
 
-fn suffixes(board: Board) -> (&'static str, &'static str) {
+pub(super) fn suffixes(board: Board) -> (&'static str, &'static str) {
     if board == Board::EfiArm64 { ("aa64", "arm64") } else { ("x64", "x86_64") }
 }
 
@@ -82,6 +83,26 @@ fn unpacked(path: &str) -> PathBuf {
     let file = root.join(path);
     assert!(file.exists(), "{} is missing: run image/build", file.display());
     file
+}
+
+/// What a kernel says that was started with Secure Boot on.
+pub const KERNEL_KNOWS: &str = "Secure boot enabled";
+
+/// What shim and then GRUB ask after EDK2 was given a URL.
+pub fn by_url(cpu: &str) -> Vec<String> {
+    let grub = if cpu == "x64" { "x86_64-efi" } else { "arm64-efi" };
+    let mut questions = vec![
+        format!("HEAD /boot/shim{cpu}.efi"),
+        format!("GET /boot/shim{cpu}.efi"),
+        "GET /boot/revocations_sku.efi".to_owned(),
+        "GET /boot/revocations_sbat.efi".to_owned(),
+        "GET /boot/shim_certificate_0.efi".to_owned(),
+        format!("GET /boot//grub{cpu}.efi"),
+    ];
+    let lists = ["command.lst", "fs.lst", "crypto.lst", "terminal.lst"];
+    questions.extend(lists.map(|list| format!("HEAD /grub/{grub}/{list}")));
+    questions.extend(["HEAD", "GET"].map(|method| format!("{method} /grub/grub.cfg")));
+    questions
 }
 
 /// What EDK2, shim and then GRUB ask, from power on to GRUB's configuration, while `server`

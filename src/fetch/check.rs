@@ -1,0 +1,115 @@
+//! Who vouches for a file: the signing keys of a folder, and what they signed.
+
+use std::fs::{self, File};
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use sha2::{Digest, Sha256};
+
+use super::newest::Sum;
+use crate::verify::openpgp::{Keyring, Outcome, Signatures};
+
+/// Keys whose signatures count.
+pub struct Keys {
+    folder: PathBuf,
+    ring: Keyring,
+}
+
+/// Who signed a file.
+pub enum Signer {
+    /// The owner of one of the keys; for people.
+    Good(String),
+    /// Nobody whose key is here; the key that is missing.
+    Unknown(String),
+    /// The signature is not one that counts for this content.
+    Bad(String),
+}
+
+/// Debian's whole keyring has 60 kB.
+const LARGEST_KEY: u64 = 1 << 20;
+
+/// As publishers and keyrings name them.
+const ENDINGS: [&str; 4] = ["asc", "gpg", "pgp", "key"];
+
+impl Keys {
+    /// Reads every key of a folder; says which files hold none.
+    pub fn read(folder: &Path) -> Result<Keys, String> {
+        let mut keys = Keys::none(folder);
+        let entries = fs::read_dir(folder).map_err(|e| format!("{}: {e}", folder.display()))?;
+        for path in entries.flatten().map(|entry| entry.path()) {
+            let ending = path.extension().and_then(|ending| ending.to_str()).unwrap_or_default();
+            if !ENDINGS.contains(&ending) || !path.is_file() {
+                continue;
+            }
+            let mut bytes = Vec::new();
+            let read = File::open(&path).and_then(|f| f.take(LARGEST_KEY).read_to_end(&mut bytes));
+            let flaw = match read {
+                Ok(_) => keys.ring.add(&bytes).err().map(str::to_owned),
+                Err(error) => Some(error.to_string()),
+            };
+            if let Some(flaw) = flaw {
+                eprintln!("{}: not used as a key: {flaw}", path.display());
+            }
+        }
+        Ok(keys)
+    }
+
+    /// No keys; `folder` is where they are missing.
+    pub fn none(folder: &Path) -> Keys {
+        Keys { folder: folder.to_owned(), ring: Keyring::default() }
+    }
+
+    /// Where they are from.
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// Compares what `open` gives with its signature.
+    pub fn check<R: Read>(&self, open: impl FnMut() -> io::Result<R>, signature: &[u8]) -> Signer {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
+        let signatures = match Signatures::read(signature) {
+            Ok(signatures) => signatures,
+            Err(flaw) => return Signer::Bad(format!("its signature is damaged: {flaw}")),
+        };
+        match signatures.check(&self.ring, now, open) {
+            Err(error) => Signer::Bad(format!("it cannot be read: {error}")),
+            Ok(Outcome::Good(by, None)) => Signer::Good(by.to_string()),
+            // The rule for old releases: the key's end does not undo what it signed before.
+            Ok(Outcome::Good(by, Some(_))) => Signer::Good(format!("{by} (expired since)")),
+            Ok(Outcome::Differs(by)) => {
+                Signer::Bad(format!("the signature by {by} is one of another content"))
+            }
+            Ok(Outcome::Expired(by, _)) => {
+                Signer::Bad(format!("the signature was made when the key of {by} had expired"))
+            }
+            Ok(Outcome::Revoked(by)) => {
+                Signer::Bad(format!("the signature's key, {by}, is revoked"))
+            }
+            Ok(Outcome::Forgeable) => {
+                Signer::Bad("its signature is of a kind that can be forged".to_owned())
+            }
+            Ok(Outcome::Damaged(flaw)) => Signer::Bad(format!("its signature is damaged: {flaw}")),
+            Ok(Outcome::Unknown(key)) => Signer::Unknown(key),
+        }
+    }
+}
+
+/// Whether these bytes are a detached signature; else what is wrong with them.
+pub fn is_signature(bytes: &[u8]) -> Result<(), &'static str> {
+    Signatures::read(bytes).map(|_| ())
+}
+
+/// The SHA-256 of what can be read.
+pub fn sha256(content: &mut dyn Read) -> io::Result<Sum> {
+    let mut hash = Sha256::new();
+    let mut buffer = vec![0; 256 * 1024];
+    loop {
+        match content.read(&mut buffer) {
+            Ok(0) => return Ok(hash.finalize().into()),
+            Ok(length) => hash.update(buffer.get(..length).unwrap_or_default()),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+}

@@ -1,0 +1,317 @@
+//! Whose configuration each file of a stick is. Pure.
+//!
+//! A request never becomes a path: it is looked up by kind and machine, in what the scan
+//! has seen.
+
+use std::collections::BTreeMap;
+
+use super::check::{BUTANE, Fault, check};
+use super::{ConfigKind, Part, Template};
+use crate::inventory::{Machine, MediaFile};
+use crate::net::Mac;
+
+/// A file of a configuration.
+#[derive(Debug, Clone)]
+pub struct ConfigFile {
+    /// Where it is.
+    pub file: MediaFile,
+    /// Set if the machine gets what this makes, not the file.
+    pub template: Option<Template>,
+    state: State,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum State {
+    /// Its text was not seen yet, or cannot be.
+    Unread,
+    Good,
+    Broken,
+}
+
+/// What a machine has for an installer.
+#[derive(Debug, Clone, Copy)]
+pub enum Lookup<'a> {
+    /// This.
+    File(&'a ConfigFile),
+    /// Something that must not be used. What would serve others is not its own.
+    Broken(&'a MediaFile),
+    /// Nothing.
+    Nothing,
+}
+
+/// Whose a configuration is. Names are kept in lower case: FAT keeps none.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+enum Owner {
+    Card(Mac),
+    Name(String),
+    Default,
+}
+
+/// The configurations of all sticks.
+#[derive(Debug, Default)]
+pub struct Configs {
+    folders: BTreeMap<(ConfigKind, Owner), BTreeMap<Part, ConfigFile>>,
+}
+
+impl Configs {
+    /// Takes a file in; `name` is its path in the folder of `kind`. The error is for people.
+    pub fn place(&mut self, kind: ConfigKind, name: &str, file: &MediaFile) -> Result<(), String> {
+        let lower = name.to_ascii_lowercase();
+        if kind == ConfigKind::Ignition && [".bu", ".butane"].iter().any(|e| lower.ends_with(e)) {
+            return Err(BUTANE.to_owned());
+        }
+        let Some((key, part, is_template)) = key(kind, name) else {
+            return Err(format!("not used: name it {}", how_to_name(kind)));
+        };
+        let state = if kind == ConfigKind::Answers { State::Good } else { State::Unread };
+        let parts = self.folders.entry(key).or_default();
+        if parts.contains_key(&part) {
+            return Err("not used: another file is the same machine's configuration".to_owned());
+        }
+        // A template that cannot be read is none: broken, and never served as it is.
+        let state = if is_template { State::Broken } else { state };
+        parts.insert(part, ConfigFile { file: file.clone(), template: None, state });
+        Ok(())
+    }
+
+    /// Takes in the text of a file that was placed.
+    pub fn read(
+        &mut self,
+        kind: ConfigKind,
+        name: &str,
+        file: &MediaFile,
+        text: &str,
+    ) -> Result<(), Fault> {
+        let Some((key, part, is_template)) = key(kind, name) else {
+            return Ok(());
+        };
+        let parts = self.folders.get_mut(&key);
+        let Some(config) = parts.and_then(|parts| parts.get_mut(&part)) else {
+            return Ok(());
+        };
+        if config.file != *file {
+            return Ok(());
+        }
+        config.state = State::Broken;
+        match is_template {
+            true => config.template = Some(Template::new(text)?),
+            false => check(kind, part, text)?,
+        }
+        config.state = State::Good;
+        Ok(())
+    }
+
+    /// The configuration of the machine that has `mac`; `machine` is what the stick says of
+    /// it. The config that it names goes before that of its card, of its name, and the
+    /// default.
+    pub fn find(
+        &self,
+        kind: ConfigKind,
+        part: Part,
+        mac: Mac,
+        machine: Option<&Machine>,
+    ) -> Lookup<'_> {
+        let Some((_, parts)) = self.owner(kind, mac, machine) else {
+            return Lookup::Nothing;
+        };
+        match parts.get(&part) {
+            Some(config) if config.state == State::Good => Lookup::File(config),
+            Some(config) => Lookup::Broken(&config.file),
+            None => Lookup::Nothing,
+        }
+    }
+
+    /// Whether it is the default that the machine gets.
+    pub fn is_default(&self, kind: ConfigKind, mac: Mac, machine: Option<&Machine>) -> bool {
+        self.owner(kind, mac, machine).is_some_and(|(owner, _)| *owner == Owner::Default)
+    }
+
+    /// The files that the machine gets, with what each is.
+    pub fn parts(
+        &self,
+        kind: ConfigKind,
+        mac: Mac,
+        machine: Option<&Machine>,
+    ) -> impl Iterator<Item = (Part, &ConfigFile)> {
+        let parts = self.owner(kind, mac, machine).map(|(_, parts)| parts);
+        parts.into_iter().flatten().map(|(part, config)| (*part, config))
+    }
+
+    /// Cards that have a usable configuration of their own.
+    pub fn cards(&self) -> impl Iterator<Item = Mac> {
+        self.folders.iter().filter_map(|((kind, owner), parts)| match owner {
+            Owner::Card(mac) => {
+                let main = parts.get(&kind.main_part())?;
+                (main.state == State::Good).then_some(*mac)
+            }
+            _ => None,
+        })
+    }
+
+    /// Whether a file has this name in any folder.
+    pub fn has_named(&self, name: &str) -> bool {
+        let owner = Owner::Name(name.to_ascii_lowercase());
+        self.folders.keys().any(|(_, other)| *other == owner)
+    }
+
+    /// Files under the name of a machine, with that name.
+    pub fn named(&self) -> impl Iterator<Item = (&str, &MediaFile)> {
+        self.folders.iter().filter_map(|((_, owner), parts)| match owner {
+            Owner::Name(name) => Some((name.as_str(), &parts.values().next()?.file)),
+            _ => None,
+        })
+    }
+
+    fn owner(
+        &self,
+        kind: ConfigKind,
+        mac: Mac,
+        machine: Option<&Machine>,
+    ) -> Option<(&Owner, &BTreeMap<Part, ConfigFile>)> {
+        let named = |name: &str| Owner::Name(name.to_ascii_lowercase());
+        let wanted = match machine.and_then(|machine| machine.config.as_deref()) {
+            Some(config) => vec![named(config)],
+            None => {
+                let cards = machine.map(|machine| machine.macs.as_slice()).unwrap_or_default();
+                let cards = std::iter::once(&mac).chain(cards).map(|mac| Owner::Card(*mac));
+                let name = machine.and_then(|machine| machine.name.as_deref()).map(named);
+                cards.chain(name).chain([Owner::Default]).collect()
+            }
+        };
+        wanted.into_iter().find_map(|owner| {
+            let found = self.folders.get_key_value(&(kind, owner))?;
+            // Without its main part a folder is none.
+            found.1.contains_key(&kind.main_part()).then_some((&found.0.1, found.1))
+        })
+    }
+}
+
+fn key(kind: ConfigKind, name: &str) -> Option<((ConfigKind, Owner), Part, bool)> {
+    let (owner, part, is_template) = kind.parse_name(name)?;
+    let owner = match owner.parse() {
+        Ok(mac) => Owner::Card(mac),
+        Err(_) if owner.eq_ignore_ascii_case("default") => Owner::Default,
+        Err(_) if owner.is_empty() => return None,
+        Err(_) => Owner::Name(owner.to_ascii_lowercase()),
+    };
+    Some(((kind, owner), part, is_template))
+}
+
+fn how_to_name(kind: ConfigKind) -> String {
+    let example = "00-25-90-c0-f7-86";
+    match kind.extensions().first() {
+        Some(end) if kind == ConfigKind::CloudConfig => {
+            format!("<mac>.{end} ({example}.{end}), default.{end} or install.sh")
+        }
+        Some(end) => format!("<mac>.{end} ({example}.{end}) or default.{end}"),
+        None => format!("<mac>/user-data ({example}/user-data) or default/user-data"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::path::Path;
+
+    fn mac() -> Mac {
+        "52:54:00:00:00:01".parse().unwrap()
+    }
+
+    fn file(path: &str) -> MediaFile {
+        MediaFile {
+            volume: Path::new("/media/sda1").into(),
+            path: path.to_owned(),
+            size: 1,
+            modified: 0,
+            inside: None,
+        }
+    }
+
+    fn configs(kind: ConfigKind, files: &[(&str, &str)]) -> Configs {
+        let mut configs = Configs::default();
+        for (name, text) in files {
+            let file = file(&format!("{}/{name}", kind.folder()));
+            configs.place(kind, name, &file).unwrap();
+            let _ = configs.read(kind, name, &file, text);
+        }
+        configs
+    }
+
+    fn found(configs: &Configs, kind: ConfigKind, machine: Option<&Machine>) -> String {
+        match configs.find(kind, kind.main_part(), mac(), machine) {
+            Lookup::File(config) => config.file.path.clone(),
+            Lookup::Broken(file) => format!("broken {}", file.path),
+            Lookup::Nothing => String::new(),
+        }
+    }
+
+    #[test]
+    fn a_machine_has_the_config_that_it_names_else_its_cards_its_names_or_the_default() {
+        let kind = ConfigKind::Kickstart;
+        let mut files = vec![
+            ("web.ks", "text"),
+            ("52:54:00:00:00:01.KS", "text"),
+            ("Node-1.cfg", "text"),
+            ("default.ks", "text"),
+        ];
+        let mut machine = Machine { name: Some("node-1".into()), ..Machine::known_by(mac()) };
+        machine.config = Some("web".into());
+        let expected = ["web.ks", "52:54:00:00:00:01.KS", "Node-1.cfg", "default.ks"];
+        assert_eq!(found(&configs(kind, &files), kind, Some(&machine)), "kickstart/web.ks");
+        machine.config = None;
+        for name in expected.iter().skip(1) {
+            files.remove(0);
+            let path = format!("kickstart/{name}");
+            assert_eq!(found(&configs(kind, &files), kind, Some(&machine)), path);
+        }
+        machine.config = Some("nothing".into());
+        assert_eq!(found(&configs(kind, &files), kind, Some(&machine)), "");
+    }
+
+    #[test]
+    fn a_broken_config_is_never_replaced_by_the_default_one() {
+        let kind = ConfigKind::Ignition;
+        let files = [("52-54-00-00-00-01.ign", "{"), ("default.ign", GOOD)];
+        let configs = configs(kind, &files);
+        assert_eq!(found(&configs, kind, None), "broken ignition/52-54-00-00-00-01.ign");
+        assert_eq!(configs.cards().count(), 0, "and makes nobody known");
+    }
+
+    const GOOD: &str = "{\"ignition\": {\"version\": \"3.4.0\"}}";
+
+    #[test]
+    fn a_folder_of_autoinstall_is_taken_as_one() {
+        let kind = ConfigKind::Autoinstall;
+        let user = "#cloud-config\nautoinstall: {version: 1}\n";
+        let files = [
+            ("52-54-00-00-00-01/meta-data", ""),
+            ("default/user-data.j2", user),
+            ("default/vendor-data", ""),
+        ];
+        let configs = configs(kind, &files);
+        // The machine's own folder has no user-data, so it is none.
+        assert_eq!(found(&configs, kind, None), "autoinstall/default/user-data.j2");
+        let meta = configs.find(kind, Part::MetaData, mac(), None);
+        assert!(matches!(meta, Lookup::Nothing), "{meta:?}");
+    }
+
+    #[test]
+    fn what_is_no_config_is_said_with_the_right_name() {
+        let mut configs = Configs::default();
+        for (kind, name, reason) in [
+            (ConfigKind::Ignition, "x.bu", "butane --strict"),
+            (ConfigKind::Ignition, "x.yaml", "<mac>.ign"),
+            (ConfigKind::CloudConfig, "notes.txt", "install.sh"),
+            (ConfigKind::Kickstart, "sub/x.ks", "<mac>.ks"),
+            (ConfigKind::Kickstart, ".ks", "<mac>.ks"),
+            (ConfigKind::Autoinstall, "x.yaml", "user-data"),
+            (ConfigKind::Answers, "x.apkovl.tar.gz.j2", "apkovl.tar.gz"),
+        ] {
+            let error = configs.place(kind, name, &file(name)).unwrap_err();
+            assert!(error.contains(reason), "{name}: {error}");
+        }
+        configs.place(ConfigKind::Talos, "default.yaml", &file("a")).unwrap();
+        let error = configs.place(ConfigKind::Talos, "default.yml.j2", &file("b")).unwrap_err();
+        assert!(error.contains("another file"), "{error}");
+    }
+}

@@ -1,0 +1,282 @@
+//! `machines.toml` as a person writes it: machines, groups of them, and defaults. Pure.
+//!
+//! What stands at the machine goes before its group, the group before the defaults. One
+//! mistake refuses the file: half a list of machines to wipe is worse than none.
+
+use std::collections::BTreeMap;
+use std::net::Ipv4Addr;
+
+use serde::Deserialize;
+use toml::Spanned;
+
+use super::disk::Written;
+use super::identity::Rule;
+use super::{Disk, ImageChoice, Install, Machine, Roster};
+use crate::config::{UefiLoader, nearest_key};
+use crate::inventory::Problem;
+use crate::net::Mac;
+
+/// Longer than any kernel takes beside the image's own arguments (x86: 2048 in all).
+const LONGEST_ARGS: usize = 1024;
+
+/// The host name limit of Linux.
+const LONGEST_NAME: usize = 64;
+
+/// Enough for a sentence or a key; templates are for longer texts.
+const LONGEST_LABEL: usize = 1024;
+
+/// More than anybody keeps apart.
+const MOST_LABELS: usize = 64;
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct File {
+    defaults: Option<Spanned<Entry>>,
+    #[serde(default)]
+    group: Vec<Spanned<Entry>>,
+    #[serde(default)]
+    machine: Vec<Spanned<Entry>>,
+}
+
+/// A machine, a group or the defaults: settings mean the same in each.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Entry {
+    name: Option<Spanned<String>>,
+    mac: Option<Mac>,
+    #[serde(default)]
+    macs: Vec<Mac>,
+    #[serde(rename = "match")]
+    rule: Option<Spanned<WrittenRule>>,
+    group: Option<Spanned<String>>,
+    image: Option<Spanned<String>>,
+    install: Option<Install>,
+    disk: Option<Spanned<Written>>,
+    ip: Option<Ipv4Addr>,
+    hostname: Option<Spanned<String>>,
+    args: Option<Spanned<String>>,
+    labels: Option<Spanned<BTreeMap<String, String>>>,
+    loader: Option<UefiLoader>,
+    config: Option<Spanned<String>>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct WrittenRule {
+    serial: Option<String>,
+    uuid: Option<String>,
+}
+
+/// A place in the file, and what is wrong there.
+type Fault = (usize, String);
+
+/// Reads `machines.toml`, found at `path` on its stick.
+pub fn parse(path: &str, text: &str) -> Result<Roster, Problem> {
+    read(text).map_err(|(offset, message)| Problem {
+        file: path.to_owned(),
+        line: text.get(..offset).map(|before| before.matches('\n').count() + 1),
+        message,
+    })
+}
+
+/// "unknown `seriall`, expected …", with the nearest right one.
+pub(super) fn unknown_key(what: &str, key: &str, known: &[&str]) -> String {
+    let listed: Vec<String> = known.iter().map(|key| format!("`{key}`")).collect();
+    let message = format!("unknown key `{key}`, expected one of {}", listed.join(", "));
+    match nearest_key(&message) {
+        Some(hint) => format!("{what}: {message} (did you mean {hint}?)"),
+        None => format!("{what}: {message}"),
+    }
+}
+
+fn read(text: &str) -> Result<Roster, Fault> {
+    let file: File = toml::from_str(text).map_err(|error| {
+        let mut message = error.message().trim().replace('\n', "; ");
+        if let Some(hint) = nearest_key(&message) {
+            message = format!("{message} (did you mean `{hint}`?)");
+        }
+        (error.span().map_or(0, |span| span.start), message)
+    })?;
+    let base = match file.defaults {
+        Some(defaults) => settings_only("[defaults]", defaults, Machine::default())?.1,
+        None => Machine::default(),
+    };
+    let mut groups = BTreeMap::new();
+    for entry in file.group {
+        let start = entry.span().start;
+        let (name, settings) = settings_only("a group", entry, base.clone())?;
+        let name = name.ok_or_else(|| (start, "a group needs name = \"…\"".to_owned()))?;
+        if groups.insert(name.clone(), settings).is_some() {
+            return Err((start, format!("there are two groups named {name:?}")));
+        }
+    }
+    let mut roster = Roster::default();
+    for entry in file.machine {
+        let start = entry.span().start;
+        let entry = entry.into_inner();
+        let base = match &entry.group {
+            Some(name) => group(&groups, name)?.clone(),
+            None => base.clone(),
+        };
+        let machine = entry.machine(start, base)?;
+        roster
+            .add(machine)
+            .map_err(|text| (start, format!("{text} stands at another machine too")))?;
+    }
+    Ok(roster)
+}
+
+fn group<'a>(
+    groups: &'a BTreeMap<String, Machine>,
+    name: &Spanned<String>,
+) -> Result<&'a Machine, Fault> {
+    groups.get(name.get_ref()).ok_or_else(|| {
+        let known: Vec<&str> = groups.keys().map(String::as_str).collect();
+        (name.span().start, unknown_key("group", name.get_ref(), &known))
+    })
+}
+
+/// Settings without anything that names one machine. Gives the name of the group, too.
+fn settings_only(
+    what: &str,
+    entry: Spanned<Entry>,
+    base: Machine,
+) -> Result<(Option<String>, Machine), Fault> {
+    let start = entry.span().start;
+    let entry = entry.into_inner();
+    let of_one = [
+        ("mac", entry.mac.is_some() || !entry.macs.is_empty()),
+        ("match", entry.rule.is_some()),
+        ("ip", entry.ip.is_some()),
+        ("hostname", entry.hostname.is_some()),
+        ("group", entry.group.is_some()),
+    ];
+    if let Some((key, _)) = of_one.into_iter().find(|(_, given)| *given) {
+        return Err((start, format!("{key} names one machine; it cannot stand in {what}")));
+    }
+    let name = entry.name.clone().map(Spanned::into_inner);
+    let mut settings = base;
+    entry.put_into(&mut settings)?;
+    Ok((name, settings))
+}
+
+impl Entry {
+    fn machine(self, start: usize, base: Machine) -> Result<Machine, Fault> {
+        let fault = |text: &str| Err((start, text.to_owned()));
+        let mut machine = base;
+        machine.macs.clone_from(&self.macs);
+        machine.macs.extend(self.mac);
+        machine.address = self.ip;
+        machine.group = self.group.as_ref().map(|name| name.get_ref().clone());
+        machine.name = checked(&self.name, "name", is_host_name, NAME_HELP)?;
+        machine.hostname = checked(&self.hostname, "hostname", is_host_name, NAME_HELP)?;
+        if let Some(rule) = &self.rule {
+            let WrittenRule { serial, uuid } = rule.get_ref();
+            let parsed = Rule::parse(serial.as_deref(), uuid.as_deref());
+            machine.rule = Some(parsed.map_err(|text| (rule.span().start, text))?);
+        }
+        self.put_into(&mut machine)?;
+        if machine.macs.is_empty() && machine.rule.is_none() {
+            return fault(
+                "a machine needs mac = \"00:25:90:c0:f7:86\", or match = { serial = \"…\" }",
+            );
+        }
+        if machine.address.is_some() && machine.macs.len() > 1 {
+            return fault("ip goes with one mac; a machine with two needs two entries");
+        }
+        let one = !machine.macs.is_empty() || machine.name.is_some() || machine.hostname.is_some();
+        let pattern = machine.rule.as_ref().is_some_and(Rule::is_pattern);
+        if pattern && (one || machine.address.is_some()) {
+            return fault(
+                "match with a pattern stands for every machine that fits; name, hostname, mac and \
+                 ip belong to one machine, so write its whole serial or uuid",
+            );
+        }
+        Ok(machine)
+    }
+
+    /// Puts the settings that stand here over those that are there.
+    fn put_into(&self, machine: &mut Machine) -> Result<(), Fault> {
+        if let Some(image) = &self.image {
+            let text = image.get_ref();
+            machine.image = ImageChoice::parse(text).ok_or_else(|| {
+                let help = "write it like \"coreos/1185.3.0\" or \"coreos/latest\"";
+                (image.span().start, format!("image {text:?}: {help}"))
+            })?;
+        }
+        if let Some(disk) = &self.disk {
+            machine.disk =
+                Disk::parse(disk.get_ref().clone()).map_err(|text| (disk.span().start, text))?;
+        }
+        if let Some(args) = checked(&self.args, "args", is_arguments, ARGS_HELP)? {
+            machine.args = args;
+        }
+        if let Some(config) = checked(&self.config, "config", is_config_name, CONFIG_HELP)? {
+            machine.config = Some(config);
+        }
+        if let Some(labels) = &self.labels {
+            let fault = |text: String| (labels.span().start, text);
+            for (key, value) in labels.get_ref() {
+                check_label(key, value).map_err(fault)?;
+                machine.labels.insert(key.clone(), value.clone());
+            }
+            if machine.labels.len() > MOST_LABELS {
+                return Err(fault(format!("more than {MOST_LABELS} labels")));
+            }
+        }
+        machine.install = self.install.unwrap_or(machine.install);
+        machine.loader = self.loader.or(machine.loader);
+        Ok(())
+    }
+}
+
+const NAME_HELP: &str = "letters, digits, dots and dashes, at most 64";
+const ARGS_HELP: &str = "one line of plain text, at most 1024 letters";
+const CONFIG_HELP: &str = "the name of a config file without its ending, like \"web\"";
+
+fn checked(
+    value: &Option<Spanned<String>>,
+    key: &str,
+    fits: fn(&str) -> bool,
+    help: &str,
+) -> Result<Option<String>, Fault> {
+    match value {
+        Some(text) if fits(text.get_ref()) => Ok(Some(text.get_ref().clone())),
+        Some(text) => Err((text.span().start, format!("{key}: {help}"))),
+        None => Ok(None),
+    }
+}
+
+/// Goes into boot scripts: printable, and free of what iPXE or PXELINUX would expand.
+fn is_arguments(args: &str) -> bool {
+    args.len() <= LONGEST_ARGS
+        && args.bytes().all(|b| b == b' ' || b.is_ascii_graphic())
+        && !args.contains("${")
+        && !args.contains("||")
+        && !args.contains("&&")
+}
+
+fn is_host_name(name: &str) -> bool {
+    let plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.' | b'_');
+    (1..=LONGEST_NAME).contains(&name.len()) && name.bytes().all(plain)
+}
+
+/// A file's name without its ending; never a way out of the folder.
+fn is_config_name(name: &str) -> bool {
+    is_host_name(name) && !name.starts_with('.')
+}
+
+fn check_label(key: &str, value: &str) -> Result<(), String> {
+    let starts = key.bytes().next().is_some_and(|b| b.is_ascii_alphabetic() || b == b'_');
+    let plain = key.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
+    if !starts || !plain || key.len() > LONGEST_NAME {
+        return Err(format!("labels: {key:?}: a key is letters, digits and _, like \"role\""));
+    }
+    if value.len() > LONGEST_LABEL || value.chars().any(char::is_control) {
+        return Err(format!("labels: {key}: one line, at most {LONGEST_LABEL} letters"));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests;

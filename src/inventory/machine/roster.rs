@@ -1,0 +1,290 @@
+//! Which network card belongs to which machine: what the stick says, and what was learned
+//! since from what machines said of themselves. Pure.
+//!
+//! The list never changes. What is learned only grows, and nothing that the stick names by
+//! MAC is ever learned otherwise: a card cannot talk its way into another machine's place.
+
+use std::collections::{BTreeMap, HashMap};
+use std::net::Ipv4Addr;
+use std::sync::{PoisonError, RwLock};
+
+use super::Machine;
+use super::identity::{Identity, Rule};
+use crate::net::Mac;
+
+/// More cards than any few racks have; past this, machines are known by their MAC alone.
+const MOST_LEARNED: usize = 8_192;
+
+/// The machines that the sticks name.
+#[derive(Debug, Default)]
+pub struct Roster {
+    list: Vec<Machine>,
+    by_mac: BTreeMap<Mac, usize>,
+    by_address: HashMap<Ipv4Addr, usize>,
+    /// In the order in which they are tried: a place in `list` each.
+    rules: Vec<usize>,
+    learned: RwLock<BTreeMap<Mac, Learned>>,
+}
+
+/// What a card told.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Learned {
+    place: usize,
+    identity: Identity,
+}
+
+impl Roster {
+    /// Adds a machine. The error says what another one has already.
+    pub fn add(&mut self, machine: Machine) -> Result<(), String> {
+        let place = self.list.len();
+        if let Some(address) = machine.address
+            && self.by_address.insert(address, place).is_some()
+        {
+            return Err(format!("ip {address}"));
+        }
+        for mac in &machine.macs {
+            if self.by_mac.insert(*mac, place).is_some() {
+                return Err(format!("mac {mac}"));
+            }
+        }
+        if let Some(rule) = &machine.rule {
+            if self.rules().any(|(_, other)| other == rule) {
+                return Err(format!("match {}", rule.words()));
+            }
+            let rank = rule.rank();
+            let at = self.rules().take_while(|(_, other)| other.rank() <= rank).count();
+            self.rules.insert(at, place);
+        }
+        self.list.push(machine);
+        Ok(())
+    }
+
+    /// Adds what another stick names.
+    pub fn join(&mut self, other: Roster) -> Result<(), String> {
+        other.list.into_iter().try_for_each(|machine| self.add(machine))
+    }
+
+    /// Every machine once, in the order of the file.
+    pub fn list(&self) -> &[Machine] {
+        &self.list
+    }
+
+    /// Whether the stick itself names this card.
+    pub fn names(&self, mac: Mac) -> bool {
+        self.by_mac.contains_key(&mac)
+    }
+
+    /// The machine that has `mac`.
+    pub fn get(&self, mac: Mac) -> Option<&Machine> {
+        self.list.get(self.place(mac)?)
+    }
+
+    /// Every machine with each of its cards that is known, by card.
+    pub fn iter(&self) -> impl Iterator<Item = (Mac, &Machine)> {
+        let mut places = self.by_mac.clone();
+        places.extend(self.learned().iter().map(|(mac, learned)| (*mac, learned.place)));
+        places.into_iter().filter_map(|(mac, place)| Some((mac, self.list.get(place)?)))
+    }
+
+    /// Every card of the machine that has `mac`.
+    pub fn cards(&self, mac: Mac) -> Option<Vec<Mac>> {
+        let place = self.place(mac)?;
+        let machine = self.list.get(place)?;
+        let learned = self.learned();
+        let own = learned.get(&mac);
+        // A pattern stands for many machines: cards of one tell the same of themselves.
+        let pattern = machine.rule.as_ref().is_some_and(Rule::is_pattern);
+        let same = |(_, other): &(&Mac, &Learned)| {
+            other.place == place && (!pattern || own.is_some_and(|own| is_one(own, other)))
+        };
+        let others = learned.iter().filter(same).map(|(mac, _)| *mac);
+        let mut cards = machine.macs.clone();
+        cards.extend(others);
+        if !cards.contains(&mac) {
+            cards.push(mac);
+        }
+        Some(cards)
+    }
+
+    /// The card that `address` is kept for; `Err` if it is kept and no card is known yet.
+    pub fn holder(&self, address: Ipv4Addr) -> Option<Result<Mac, ()>> {
+        let place = *self.by_address.get(&address)?;
+        let own = self.list.get(place)?.macs.first().copied();
+        Some(own.or_else(|| self.first_learned(place)).ok_or(()))
+    }
+
+    /// The address that `mac` always has. Of several cards the first one has it.
+    pub fn address(&self, mac: Mac) -> Option<Ipv4Addr> {
+        let address = self.get(mac)?.address?;
+        (self.holder(address) == Some(Ok(mac))).then_some(address)
+    }
+
+    /// Notes what the machine with `mac` said of itself; true if that tells who it is, and
+    /// was not known before.
+    pub fn learn(&self, mac: Mac, identity: &Identity) -> bool {
+        if self.rules.is_empty() || self.names(mac) {
+            return false;
+        }
+        let Some(place) = self.rules().position(|(_, rule)| rule.fits(identity)) else {
+            return false;
+        };
+        let Some(place) = self.rules.get(place).copied() else {
+            return false;
+        };
+        let news = Learned { place, identity: identity.clone() };
+        let mut learned = self.learned.write().unwrap_or_else(PoisonError::into_inner);
+        if learned.get(&mac) == Some(&news)
+            || learned.len() >= MOST_LEARNED && !learned.contains_key(&mac)
+        {
+            return false;
+        }
+        learned.insert(mac, news).is_none_or(|before| before.place != place)
+    }
+
+    /// Whether the serial number of the machine with `mac` could tell who it is. `told` is
+    /// what it said of itself up to now.
+    pub fn wants_serial(&self, mac: Mac, told: &Identity) -> bool {
+        if told.serial.is_some() || self.names(mac) {
+            return false;
+        }
+        let known = self.rules().find(|(_, rule)| rule.fits(told));
+        let rank = known.map_or(u8::MAX, |(_, rule)| rule.rank());
+        self.rules().any(|(_, rule)| rule.serial.is_some() && rule.rank() < rank)
+    }
+
+    /// Whether any machine is known by what it says of itself.
+    pub fn has_rules(&self) -> bool {
+        !self.rules.is_empty()
+    }
+
+    fn rules(&self) -> impl Iterator<Item = (&Machine, &Rule)> {
+        self.rules.iter().filter_map(|place| {
+            let machine = self.list.get(*place)?;
+            Some((machine, machine.rule.as_ref()?))
+        })
+    }
+
+    /// Its place in [`Roster::list`].
+    pub fn place(&self, mac: Mac) -> Option<usize> {
+        let named = self.by_mac.get(&mac).copied();
+        named.or_else(|| self.learned().get(&mac).map(|learned| learned.place))
+    }
+
+    fn first_learned(&self, place: usize) -> Option<Mac> {
+        self.learned().iter().find(|(_, learned)| learned.place == place).map(|(mac, _)| *mac)
+    }
+
+    fn learned(&self) -> std::sync::RwLockReadGuard<'_, BTreeMap<Mac, Learned>> {
+        self.learned.read().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Whether two cards are those of one machine, among many that fit one pattern.
+fn is_one(a: &Learned, b: &Learned) -> bool {
+    match (a.identity.uuid, b.identity.uuid) {
+        (Some(a), Some(b)) => a == b && a.fault().is_none(),
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::parse;
+    use super::*;
+
+    const UUID: &str = "4c4c4544-0051-3410-8051-b5c04f375931";
+
+    fn mac(last: u8) -> Mac {
+        Mac::new([0x52, 0x54, 0, 0, 0, last]).unwrap()
+    }
+
+    fn roster(text: &str) -> Roster {
+        parse("machines.toml", text).unwrap()
+    }
+
+    fn says(uuid: &str, serial: &str) -> Identity {
+        let serial = Some(serial.to_owned()).filter(|serial| !serial.is_empty());
+        Identity { uuid: uuid.parse().ok(), serial: serial.map(Some) }
+    }
+
+    fn name(roster: &Roster, last: u8) -> Option<&str> {
+        roster.get(mac(last)).and_then(|machine| machine.name.as_deref())
+    }
+
+    #[test]
+    fn a_machine_is_known_by_what_it_says_and_all_its_cards_are_one_machine() {
+        let text = format!(
+            "[[machine]]\nname = \"a\"\nmatch = {{ uuid = \"{UUID}\" }}\nip = \"10.10.10.20\"\n"
+        );
+        let roster = roster(&text);
+        let kept = Ipv4Addr::new(10, 10, 10, 20);
+        assert_eq!(roster.holder(kept), Some(Err(())), "kept before it came");
+        assert!(roster.get(mac(1)).is_none());
+        assert!(roster.learn(mac(1), &says(UUID, "")));
+        assert!(!roster.learn(mac(1), &says(UUID, "")), "no news");
+        assert!(roster.learn(mac(2), &says(UUID, "")));
+        assert_eq!((name(&roster, 1), name(&roster, 2)), (Some("a"), Some("a")));
+        assert_eq!(roster.cards(mac(2)), Some(vec![mac(1), mac(2)]));
+        assert_eq!((roster.address(mac(1)), roster.address(mac(2))), (Some(kept), None));
+        assert_eq!(roster.iter().count(), 2);
+    }
+
+    #[test]
+    fn a_card_that_the_stick_names_cannot_become_another_machine() {
+        let text = format!(
+            "[[machine]]\nname = \"a\"\nmac = \"52:54:00:00:00:01\"\n\
+             [[machine]]\nname = \"b\"\nmatch = {{ uuid = \"{UUID}\" }}\n"
+        );
+        let roster = roster(&text);
+        assert!(!roster.learn(mac(1), &says(UUID, "")));
+        assert_eq!(name(&roster, 1), Some("a"));
+    }
+
+    #[test]
+    fn machines_that_fit_one_pattern_are_many() {
+        let roster = roster("[[machine]]\nmatch = { serial = \"VMware-42*\" }\n");
+        let other = "4c4c4544-0051-3410-8051-b5c04f375932";
+        for (last, uuid) in [(1, UUID), (2, other), (3, UUID)] {
+            assert!(roster.learn(mac(last), &says(uuid, "VMware-42 1a 2b")));
+        }
+        assert_eq!(roster.cards(mac(1)), Some(vec![mac(1), mac(3)]));
+        assert_eq!(roster.cards(mac(2)), Some(vec![mac(2)]));
+    }
+
+    #[test]
+    fn the_serial_number_is_asked_for_only_where_it_could_tell_something() {
+        let text = format!(
+            "[[machine]]\nname = \"a\"\nmatch = {{ uuid = \"{UUID}\" }}\n\
+             [[machine]]\nname = \"b\"\nmatch = {{ serial = \"5Q4Q7Y1\" }}\n\
+             [[machine]]\nmatch = {{ uuid = \"0000*\" }}\n\
+             [[machine]]\nname = \"c\"\nmac = \"52:54:00:00:00:09\"\n"
+        );
+        let roster = roster(&text);
+        let of_the_pattern = "00000544-0051-3410-8051-b5c04f375932";
+        for (last, said, wants) in [
+            (1, says("", ""), true),
+            (1, says(UUID, ""), false),
+            (1, says(of_the_pattern, ""), true),
+            (1, says(of_the_pattern, "5Q4Q7Y1"), false),
+            (1, Identity { uuid: None, serial: Some(None) }, false),
+            (9, says("", ""), false),
+        ] {
+            assert_eq!(roster.wants_serial(mac(last), &said), wants, "{said:?}");
+        }
+        // Whoever fits a pattern first, and a whole number then, is that one machine.
+        assert!(roster.learn(mac(1), &says(of_the_pattern, "")));
+        assert!(roster.learn(mac(1), &says(of_the_pattern, "5q4q7y1")));
+        assert_eq!(name(&roster, 1), Some("b"));
+        assert!(!self::roster("[[machine]]\nmac = \"52:54:00:00:00:09\"\n").has_rules());
+    }
+
+    #[test]
+    fn made_up_cards_cannot_fill_the_memory() {
+        let roster = roster("[[machine]]\nmatch = { serial = \"VM*\" }\n");
+        for number in 0..u32::try_from(MOST_LEARNED).unwrap() + 10 {
+            let [a, b, c, d] = number.to_be_bytes();
+            roster.learn(Mac::new([2, 0, a, b, c, d]).unwrap(), &says("", "VM1"));
+        }
+        assert_eq!(roster.iter().count(), MOST_LEARNED);
+    }
+}

@@ -1,0 +1,166 @@
+//! Keys as their owners publish them: which of them may sign, how long, and in whose name.
+//!
+//! A subkey counts when its primary key vouches for it and it for its primary key. Of several
+//! words of the owner the newest one counts.
+
+use std::sync::Arc;
+
+use pgp::composed::{Deserializable, SignedPublicKey, SignedPublicSubKey};
+use pgp::crypto::hash::HashAlgorithm;
+use pgp::packet::{PublicKey, PublicSubkey, Signature, SignatureType, SubpacketData};
+use pgp::types::{KeyDetails, KeyVersion, Tag};
+
+use super::armor::Flaw;
+use super::verdict::Signer;
+
+/// A name longer than this is no name.
+const LONGEST_NAME: usize = 100;
+
+#[derive(Debug)]
+pub(super) struct Certificate {
+    pub signer: Arc<Signer>,
+    pub keys: Vec<Key>,
+}
+
+/// A primary key or subkey with what its owner says of it.
+#[derive(Debug)]
+pub(super) struct Key {
+    pub public: Public,
+    pub created: u64,
+    /// Its own end, or its certificate's.
+    pub expires: Option<u64>,
+    pub revoked: bool,
+}
+
+#[derive(Debug)]
+pub(super) enum Public {
+    Primary(PublicKey),
+    Sub(PublicSubkey),
+}
+
+/// The certificates in these packets that have a key which may sign. Damaged ones are left out.
+pub(super) fn certificates(bytes: &[u8]) -> Result<Vec<Certificate>, Flaw> {
+    let parsed = SignedPublicKey::from_bytes_many(bytes).map_err(|_| "it is no key")?;
+    let found: Vec<Certificate> =
+        parsed.filter_map(|key| certificate(key.ok()?)).filter(|c| !c.keys.is_empty()).collect();
+    if found.is_empty() { Err("there is no key in it that may sign") } else { Ok(found) }
+}
+
+fn certificate(found: SignedPublicKey) -> Option<Certificate> {
+    let primary = &found.primary_key;
+    if !matches!(primary.version(), KeyVersion::V4 | KeyVersion::V6) {
+        return None;
+    }
+    // What its owner said of it, by each user name and by itself; the newest word counts.
+    let mut words: Vec<&Signature> = Vec::new();
+    let mut names: Vec<(&Signature, &[u8])> = Vec::new();
+    for user in &found.details.users {
+        let valid = |word: &&Signature| {
+            is_strong_enough(word)
+                && word.verify_certification(primary, Tag::UserId, &user.id).is_ok()
+        };
+        let own: Vec<&Signature> = user.signatures.iter().filter(valid).collect();
+        let newest = own.iter().copied().max_by_key(|word| created(word));
+        if let Some(word) = newest.filter(|word| word.typ() != Some(SignatureType::CertRevocation))
+        {
+            names.push((word, user.id.id()));
+            words.push(word);
+        }
+    }
+    let details = &found.details;
+    let own = |word: &&Signature| is_strong_enough(word) && word.verify_key(primary).is_ok();
+    words.extend(details.direct_signatures.iter().filter(own));
+    let newest = words.iter().copied().max_by_key(|word| created(word))?;
+    let name = names.iter().max_by_key(|(word, _)| (word.is_primary(), created(word)));
+    let created = u64::from(primary.created_at().as_secs());
+    let expires = end_of(created, newest);
+    let revoked = details.revocation_signatures.iter().any(|word| own(&word));
+    let mut keys = Vec::new();
+    for sub in &found.public_subkeys {
+        keys.extend(subkey(sub, primary, expires, revoked));
+    }
+    let fingerprint = hex(primary.fingerprint().as_bytes());
+    let name = name.map_or_else(String::new, |(_, name)| clean(name));
+    if may_sign(newest) {
+        keys.push(Key { public: Public::Primary(found.primary_key), created, expires, revoked });
+    }
+    Some(Certificate { signer: Arc::new(Signer { fingerprint, name }), keys })
+}
+
+/// A subkey that may sign, and whose bond to its primary key holds in both directions.
+fn subkey(
+    found: &SignedPublicSubKey,
+    primary: &PublicKey,
+    end: Option<u64>,
+    lost: bool,
+) -> Option<Key> {
+    let own = |word: &&Signature| {
+        is_strong_enough(word) && word.verify_subkey_binding(primary, &found.key).is_ok()
+    };
+    let of_type = |wanted| move |word: &&Signature| word.typ() == Some(wanted);
+    let bonds = found.signatures.iter().filter(of_type(SignatureType::SubkeyBinding)).filter(own);
+    let bond = bonds.max_by_key(|word| created(word)).filter(|word| word.key_flags().sign())?;
+    let back = bond.embedded_signature()?;
+    back.verify_primary_key_binding(&found.key, primary).ok()?;
+    let mut ends = found.signatures.iter().filter(of_type(SignatureType::SubkeyRevocation));
+    let revoked = ends.any(|word| own(&word)) || lost;
+    let created = u64::from(found.key.created_at().as_secs());
+    let expires = end_of(created, bond).into_iter().chain(end).min();
+    Some(Key { public: Public::Sub(found.key.clone()), created, expires, revoked })
+}
+
+impl Key {
+    pub fn fingerprint(&self) -> Vec<u8> {
+        let print = match &self.public {
+            Public::Primary(key) => key.fingerprint(),
+            Public::Sub(key) => key.fingerprint(),
+        };
+        print.as_bytes().to_vec()
+    }
+
+    pub fn id(&self) -> Vec<u8> {
+        let id = match &self.public {
+            Public::Primary(key) => key.legacy_key_id(),
+            Public::Sub(key) => key.legacy_key_id(),
+        };
+        id.as_ref().to_vec()
+    }
+}
+
+/// Old keys vouch for themselves with SHA-1, whose collisions rPGP finds; never with MD5.
+fn is_strong_enough(word: &Signature) -> bool {
+    !matches!(word.hash_alg(), None | Some(HashAlgorithm::Md5))
+}
+
+/// Without flags a key may do what its mathematics allows (RFC 9580, 5.2.3.29).
+fn may_sign(word: &Signature) -> bool {
+    let says = |data: &SubpacketData| matches!(data, SubpacketData::KeyFlags(_));
+    let flagged = word.config().is_some_and(|c| c.hashed_subpackets().any(|p| says(&p.data)));
+    !flagged || word.key_flags().sign()
+}
+
+fn end_of(created: u64, word: &Signature) -> Option<u64> {
+    let life = word.key_expiration_time().map(|life| u64::from(life.as_secs()));
+    life.filter(|life| *life > 0).map(|life| created + life)
+}
+
+/// When a signature was made.
+pub(super) fn created(signature: &Signature) -> u64 {
+    signature.created().map_or(0, |time| u64::from(time.as_secs()))
+}
+
+/// In the spelling of fingerprints.
+pub(super) fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02X}")).collect()
+}
+
+/// A user name is anything that somebody wrote: shown without what is no text.
+fn clean(name: &[u8]) -> String {
+    let text = String::from_utf8_lossy(name);
+    text.chars().filter(|c| !c.is_control() && !is_invisible(*c)).take(LONGEST_NAME).collect()
+}
+
+/// Marks that turn the direction of writing, or take no place.
+fn is_invisible(c: char) -> bool {
+    matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
+}

@@ -1,0 +1,89 @@
+//! What the servers see of a machine's boot: for people, and to choose what it is given next.
+
+use super::{Touched, World};
+use crate::boot::arch::Program;
+use crate::fleet::stage::{Boot, Sign, Stage};
+use crate::net::Mac;
+
+impl World {
+    /// A sign of how far a machine's boot is. What a person should check is a line.
+    pub fn saw(&self, mac: Mac, sign: &Sign) {
+        let now = self.now();
+        if let Some(words) = self.with_fleet(|fleet| fleet.boots.note(mac, sign, now)) {
+            log::warn!("{}: {words}", self.name(mac));
+        }
+    }
+
+    /// Firmware asks for a boot, or the iPXE that it has loaded. Strangers are noted when they
+    /// have an address: anybody can make up thousands that ask.
+    pub fn asks_for_boot(&self, mac: Mac, asking: Program, touched: &mut Vec<Touched>) {
+        let sign = match asking {
+            Program::Ipxe(platform) => {
+                touched.extend(self.learns_loader(mac));
+                Sign::IpxeAsks(platform)
+            }
+            Program::Rom(platform)
+            | Program::HttpRom(platform)
+            | Program::LesserIpxe(platform)
+            | Program::UBoot(platform) => {
+                self.doubts_loader(mac);
+                Sign::FirmwareAsks(platform)
+            }
+            Program::RaspberryPi | Program::Other => return,
+        };
+        if self.knows(mac) {
+            self.saw(mac, &sign);
+        }
+    }
+
+    /// The machine has its boot script or configuration.
+    pub fn has_script(&self, mac: Mac) {
+        self.saw(mac, &Sign::Reaches(Stage::Script));
+        if let Some(touched) = self.learns_loader(mac) {
+            self.write_down(&[touched]);
+        }
+    }
+
+    /// A loader was sent to the machine to its last byte.
+    pub fn loader_sent(&self, mac: Mac, file: &str) {
+        let now = self.now();
+        self.with_fleet(|fleet| fleet.loaders.sent(mac, file, now));
+        self.saw(mac, &Sign::LoaderSent(file));
+    }
+
+    /// Says of machines that went silent after their loader what to check.
+    pub fn look_for_silent_machines(&self) {
+        let now = self.now();
+        for (mac, words) in self.with_fleet(|fleet| fleet.boots.silent(now)) {
+            log::warn!("{}: {words}", self.name(mac));
+        }
+    }
+
+    /// What was seen of the last boot of the machine with this card.
+    pub fn boot_of(&self, mac: Mac) -> Option<Boot> {
+        let named = self.shelf.borrow().inventory.roster.cards(mac);
+        let cards = named.unwrap_or_else(|| vec![mac]);
+        self.with_fleet(|fleet| fleet.boots.of(&cards).cloned())
+    }
+
+    /// The iPXE that the machine was sent runs; what is to be written down, if that is news.
+    fn learns_loader(&self, mac: Mac) -> Option<Touched> {
+        let (_, words) = self.with_fleet(|fleet| {
+            let driver = fleet.loaders.runs(mac)?;
+            Some((driver, fleet.loaders.trial(mac)?.words()))
+        })?;
+        if let Some(words) = words {
+            log::info!("{}: {words}", self.name(mac));
+        }
+        Some(Touched::Loader(mac))
+    }
+
+    /// Its firmware comes anew: what it was sent may not run there.
+    fn doubts_loader(&self, mac: Mac) {
+        let now = self.now();
+        let trial = self.with_fleet(|fleet| fleet.loaders.asks(mac, now));
+        if let Some(words) = trial.and_then(|trial| trial.words()) {
+            log::warn!("{}: {words}", self.name(mac));
+        }
+    }
+}

@@ -1,0 +1,144 @@
+//! Verifying images in the background: one file at a time, behind everything else.
+//!
+//! The shelf is all that this thread and the others share: it takes the next job from there,
+//! and puts the verdict there if it is still wanted. A scan that finds a file gone or changed
+//! thereby ends the work on it.
+
+use std::sync::Arc;
+use std::thread;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use super::World;
+use crate::config::Verify;
+use crate::verify::check::{Surroundings, check, keyring};
+use crate::verify::evidence::Seen;
+use crate::verify::openpgp::Keyring;
+use crate::verify::{Job, Progress, Signer, Verdict, Verdicts};
+
+/// The kernel's scale goes to 19; above 10 a busy Pi would never come to it.
+const NICENESS: i32 = 10;
+
+/// Verifies what scans find until the process ends.
+pub fn run(world: &World) {
+    if let Err(error) = rustix::process::nice(NICENESS) {
+        log::debug!("verifying: no lower priority: {error}");
+    }
+    let mut shelf = world.watch_shelf();
+    let mut keys = Keys::default();
+    loop {
+        let next = shelf.borrow_and_update().verdicts.next_job();
+        match next {
+            Some(job) => verify(world, &job, &mut keys),
+            None => {
+                if futures_lite::future::block_on(shelf.changed()).is_err() {
+                    return;
+                }
+            }
+        }
+    }
+}
+
+/// The keys of the newest jobs: those of one scan have the same.
+#[derive(Default)]
+struct Keys {
+    files: Arc<[Seen]>,
+    keyring: Keyring,
+}
+
+impl Keys {
+    /// Reads the keys of this job, unless they are those; what is wrong with new ones.
+    fn of(&mut self, job: &Job) -> Vec<(String, String)> {
+        if self.files == job.keys {
+            return Vec::new();
+        }
+        let (keyring, problems) = keyring(&job.keys);
+        *self = Keys { files: Arc::clone(&job.keys), keyring };
+        problems
+    }
+}
+
+fn verify(world: &World, job: &Arc<Job>, keys: &mut Keys) {
+    let before = Arc::clone(&keys.files);
+    for (file, message) in keys.of(job) {
+        log::warn!("{file}: {message}");
+    }
+    if before != keys.files {
+        for signer in keys.keyring.signers() {
+            log::info!("key on the stick: {signer}");
+        }
+        let signers: Arc<[Signer]> = keys.keyring.signers().cloned().collect();
+        world.change_shelf(|shelf| {
+            shelf.verdicts = Arc::new(shelf.verdicts.with_keys(job, signers));
+        });
+    }
+    let progress = Progress::default();
+    world.change_shelf(|shelf| {
+        shelf.verdicts = Arc::new(shelf.verdicts.with_running(job, &progress));
+    });
+    let goes_on = |took: Duration| {
+        // Machines come first: as long as one is served, half of the stick is theirs.
+        if world.transfers.count() > 0 {
+            thread::sleep(took);
+        }
+        world.wants(job)
+    };
+    let surroundings = Surroundings {
+        keyring: &keys.keyring,
+        now: world.now(),
+        progress: &progress,
+        goes_on: &goes_on,
+    };
+    let verdict = check(job, &surroundings).filter(|_| world.wants(job));
+    let told = verdict.clone();
+    world.change_shelf(|shelf| {
+        shelf.verdicts = Arc::new(shelf.verdicts.with_verdict(job, verdict));
+    });
+    // What the log says is true when it says it.
+    if let Some(verdict) = told {
+        tell(job, &verdict);
+    }
+}
+
+/// For `pxeberry check`: all of it at once; `tell` gets a file and per cent.
+pub fn check_all(jobs: Vec<Job>, tell: impl Fn(&str, u64)) -> Verdicts {
+    let mut verdicts = Verdicts::default().after_scan(Verify::WhenSigned, jobs);
+    let mut keys = Keys::default();
+    while let Some(job) = verdicts.next_job() {
+        for (file, message) in keys.of(&job) {
+            println!("problem  {file}: {message}");
+        }
+        verdicts = verdicts.with_keys(&job, keys.keyring.signers().cloned().collect());
+        let progress = Progress::default();
+        let file = &job.file.file;
+        let goes_on = |_| {
+            tell(&file.path, progress.bytes().saturating_mul(100) / file.size.max(1));
+            true
+        };
+        let keyring = &keys.keyring;
+        let surroundings =
+            Surroundings { keyring, now: now(), progress: &progress, goes_on: &goes_on };
+        verdicts = verdicts.with_verdict(&job, check(&job, &surroundings));
+    }
+    verdicts
+}
+
+fn now() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs()
+}
+
+/// A stick that was pulled makes files unreadable, and is no news; the page tells of others.
+fn tell(job: &Job, verdict: &Verdict) {
+    let path = &job.file.file.path;
+    match verdict {
+        Verdict::Bad(_) => log::error!("{path}: {verdict}"),
+        Verdict::Unreadable(_) => log::debug!("{path}: {verdict}"),
+        _ if job.needed => log::info!("{path}: {verdict}"),
+        _ => log::debug!("{path}: {verdict}"),
+    }
+}
+
+impl World {
+    fn wants(&self, job: &Arc<Job>) -> bool {
+        self.shelf.borrow().verdicts.wants(job)
+    }
+}
