@@ -47,6 +47,7 @@ const PURE: &[&str] = &[
     "fetch/url.rs",
     "fleet/life.rs",
     "fleet/stage.rs",
+    "fleet/timeline.rs",
     "fleet/trouble.rs",
     "http/condition.rs",
     "http/guests.rs",

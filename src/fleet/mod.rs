@@ -6,4 +6,5 @@
 pub mod life;
 pub mod stage;
 pub mod store;
+pub mod timeline;
 pub mod trouble;

@@ -5,6 +5,7 @@
 
 use std::collections::HashMap;
 
+use super::timeline::Source;
 use super::trouble::{Failure, Trouble};
 use crate::boot::arch::Platform;
 use crate::dhcp::Seconds;
@@ -53,6 +54,18 @@ impl Stage {
         Stage::Installer,
         Stage::Reported,
     ];
+
+    /// Which server sees it.
+    pub fn source(self) -> Source {
+        match self {
+            Stage::Asked | Stage::Address => Source::Dhcp,
+            Stage::LoaderAsked | Stage::LoaderSent => Source::Tftp,
+            Stage::LoaderRuns | Stage::Script => Source::Script,
+            Stage::Kernel | Stage::Initrd | Stage::Installer => Source::Http,
+            Stage::Config => Source::Config,
+            Stage::Reported => Source::Report,
+        }
+    }
 
     /// In words, behind the machine's name.
     pub fn words(self) -> &'static str {

@@ -1,16 +1,27 @@
 //! What the servers see of a machine's boot: for people, and to choose what it is given next.
 
-use super::{Touched, World};
+use super::{Fleet, Touched, World};
 use crate::boot::arch::Program;
 use crate::fleet::stage::{Boot, Sign, Stage};
+use crate::fleet::timeline::{Source, Weight};
 use crate::net::Mac;
 
 impl World {
     /// A sign of how far a machine's boot is. What a person should check is a line.
     pub fn saw(&self, mac: Mac, sign: &Sign) {
         let now = self.now();
-        if let Some(words) = self.with_fleet(|fleet| fleet.boots.note(mac, sign, now)) {
+        let (reached, words) = self.with_fleet(|fleet| {
+            let stage = |fleet: &Fleet| fleet.boots.of(&[mac]).map(|boot| boot.stage);
+            let before = stage(fleet);
+            let words = fleet.boots.note(mac, sign, now);
+            (stage(fleet).filter(|stage| before != Some(*stage)), words)
+        });
+        if let Some(stage) = reached {
+            self.happened_to(mac, stage.source(), Weight::Info, stage.words());
+        }
+        if let Some(words) = words {
             log::warn!("{}: {words}", self.name(mac));
+            self.happened_to(mac, Source::Check, Weight::Warning, &words);
         }
     }
 
@@ -56,6 +67,7 @@ impl World {
         let now = self.now();
         for (mac, words) in self.with_fleet(|fleet| fleet.boots.silent(now)) {
             log::warn!("{}: {words}", self.name(mac));
+            self.happened_to(mac, Source::Check, Weight::Warning, &words);
         }
     }
 

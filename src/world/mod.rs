@@ -11,6 +11,7 @@ mod identity;
 pub mod loaders;
 pub mod media;
 pub mod readers;
+mod timelines;
 pub mod transfers;
 pub mod turns;
 pub mod verifier;
@@ -31,6 +32,7 @@ use crate::dhcp::lease::Binding;
 use crate::dhcp::probe::OtherServer;
 use crate::fleet::life::{Event, Phase, Record};
 use crate::fleet::store::{Change, Saved, Store};
+use crate::fleet::timeline::{Source, Timelines, Weight};
 use crate::inventory::profile::Reports;
 use crate::inventory::{ConfigKind, Install, Inventory, Machine, MediaFile, Problem};
 use crate::net::{Mac, Subnet, neighbours};
@@ -92,6 +94,8 @@ pub struct World {
     pub readers: Readers,
     shelf: watch::Sender<Shelf>,
     fleet: Mutex<Fleet>,
+    timelines: Mutex<Timelines>,
+    revision: watch::Sender<u64>,
     role: Mutex<Role>,
     own_subnet: Mutex<Subnet>,
     held_back: AtomicBool,
@@ -124,6 +128,8 @@ impl World {
             }),
             memory_lost: saved.lost,
             fleet: Mutex::new(Fleet::new(saved)),
+            timelines: Mutex::default(),
+            revision: watch::Sender::new(0),
             role: Mutex::new(Role::Probing),
             own_subnet: Mutex::new(config.server.local.subnet),
             held_back: AtomicBool::new(false),
@@ -391,21 +397,33 @@ impl World {
 
     /// The lines that a person waits for.
     fn tell(&self, mac: Mac, before: &Record, after: &Record) {
-        let who = self.name(mac);
-        match (before.phase, after.phase) {
+        let (weight, words) = match (before.phase, after.phase) {
             (_, Phase::Installing) if after.attempts > before.attempts => {
-                log::info!("{who}: installing, attempt {}", after.attempts);
+                (Weight::Info, format!("installing, attempt {}", after.attempts))
             }
-            (old, new) if old == new => {}
-            (_, Phase::Armed) => log::info!("{who}: armed, its next network boot installs it"),
-            (_, Phase::Delivered) => log::info!("{who}: has its whole image"),
-            (_, Phase::Installed) => log::info!("{who}: installed, it boots its own disk now"),
-            (_, Phase::Failed) => log::error!(
-                "{who}: not installed after {} attempts; look at its screen, then arm it again",
-                after.attempts
+            (old, new) if old == new => return,
+            (_, Phase::Armed) => {
+                (Weight::Info, "armed, its next network boot installs it".to_owned())
+            }
+            (_, Phase::Delivered) => (Weight::Info, "has its whole image".to_owned()),
+            (_, Phase::Installed) => {
+                (Weight::Info, "installed, it boots its own disk now".to_owned())
+            }
+            (_, Phase::Failed) => (
+                Weight::Error,
+                format!(
+                    "not installed after {} attempts; look at its screen, then arm it again",
+                    after.attempts
+                ),
             ),
-            (_, Phase::Installing) => {}
+            (_, Phase::Installing) => return,
+        };
+        let who = self.name(mac);
+        match weight {
+            Weight::Error => log::error!("{who}: {words}"),
+            _ => log::info!("{who}: {words}"),
         }
+        self.happened_to(mac, Source::Life, weight, &words);
     }
 }
 

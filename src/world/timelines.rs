@@ -1,0 +1,33 @@
+//! The machines' timelines, and who waits for something to change.
+
+use tokio::sync::watch;
+
+use super::{World, locked};
+use crate::fleet::timeline::{Entry, Source, Weight};
+use crate::net::Mac;
+
+impl World {
+    /// Writes into a machine's timeline. `words` is one sentence without its name.
+    pub fn happened_to(&self, mac: Mac, source: Source, weight: Weight, words: &str) {
+        let now = self.now();
+        locked(&self.timelines).note(mac, source, weight, words, now);
+        self.changed();
+    }
+
+    /// What happened to the machine that has this card, oldest first.
+    pub fn timeline(&self, mac: Mac) -> Vec<Entry> {
+        let named = self.shelf.borrow().inventory.roster.cards(mac);
+        let cards = named.unwrap_or_else(|| vec![mac]);
+        locked(&self.timelines).of(&cards)
+    }
+
+    /// Something that the page shows is another now.
+    pub fn changed(&self) {
+        self.revision.send_modify(|revision| *revision = revision.wrapping_add(1));
+    }
+
+    /// To wait for that; the number is another after each change.
+    pub fn watch_changes(&self) -> watch::Receiver<u64> {
+        self.revision.subscribe()
+    }
+}
