@@ -6,12 +6,12 @@
 
 mod answer;
 mod body;
-mod condition;
+pub mod condition;
 mod config;
 mod guests;
 mod page;
-mod range;
+pub mod range;
 mod response;
-mod route;
+pub mod route;
 pub mod server;
 mod wire;
