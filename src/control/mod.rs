@@ -4,5 +4,6 @@
 //! root can connect.
 
 pub mod client;
+pub mod metrics;
 pub mod server;
 pub mod status;

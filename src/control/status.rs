@@ -350,7 +350,7 @@ fn sentence(clause: &str) -> String {
 }
 
 /// Resident memory of this process, in KiB (`VmRSS` of proc(5)).
-fn memory_kib() -> u64 {
+pub fn memory_kib() -> u64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
     line.and_then(|rest| rest.trim().trim_end_matches(" kB").trim().parse().ok()).unwrap_or(0)

@@ -77,7 +77,10 @@ fn work(world: &World, socket: &DhcpSocket, batch: &[Paper], owed: &mut Vec<Touc
 
 /// Sends an answer; what goes wrong is a line.
 pub fn send(world: &World, socket: &DhcpSocket, reply: &Reply, route: Route) {
-    if let Err(error) = socket.send(&wire::encode(reply), route) {
-        log::warn!("dhcp: {}: the answer could not be sent: {error}", world.name(reply.mac));
+    match socket.send(&wire::encode(reply), route) {
+        Ok(()) => world.counters.dhcp(reply.kind),
+        Err(error) => {
+            log::warn!("dhcp: {}: the answer could not be sent: {error}", world.name(reply.mac));
+        }
     }
 }

@@ -104,8 +104,14 @@ impl Counter<'_> {
                 break;
             };
             match wire::parse(buffer.get(..length).unwrap_or_default()) {
-                Ok(request) => self.take(&request, from),
-                Err(reason) => log::debug!("dhcp: a packet is ignored: {reason}"),
+                Ok(request) => {
+                    self.world.counters.dhcp(request.kind);
+                    self.take(&request, from);
+                }
+                Err(reason) => {
+                    self.world.counters.dhcp_malformed();
+                    log::debug!("dhcp: a packet is ignored: {reason}");
+                }
             }
         }
         if self.waiting.next().is_some() {
@@ -229,6 +235,7 @@ fn proxy_round(world: &World, socket: &UdpSocket, limits: &mut Limits) -> io::Re
     let request = match wire::parse(buffer.get(..length).unwrap_or_default()) {
         Ok(request) => request,
         Err(reason) => {
+            world.counters.dhcp_malformed();
             log::debug!("proxydhcp: a packet from {from} is ignored: {reason}");
             return Ok(());
         }
@@ -236,7 +243,9 @@ fn proxy_round(world: &World, socket: &UdpSocket, limits: &mut Limits) -> io::Re
     if limits.admit(request.mac, !world.knows(request.mac), Instant::now()) != Admission::Welcome {
         return Ok(());
     }
+    world.counters.dhcp(request.kind);
     if let Some(reply) = at_proxy_port(world, &request, from) {
+        world.counters.dhcp(reply.kind);
         socket.send_to(&wire::encode(&reply), from)?;
     }
     Ok(())

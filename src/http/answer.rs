@@ -14,6 +14,7 @@ use super::response::{Asked, Downloads, Found, OPEN_DEADLINE, respond, text};
 use super::route::{Route, route};
 use crate::boot::install_script::{self, Job};
 use crate::boot::plan::{Media, Plan};
+use crate::control::metrics;
 use crate::fleet::life::Event;
 use crate::fleet::stage::{Sign, Stage};
 use crate::fleet::trouble::Failure;
@@ -121,6 +122,7 @@ fn find(world: &Arc<World>, place: &Route, asker: Ipv4Addr, only_head: bool) -> 
     let newest_file = |name: &str| inventory.images.iter().find_map(|image| image.file(name));
     match place {
         Route::Page => Found::Bytes("text/html; charset=utf-8", page::page(world).into_bytes()),
+        Route::Metrics => Found::Bytes(metrics::MEDIA_TYPE, metrics::metrics(world).into_bytes()),
         Route::Boot(name) => match content(world, name, asker, !only_head) {
             Content::Loader(file) => {
                 let when_sent = loader_sent(world, name.path(), asker);

@@ -13,6 +13,8 @@ use crate::tftp::tree::Name;
 pub enum Route {
     /// `/`: the state, for people.
     Page,
+    /// `/metrics`: numbers for Prometheus.
+    Metrics,
     /// `/boot/<name>`: the same tree as TFTP.
     Boot(Name),
     /// `/cloud-configs/install.sh`
@@ -86,6 +88,7 @@ pub fn route(target: &str) -> Route {
     let version = |name: &str| Version::new(name);
     match parts.as_slice() {
         [] => Route::Page,
+        ["metrics"] => Route::Metrics,
         // A GRUB that came by HTTP keeps to its built-in folder, which is at the top.
         ["grub", ..] => Name::parse(&parts.join("/")).map_or(Route::Nowhere, Route::Boot),
         ["boot", name @ ..] => match Name::parse(&name.join("/")) {

@@ -171,7 +171,8 @@ impl Guest {
         let service = service_fn(|request| async move {
             let asking = Asking::begin(edge, *id);
             let answer = answer(&edge.world, &edge.downloads, &request, *address).await;
-            Ok::<_, Infallible>(answer.map(|body| Answered { body, _asking: asking }))
+            edge.world.counters.http(answer.status().as_u16());
+            Ok::<_, Infallible>(answer.map(|body| Answered { body, asking }))
         });
         let moved = || edge.guests().moved(*id, Instant::now());
         let wire = Wire::new(stream, STALL_DEADLINE, moved);
@@ -219,7 +220,7 @@ impl Drop for Asking {
 /// A body that tells when it is out.
 struct Answered {
     body: Body,
-    _asking: Asking,
+    asking: Asking,
 }
 
 impl HttpBody for Answered {
@@ -230,7 +231,13 @@ impl HttpBody for Answered {
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, io::Error>>> {
-        Pin::new(&mut self.body).poll_frame(context)
+        let this = &mut *self;
+        let polled = Pin::new(&mut this.body).poll_frame(context);
+        if let Poll::Ready(Some(Ok(frame))) = &polled {
+            let bytes = frame.data_ref().map_or(0, Bytes::len);
+            this.asking.edge.world.counters.http_sent(bytes);
+        }
+        polled
     }
 
     fn is_end_stream(&self) -> bool {

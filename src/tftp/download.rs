@@ -88,6 +88,11 @@ impl AsyncRead for Download {
         if count == 0 {
             return Poll::Ready(Err(io::ErrorKind::UnexpectedEof.into()));
         }
+        let counters = &this.door.world().counters;
+        if !this.begun {
+            counters.tftp_file();
+        }
+        counters.tftp_sent(count);
         this.begun = true;
         this.left = this.left.saturating_sub(count as u64);
         // The last window is on its way; what does not arrive is sent again.

@@ -5,6 +5,7 @@
 
 mod boots;
 pub mod content;
+pub mod counters;
 mod dhcp;
 mod fleet;
 mod identity;
@@ -38,6 +39,7 @@ use crate::inventory::{ConfigKind, Install, Inventory, Machine, MediaFile, Probl
 use crate::net::{Mac, Subnet, neighbours};
 use crate::verify::{Gate, Verdicts};
 
+use counters::Counters;
 pub use fleet::{Fleet, Touched};
 use readers::Readers;
 use transfers::Transfers;
@@ -90,6 +92,8 @@ pub struct World {
     pub interface: String,
     /// Files on their way to machines, by TFTP and HTTP.
     pub transfers: Transfers,
+    /// What they have done.
+    pub counters: Counters,
     /// Who reads from the sticks.
     pub readers: Readers,
     shelf: watch::Sender<Shelf>,
@@ -116,6 +120,7 @@ impl World {
         let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         World {
             transfers: Transfers::default(),
+            counters: Counters::default(),
             readers: Readers::default(),
             shelf: watch::Sender::new(Shelf {
                 inventory: Arc::new(Inventory::default()),
@@ -148,6 +153,11 @@ impl World {
     /// The present; it never runs backwards, whatever happens to the clock.
     pub fn now(&self) -> Seconds {
         self.epoch + self.started.elapsed().as_secs()
+    }
+
+    /// Since the servers started.
+    pub fn uptime(&self) -> Duration {
+        self.started.elapsed()
     }
 
     /// Whether anything may be installed. Not without a memory, because an installed

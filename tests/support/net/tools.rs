@@ -25,6 +25,7 @@ const PACKAGES: &[(&str, &str)] = &[
     ("mount", "mount"),
     ("networkctl", "systemd"),
     ("nsenter", "util-linux"),
+    ("python3", "python3"),
     ("qemu-system-aarch64", "qemu-system-arm"),
     ("qemu-system-x86_64", "qemu-system-x86"),
     ("sh", "dash"),
