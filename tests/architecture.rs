@@ -109,6 +109,7 @@ const PURE: &[&str] = &[
     "verify/hint.rs",
     "verify/openpgp.rs",
     "verify/release.rs",
+    "verify/stick.rs",
     "verify/sums.rs",
     "verify/table.rs",
     "verify/verdict.rs",

@@ -157,14 +157,15 @@ struct ReadList<'a> {
 fn listed(job: &Job, surroundings: &Surroundings) -> io::Result<Option<Verdict>> {
     let mut broken = None;
     let mut best: Option<ReadList> = None;
-    for list in &job.lists {
+    let file = &job.file.file.path;
+    for list in job.lists() {
         let Some(read) = read_list(list, surroundings)? else { continue };
         if matches!(read.origin, Verdict::Bad(_)) {
             broken = broken.or(Some(read.origin));
             continue;
         }
         let better = best.as_ref().is_none_or(|best| read.origin.weight() < best.origin.weight());
-        if better && !sums::of(&read.text, &list.name).is_empty() {
+        if better && !sums::of(&read.text, list.name_of(file)).is_empty() {
             best = Some(read);
         }
     }
@@ -172,9 +173,9 @@ fn listed(job: &Job, surroundings: &Surroundings) -> io::Result<Option<Verdict>>
         // A list that nobody can trust may have named this file.
         return Ok(broken);
     };
-    let path = &list.list.file.path;
-    if !has_digests(job, surroundings, &sums::of(&text, &list.name))? {
-        let whole = sums::length_of(&text, &list.name);
+    let (path, name) = (&list.list.file.path, list.name_of(file));
+    if !has_digests(job, surroundings, &sums::of(&text, name))? {
+        let whole = sums::length_of(&text, name);
         return differs(job, format!("its checksum in {path}"), whole).map(Some);
     }
     Ok(Some(match origin {
@@ -240,9 +241,10 @@ fn vouched(
     surroundings: &Surroundings,
 ) -> io::Result<Option<Verdict>> {
     let mut verdict = None;
-    for voucher in &list.vouchers {
+    for voucher in list.vouchers.iter() {
         let Some(read) = read_list(voucher, surroundings)? else { continue };
-        let found = match (release::fits(&read.text, &voucher.name, content), read.origin) {
+        let name = voucher.name_of(&list.list.file.path);
+        let found = match (release::fits(&read.text, name, content), read.origin) {
             // Nobody signed it, so it says nothing.
             (_, Verdict::NotSigned) => continue,
             // It may have named this one.

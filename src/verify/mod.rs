@@ -12,6 +12,7 @@ pub mod evidence;
 pub mod hint;
 pub mod openpgp;
 mod release;
+mod stick;
 pub mod sums;
 mod table;
 mod verdict;

@@ -64,13 +64,12 @@ pub fn is_list(name: &str) -> bool {
         || OF_ONE_FILE.iter().any(|end| name.ends_with(end))
 }
 
-/// Whether a list of this name, as [`is_list`] knows it, may say something of `name`: the list
-/// of one file says nothing of others.
-pub fn may_name(list: &str, name: &str) -> bool {
+/// The one file, in lower case, that a list of this name says something of; none if it is a
+/// list of a whole folder.
+pub fn only_file(list: &str) -> Option<String> {
     let lower = list.to_ascii_lowercase();
     let stem = lower.strip_suffix(".asc").unwrap_or(&lower);
-    let of_one = OF_ONE_FILE.iter().find_map(|end| stem.strip_suffix(end));
-    of_one.is_none_or(|file| file == name.to_ascii_lowercase())
+    OF_ONE_FILE.iter().find_map(|end| stem.strip_suffix(end)).map(str::to_owned)
 }
 
 /// Every checksum of `name` (a path below the list's folder) in `list`. Strongest last; all

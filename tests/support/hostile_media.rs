@@ -50,6 +50,7 @@ pub fn all(scratch: &Scratch) -> Vec<Medium> {
     media.extend(links(secret));
     media.extend(crowds());
     media.extend(no_files());
+    media.extend(evidence());
     media
 }
 
@@ -306,4 +307,49 @@ fn no_files() -> Vec<Medium> {
         one("a disk", Box::new(node(FileType::BlockDevice, 254, 0)));
     }
     media
+}
+
+/// Lists of checksums by the thousand, each of which may name each file.
+fn evidence() -> Vec<Medium> {
+    let file = |at: usize| format!("f{at}");
+    vec![
+        medium("1,000 lists for 1,000 files", "more than 16 lists", move |stick| {
+            crowd("tftp", 1_000, file, "")(stick);
+            crowd("tftp", 1_000, |at| format!("{at}-CHECKSUM"), "")(stick);
+        }),
+        medium("lists in 1,200 folders", "more than 1,000 lists", |stick| {
+            for at in 0..1_200 {
+                put(stick, &format!("tftp/{at}/f"), "");
+                put(stick, &format!("tftp/{at}/SHA256SUMS"), "");
+            }
+        }),
+        medium("20,000 files with two lists and Debian's", "", move |stick| {
+            crowd("tftp", 19_990, file, "")(stick);
+            for name in ["SHA256SUMS", "SHA512SUMS", "Release", "InRelease", "Release.gpg"] {
+                put(stick, &format!("tftp/{name}"), "");
+                put(stick, name, "");
+            }
+        }),
+        medium("10,000 files with a list each", "", move |stick| {
+            crowd("tftp", 10_000, file, "")(stick);
+            crowd("tftp", 10_000, |at| format!("f{at}.sha256"), "")(stick);
+        }),
+        medium("3,500 folders, each with a file, its list and Debian's", "", |stick| {
+            for at in 0..3_500 {
+                for name in ["f", "f.sha256", "f.sha256.sig", "Release", "InRelease"] {
+                    put(stick, &format!("tftp/{at}/{name}"), "");
+                }
+            }
+        }),
+        medium("one name in 4,096 spellings, with 4,096 lists", "", |stick| {
+            let spelt = |at: usize| -> String {
+                let letter = |bit: usize| if at >> bit & 1 == 0 { 'a' } else { 'A' };
+                (0..12).map(letter).collect()
+            };
+            for at in 0..4_096 {
+                put(stick, &format!("tftp/{}", spelt(at)), "");
+                put(stick, &format!("tftp/{}.sha256", spelt(at)), "");
+            }
+        }),
+    ]
 }
