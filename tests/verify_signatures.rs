@@ -9,7 +9,7 @@ mod chance;
 mod gpg;
 
 use chance::Random;
-use gpg::{EARLY, Form, Gpg, LATE};
+use gpg::{EARLY, Form, Gpg, LATE, packets};
 use pxeberry::verify::armor;
 use pxeberry::verify::openpgp::{Keyring, Outcome, Signatures};
 
@@ -138,20 +138,6 @@ fn a_subkey_that_its_primary_key_does_not_vouch_for_signs_nothing() {
     let found = outcome(&keyring(&[mixed]), &signature, CONTENT);
     assert!(matches!(found, Ok(Outcome::Unknown(_))), "{found:?}");
     assert!(is_good(&outcome(&keyring(&[stolen]), &signature, CONTENT)));
-}
-
-/// Tag and place of each packet; GnuPG writes keys with the old headers.
-fn packets(bytes: &[u8]) -> Vec<(u8, usize)> {
-    let (mut found, mut at) = (Vec::new(), 0);
-    while at < bytes.len() {
-        let tag = bytes[at] >> 2 & 15;
-        found.push((tag, at));
-        at += match bytes[at] & 3 {
-            0 => 2 + usize::from(bytes[at + 1]),
-            _ => 3 + usize::from(u16::from_be_bytes([bytes[at + 1], bytes[at + 2]])),
-        };
-    }
-    found
 }
 
 #[test]

@@ -12,7 +12,8 @@ use std::time::{Duration, Instant};
 use rustix::fs::{Advice, AtFlags, StatxFlags, StatxTimestamp, fadvise, statx};
 use sha2::{Digest as _, Sha256, Sha512};
 
-use super::evidence::{Job, List, Seen, Stamp};
+use super::evidence::{Job, List, Stamp};
+use super::keys::{LARGEST_PROOF, small};
 use super::openpgp::{Keyring, Outcome, Signatures};
 use super::sums::{self, Digest};
 use super::verdict::{Fault, Verdict};
@@ -29,15 +30,12 @@ const AHEAD: u64 = 4 * PIECE as u64;
 /// A larger file would push everything else out of the page cache of a small Pi.
 const LARGEST_CACHED: u64 = 64 * 1024 * 1024;
 
-/// Signatures are some hundred bytes, certificates with all their users some ten thousand.
-const LARGEST_PROOF: u64 = 1024 * 1024;
-
 /// The list of a whole Debian installer has a thousand lines.
 const LARGEST_LIST: u64 = 4 * 1024 * 1024;
 
 /// A job that is given up ends in this error, which no file has. Not in `Interrupted`, which
 /// means "try again" to everybody who reads.
-const GIVEN_UP: io::ErrorKind = io::ErrorKind::ConnectionAborted;
+pub(super) const GIVEN_UP: io::ErrorKind = io::ErrorKind::ConnectionAborted;
 
 /// What a job goes along with.
 pub struct Surroundings<'a> {
@@ -74,21 +72,6 @@ fn stamp_of(file: &File) -> io::Result<Stamp> {
     })
 }
 
-/// The keys of these files, and what is wrong with those that cannot be used.
-pub fn keyring(files: &[Seen]) -> (Keyring, Vec<(String, String)>) {
-    let mut keyring = Keyring::default();
-    let mut problems = Vec::new();
-    for seen in files {
-        let added = small(seen, LARGEST_PROOF)
-            .map_err(|error| format!("cannot be read: {error}"))
-            .and_then(|bytes| keyring.add(&bytes).map_err(|flaw| format!("is no key: {flaw}")));
-        if let Err(message) = added {
-            problems.push((seen.file.path.clone(), message));
-        }
-    }
-    (keyring, problems)
-}
-
 /// The verdict on a job; none if it was given up.
 pub fn check(job: &Job, surroundings: &Surroundings) -> Option<Verdict> {
     let checked = detached(job, surroundings).and_then(|verdict| match verdict {
@@ -100,11 +83,12 @@ pub fn check(job: &Job, surroundings: &Surroundings) -> Option<Verdict> {
         Some(verdict) => Ok(verdict),
         None => Ok(listed(job, surroundings)?.unwrap_or(Verdict::NotSigned)),
     });
-    match checked {
-        Ok(verdict) => Some(verdict),
-        Err(error) if error.kind() == GIVEN_UP => None,
-        Err(error) => Some(Verdict::Unreadable(error.to_string())),
-    }
+    checked.map_or_else(|error| unfinished(&error), Some)
+}
+
+/// The verdict on a job that ended in this error; none if it was given up.
+pub fn unfinished(error: &io::Error) -> Option<Verdict> {
+    (error.kind() != GIVEN_UP).then(|| Verdict::Unreadable(error.to_string()))
 }
 
 /// By the signatures beside the file.
@@ -301,18 +285,6 @@ fn differs(job: &Job, from: String, whole: Option<u64>) -> io::Result<Verdict> {
     let tail = part(file.size - tail as u64, tail)?;
     let cut = hint::cut(&file.path, file.size, whole, &head, &tail);
     Ok(Verdict::Bad(Fault::Differs { from, size: file.size, cut }))
-}
-
-fn small(seen: &Seen, largest: u64) -> io::Result<Vec<u8>> {
-    let file = &seen.file;
-    let named = |error: io::Error| io::Error::new(error.kind(), format!("{}: {error}", file.path));
-    let mut bytes = Vec::new();
-    let open = open_beneath(&file.volume, &file.path).map_err(named)?;
-    open.take(largest + 1).read_to_end(&mut bytes).map_err(named)?;
-    if bytes.len() as u64 > largest {
-        return Err(named(io::Error::other("too large for what it should be")));
-    }
-    Ok(bytes)
 }
 
 fn open<'a>(job: &Job, surroundings: &'a Surroundings) -> io::Result<Pieces<'a>> {

@@ -96,6 +96,8 @@ const SMALLEST_KERNEL: u64 = 1024 * 1024;
 /// A project has one key, or a few while it changes them.
 const MOST_KEYS: usize = 64;
 
+const TOO_MANY_KEYS: &str = "is the 65th file with keys; it and those behind it are not looked at";
+
 /// A job for each file that machines get from the sticks, if there is something to say of it;
 /// and what of the sticks is not looked at.
 pub fn jobs(
@@ -104,7 +106,10 @@ pub fn jobs(
     stamp_of: impl Fn(&MediaFile) -> Stamp,
 ) -> (Vec<Job>, Vec<Problem>) {
     let mut sticks: Vec<Stick> = listings.iter().filter_map(|l| Stick::of(l, &stamp_of)).collect();
-    let keys = sticks.iter().flat_map(Stick::keys).take(MOST_KEYS).collect();
+    let mut keys: Vec<Seen> = sticks.iter().flat_map(Stick::keys).take(MOST_KEYS + 1).collect();
+    let left_out = keys.get(MOST_KEYS).map(|seen| Problem::new(&seen.file.path, TOO_MANY_KEYS));
+    keys.truncate(MOST_KEYS);
+    let keys: Arc<[Seen]> = keys.into();
     let mut given: BTreeMap<(&Path, &str), bool> = BTreeMap::new();
     for (file, needed) in exported(inventory) {
         *given.entry((file.volume.as_ref(), container(file))).or_default() |= needed;
@@ -115,7 +120,8 @@ pub fn jobs(
         (needed || job.has_evidence()).then_some(job)
     };
     let jobs = given.into_iter().filter_map(job).collect();
-    (jobs, sticks.into_iter().flat_map(|stick| stick.problems).collect())
+    let problems = sticks.into_iter().flat_map(|stick| stick.problems);
+    (jobs, problems.chain(left_out).collect())
 }
 
 /// The file whose bytes these are.

@@ -10,6 +10,7 @@ mod certificate;
 pub mod check;
 pub mod evidence;
 pub mod hint;
+pub mod keys;
 pub mod openpgp;
 mod release;
 mod stick;

@@ -139,3 +139,17 @@ impl Drop for Gpg {
         let _ = fs::remove_dir_all(&self.home);
     }
 }
+
+/// Tag and place of each packet; GnuPG writes keys with the old headers.
+pub fn packets(bytes: &[u8]) -> Vec<(u8, usize)> {
+    let (mut found, mut at) = (Vec::new(), 0);
+    while at < bytes.len() {
+        let tag = bytes[at] >> 2 & 15;
+        found.push((tag, at));
+        at += match bytes[at] & 3 {
+            0 => 2 + usize::from(bytes[at + 1]),
+            _ => 3 + usize::from(u16::from_be_bytes([bytes[at + 1], bytes[at + 2]])),
+        };
+    }
+    found
+}

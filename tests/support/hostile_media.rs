@@ -11,6 +11,7 @@ use rustix::fs::{CWD, FileType, Mode, makedev, mknodat};
 
 use super::chance::{Random, rounds, seed};
 use super::disc::{self, Disc, FILE, FOLDER, ROOT, SECTOR, Scratch, XORRISO, record};
+use super::gpg::{Gpg, packets};
 use super::hostile_discs::{crafted, descriptors, wide};
 
 /// Stands in a file outside of every stick, to which links lead.
@@ -51,6 +52,7 @@ pub fn all(scratch: &Scratch) -> Vec<Medium> {
     media.extend(crowds());
     media.extend(no_files());
     media.extend(evidence());
+    media.extend(keys());
     media
 }
 
@@ -350,6 +352,35 @@ fn evidence() -> Vec<Medium> {
                 put(stick, &format!("tftp/{}", spelt(at)), "");
                 put(stick, &format!("tftp/{}.sha256", spelt(at)), "");
             }
+        }),
+    ]
+}
+
+/// Files of `keys/` by the megabyte.
+fn keys() -> Vec<Medium> {
+    let gpg = Gpg::new();
+    let key = gpg.public_binary(&gpg.key("Keys <k@example.invalid>", "ed25519", "never"));
+    let word = packets(&key).into_iter().find(|(tag, _)| *tag == 2).unwrap().1;
+    let mut wrong = key[word..].to_vec();
+    *wrong.last_mut().unwrap() ^= 1;
+    let signed = [key[..word].to_vec(), wrong.repeat(2_490)].concat();
+    let full = |one: &[u8]| one.repeat((1 << 20) / one.len());
+    let (many, names) = (full(&key), full(&[0xb4, 0]));
+    let with = |stick: &Path, content: &[u8], count: usize| {
+        put(stick, &format!("images/coreos/1.0/{KERNEL}"), "kernel");
+        (0..count).for_each(|at| put(stick, &format!("keys/{at:02}.gpg"), content));
+    };
+    vec![
+        medium("65 files with keys", "is the 65th file", {
+            let key = key.clone();
+            move |stick| with(stick, &key, 65)
+        }),
+        medium("64 megabytes of keys", "larger than 2 MiB", move |stick| with(stick, &many, 64)),
+        medium("2 megabytes of names on a key", "more in it than in any key", move |stick| {
+            with(stick, &[key.clone(), names[..names.len() - 2 * key.len()].to_vec()].concat(), 2);
+        }),
+        medium("4,980 signatures on keys", "more signatures on keys", move |stick| {
+            with(stick, &signed, 2);
         }),
     ]
 }
