@@ -11,7 +11,7 @@ use pgp::composed::{Deserializable, SignedPublicKey, SignedPublicSubKey};
 use pgp::crypto::hash::HashAlgorithm;
 use pgp::errors::Result as Checked;
 use pgp::packet::{PacketParser, PublicKey, PublicSubkey, Signature, SignatureType, SubpacketData};
-use pgp::types::{KeyDetails, KeyVersion, Tag};
+use pgp::types::{KeyDetails, KeyVersion, SignedUser, Tag};
 
 use super::armor::Flaw;
 use super::verdict::Signer;
@@ -57,6 +57,8 @@ impl Checks {
 pub(super) struct Certificate {
     pub signer: Arc<Signer>,
     pub keys: Vec<Key>,
+    /// Then all its keys are, in whatever copy of it.
+    pub revoked: bool,
 }
 
 /// A primary key or subkey with what its owner says of it.
@@ -66,6 +68,7 @@ pub(super) struct Key {
     pub created: u64,
     /// Its own end, or its certificate's.
     pub expires: Option<u64>,
+    /// By itself, or with its certificate.
     pub revoked: bool,
 }
 
@@ -75,14 +78,15 @@ pub(super) enum Public {
     Sub(PublicSubkey),
 }
 
-/// The certificates in these packets that have a key which may sign. Damaged ones are left out.
+/// The certificates in these packets that have a key which may sign, or are revoked. Damaged
+/// ones are left out.
 pub(super) fn certificates(bytes: &[u8], checks: &Checks) -> Result<Vec<Certificate>, Flaw> {
     if PacketParser::new(bytes).nth(MOST_PACKETS).is_some() {
         return Err("there is more in it than in any key");
     }
     let parsed = SignedPublicKey::from_bytes_many(bytes).map_err(|_| "it is no key")?;
     let found = parsed.filter_map(|key| certificate(key.ok()?, checks));
-    let found: Vec<Certificate> = found.filter(|c| !c.keys.is_empty()).collect();
+    let found: Vec<Certificate> = found.filter(|c| !c.keys.is_empty() || c.revoked).collect();
     if checks.overdrawn.get() {
         // A word that was not checked may be the one that a key is lost.
         return Err("there are more signatures on keys than are looked at");
@@ -95,39 +99,56 @@ fn certificate(found: SignedPublicKey, checks: &Checks) -> Option<Certificate> {
     if !matches!(primary.version(), KeyVersion::V4 | KeyVersion::V6) {
         return None;
     }
-    // What its owner said of it, by each user name and by itself; the newest word counts.
-    let mut words: Vec<&Signature> = Vec::new();
-    let mut names: Vec<(&Signature, &[u8])> = Vec::new();
-    for user in &found.details.users {
-        let own = user.signatures.iter().filter(|word| may_be_of(word, primary));
-        let newest = newest(own, |word| {
-            checks.holds(word, |w| w.verify_certification(primary, Tag::UserId, &user.id))
-        });
-        if let Some(word) = newest.filter(|word| word.typ() != Some(SignatureType::CertRevocation))
-        {
-            names.push((word, user.id.id()));
-            words.push(word);
-        }
-    }
     let details = &found.details;
     let own = |word: &Signature| checks.holds(word, |word| word.verify_key(primary));
+    let lost = details.revocation_signatures.iter().any(own);
+    // What its owner said of it, by each user name and by itself; the newest word counts.
+    let (names, withdrawn) = names(&details.users, primary, checks);
+    let mut words: Vec<&Signature> = names.iter().map(|(word, _)| *word).collect();
     let direct = details.direct_signatures.iter().filter(|word| may_be_of(word, primary));
     words.extend(newest(direct, own));
-    let newest = words.iter().copied().max_by_key(|word| created(word))?;
+    let newest = words.iter().copied().max_by_key(|word| created(word));
+    // A key whose owner has taken back all of its names is as good as lost.
+    let revoked = lost || (withdrawn && newest.is_none());
     let name = names.iter().max_by_key(|(word, _)| (word.is_primary(), created(word)));
+    let name = name.map_or_else(String::new, |(_, name)| clean(name));
+    let fingerprint = hex(primary.fingerprint().as_bytes());
+    let signer = Arc::new(Signer { fingerprint, name });
     let created = u64::from(primary.created_at().as_secs());
-    let expires = end_of(created, newest);
-    let revoked = details.revocation_signatures.iter().any(own);
+    let expires = newest.and_then(|word| end_of(created, word));
+    // Lost without a word, it is known all the same: for what it signed, and for other copies.
+    let signs = newest.map_or(revoked, may_sign);
     let mut keys = Vec::new();
     for sub in &found.public_subkeys {
         keys.extend(subkey(sub, primary, expires, revoked, checks));
     }
-    let fingerprint = hex(primary.fingerprint().as_bytes());
-    let name = name.map_or_else(String::new, |(_, name)| clean(name));
-    if may_sign(newest) {
+    if signs {
         keys.push(Key { public: Public::Primary(found.primary_key), created, expires, revoked });
     }
-    Some(Certificate { signer: Arc::new(Signer { fingerprint, name }), keys })
+    (newest.is_some() || revoked).then_some(Certificate { signer, keys, revoked })
+}
+
+/// The user names that its owner stands by, with the words that say so; and whether one was
+/// taken back.
+fn names<'a>(
+    users: &'a [SignedUser],
+    primary: &PublicKey,
+    checks: &Checks,
+) -> (Vec<(&'a Signature, &'a [u8])>, bool) {
+    let mut names = Vec::new();
+    let mut withdrawn = false;
+    for user in users {
+        let own = user.signatures.iter().filter(|word| may_be_of(word, primary));
+        let newest = newest(own, |word| {
+            checks.holds(word, |w| w.verify_certification(primary, Tag::UserId, &user.id))
+        });
+        match newest {
+            Some(word) if word.typ() == Some(SignatureType::CertRevocation) => withdrawn = true,
+            Some(word) => names.push((word, user.id.id())),
+            None => {}
+        }
+    }
+    (names, withdrawn)
 }
 
 /// A subkey that may sign, and whose bond to its primary key holds in both directions.

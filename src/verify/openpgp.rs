@@ -108,6 +108,14 @@ impl Keyring {
                 None => old.keys.push(key),
             }
         }
+        // A copy with the owner's last word may have neither keys nor names.
+        old.revoked |= new.revoked;
+        if old.revoked {
+            old.keys.iter_mut().for_each(|key| key.revoked = true);
+        }
+        if old.signer.name.is_empty() {
+            old.signer = new.signer;
+        }
     }
 
     /// The key that made `signature`. Every hint has to fit: they are not signed themselves.

@@ -69,6 +69,16 @@ impl Gpg {
         self.run(LATE, &["--import"], text.as_bytes());
     }
 
+    /// The key's owner takes back this name of it.
+    pub fn take_back(&self, print: &str, name: &str) {
+        self.run(LATE, &["--quick-revoke-uid", print, name], b"");
+    }
+
+    /// The key's owner gives it another name.
+    pub fn add_name(&self, print: &str, name: &str) {
+        self.run(EARLY, &["--quick-add-uid", print, name], b"");
+    }
+
     /// The public key, as it stands in a file of `keys/`.
     pub fn public(&self, print: &str) -> Vec<u8> {
         self.run(LATE, &["--armor", "--export", print], b"")
