@@ -49,7 +49,8 @@ struct Keys {
 
 impl Keys {
     /// Reads the keys of this job, unless they are those; what is wrong with new ones. The
-    /// error is the verdict on the job; none if it was given up.
+    /// error is the verdict on the job; none if it was given up. Then they are read for the
+    /// next one again: a stick that fails once may be whole.
     fn of(
         &mut self,
         job: &Job,
@@ -171,5 +172,36 @@ fn tell(job: &Job, verdict: &Verdict) {
 impl World {
     fn wants(&self, job: &Arc<Job>) -> bool {
         self.shelf.borrow().verdicts.wants(job)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+    use crate::world::media;
+
+    #[test]
+    fn a_key_that_cannot_be_read_once_is_not_missing_for_good() {
+        let stick = std::env::temp_dir().join(format!("pxeberry-key-{}", std::process::id()));
+        fs::create_dir_all(stick.join("keys")).unwrap();
+        fs::create_dir_all(stick.join("images/x/1.0")).unwrap();
+        for name in ["kernel", "kernel.sig", "args.txt"] {
+            fs::write(stick.join("images/x/1.0").join(name), name).unwrap();
+        }
+        let key = stick.join("keys/x.asc");
+        fs::write(&key, "not yet").unwrap();
+        let (_, jobs) = media::check(&stick).unwrap();
+        let job = jobs.first().unwrap();
+        fs::rename(&key, stick.join("away")).unwrap();
+        let mut keys = Keys::default();
+        let verdict = keys.of(job, &|| true).unwrap_err().unwrap();
+        assert!(matches!(&verdict, Verdict::Unreadable(why) if why.starts_with("keys/x.asc: ")));
+        fs::rename(stick.join("away"), &key).unwrap();
+        assert_eq!(keys.of(job, &|| true).unwrap().len(), 1, "it is read again, and is no key");
+        assert_eq!(keys.of(job, &|| true).unwrap().len(), 0, "and not once more");
+        assert!(Keys::default().of(job, &|| false).unwrap_err().is_none());
+        fs::remove_dir_all(&stick).unwrap();
     }
 }
