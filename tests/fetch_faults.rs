@@ -105,6 +105,22 @@ fn parts_that_do_not_belong_together_are_fetched_again_in_one_piece() {
 }
 
 #[test]
+fn what_stays_damaged_is_fetched_twice_at_most() {
+    let scene = Scene::new("twice");
+    let damaged = [Fault::Cut(1_000_000), Fault::Flip(2_000_000)];
+    scene
+        .publisher
+        .fail(&scene.layout.large, &[damaged.clone(), damaged.clone(), damaged].concat());
+    scene.run(&["flatcar"]).bad(&[&scene.layout.large, "nothing of it was kept"]);
+    let once = ["GET it", "GET it from 1000000"];
+    assert_eq!(scene.asked(), once.repeat(2));
+    // Nothing of it is of an earlier try, so it is of one piece.
+    scene.publisher.fail(&scene.layout.large, &[Fault::Status(503), Fault::Flip(2_000_000)]);
+    scene.run(&["flatcar"]).bad(&[&scene.layout.large, "nothing of it was kept"]);
+    assert_eq!(scene.asked(), ["GET it", "GET it"]);
+}
+
+#[test]
 fn a_silent_server_is_left_and_asked_again() {
     let scene = Scene::new("silent");
     scene.publisher.fail(&scene.layout.large, &[Fault::Stall(1_000_000)]);

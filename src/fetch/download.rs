@@ -65,7 +65,7 @@ pub fn download(
             Err(fault) if fault.may_pass => fault,
             Err(fault) => return Err(fault),
         };
-        resumed = true;
+        resumed = part.have > 0;
         fruitless = if part.have > before { 0 } else { fruitless + 1 };
         if fruitless >= MOST_FRUITLESS {
             let next = "run the same command again later, it goes on where it stopped";

@@ -208,6 +208,7 @@ impl Place<'_> {
     ) -> Result<Verdict, String> {
         let name = item.name.rsplit('/').next().unwrap_or_default();
         let part = format!("{name}.part");
+        let mut again = false;
         loop {
             screen.begin(name);
             let outcome = download::download(self.client, &item.url, folder, name, screen);
@@ -220,10 +221,11 @@ impl Place<'_> {
                 return self.accept(item, folder, &part, verdict, signature);
             };
             download::forget(folder, name).map_err(|error| self.broken(&part, &error))?;
-            if !resumed {
+            if again || !resumed {
                 return Err(format!("{}: {why}; nothing of it was kept", item.url));
             }
             // Perhaps the parts do not belong together: once more, in one piece.
+            again = true;
             screen.say(&format!("{name}: {why}; fetching it again in one piece"));
         }
     }
