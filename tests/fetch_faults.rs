@@ -257,6 +257,23 @@ fn debian_keeps_the_newest_point_release_only() {
 }
 
 #[test]
+fn the_version_that_names_debians_folder_is_the_signed_one() {
+    let place = Place::new("named");
+    let publisher = Publisher::start();
+    let signer = Signer::new("publisher");
+    layouts(&place, &publisher, &signer);
+    place.trust(&signer);
+    let base = format!("{}/debian", publisher.url());
+    let release = "/debian/dists/stable/Release";
+    let text = String::from_utf8(publisher.file(release)).unwrap();
+    let forged = text.replace("Version: 13.2", "Version: 99.9");
+    publisher.fail(release, &[Fault::Instead(forged.into_bytes())]);
+    let ran = finish(place.command(&base, &["debian"]).spawn().unwrap());
+    ran.bad(&["Release: is of version 13.2", "99.9"]);
+    assert!(place.names().is_empty(), "{:#?}", place.names());
+}
+
+#[test]
 fn a_log_gets_plain_lines_and_a_terminal_a_bar() {
     let scene = Scene::new("screen");
     let plain = scene.run(&["flatcar"]);

@@ -10,7 +10,7 @@ use super::http::Client;
 use super::newest::{self, Sum};
 use super::plan::{Item, Plan};
 use super::progress::size;
-use super::publisher::Publisher;
+use super::publisher::{Newest, Publisher};
 use super::release::{small, text};
 use super::screen::Screen;
 use super::unpack::unpack;
@@ -118,6 +118,10 @@ impl Place<'_> {
                 lists.verdict = self.judge_signature(|| Ok(content.as_bytes()), &signature);
                 if let Verdict::Bad(why) = &lists.verdict {
                     return Err(format!("{}: {why}; nothing was fetched", sums.url));
+                }
+                if let Some(newest) = &sums.newest {
+                    let is_of = is_of(newest, &content, &plan.version);
+                    is_of.map_err(|why| format!("{}: {why}", sums.url))?;
                 }
                 let add = url.to_string().split_off(sums.url.to_string().len());
                 lists.keep.push((format!("{}{add}", sums.name), signature));
@@ -374,6 +378,19 @@ impl Place<'_> {
 
     fn broken(&self, name: &str, error: &io::Error) -> String {
         format!("{}: {error}", self.folder.path().join(name).display())
+    }
+}
+
+/// Which release it is was asked before anything was signed: the signed text has to say the
+/// same.
+fn is_of(newest: &Newest, content: &str, version: &str) -> Result<(), String> {
+    match newest::version(content, newest.how, &newest.at) {
+        Some(found) if found == version => Ok(()),
+        found => Err(format!(
+            "is of version {}, and was of {version} a moment ago; a mirror that is being updated? \
+             try again later",
+            found.unwrap_or_default().escape_debug()
+        )),
     }
 }
 

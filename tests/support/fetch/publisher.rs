@@ -20,6 +20,8 @@ pub enum Fault {
     NoRange,
     /// Another file has taken the place of the one that was there.
     Replaced,
+    /// Another content than the next time.
+    Instead(Vec<u8>),
     /// It says that it is so large.
     Says(u64),
     /// It never ends, and says no length.
@@ -156,8 +158,10 @@ fn send(
     fault: Option<&Fault>,
     stall: &Sender<()>,
 ) -> Option<()> {
-    if let Some(Fault::Flip(at)) = fault {
-        content[*at] ^= 1;
+    match fault {
+        Some(Fault::Flip(at)) => content[*at] ^= 1,
+        Some(Fault::Instead(other)) => content.clone_from(other),
+        _ => {}
     }
     let etag = if matches!(fault, Some(Fault::Replaced)) { "\"second\"" } else { ETAG };
     let same = request.validator.as_deref().is_none_or(|validator| validator == etag);
