@@ -18,8 +18,13 @@ pub struct Keys {
 
 /// Who signed a file.
 pub enum Signer {
-    /// The owner of one of the keys; for people.
-    Good(String),
+    /// The owner of one of the keys.
+    Good {
+        /// Of the primary key.
+        fingerprint: String,
+        /// The owner, for people.
+        by: String,
+    },
     /// Nobody whose key is here; the key that is missing.
     Unknown(String),
     /// The signature is not one that counts for this content.
@@ -74,9 +79,11 @@ impl Keys {
         };
         match signatures.check(&self.ring, now, open) {
             Err(error) => Signer::Bad(format!("it cannot be read: {error}")),
-            Ok(Outcome::Good(by, None)) => Signer::Good(by.to_string()),
-            // The rule for old releases: the key's end does not undo what it signed before.
-            Ok(Outcome::Good(by, Some(_))) => Signer::Good(format!("{by} (expired since)")),
+            Ok(Outcome::Good(by, lapsed)) => Signer::Good {
+                fingerprint: by.fingerprint.clone(),
+                // The rule for old releases: the key's end does not undo what it signed before.
+                by: if lapsed.is_some() { format!("{by} (expired since)") } else { by.to_string() },
+            },
             Ok(Outcome::Differs(by)) => {
                 Signer::Bad(format!("the signature by {by} is one of another content"))
             }

@@ -16,6 +16,7 @@ pub mod release;
 pub mod screen;
 pub mod unpack;
 pub mod url;
+pub mod verdict;
 
 use std::path::Path;
 use std::process::ExitCode;
@@ -28,6 +29,7 @@ use publisher::Publisher;
 use release::Release;
 use screen::Screen;
 use url::Url;
+use verdict::Trust;
 
 use crate::cli::Fetch;
 
@@ -68,8 +70,12 @@ fn fetch(request: &Fetch) -> Result<String, String> {
         .map_err(|error| format!("{}/{}: {error}", request.to.display(), plan.folder))?;
     let place = Place {
         client: &client,
-        publisher: &publisher,
         keys: &keys,
+        trust: Trust {
+            publisher: &publisher,
+            keys: keys.folder(),
+            elsewhere: request.from.is_some(),
+        },
         folder: &folder,
         accept_unsigned: request.accept_unsigned,
     };

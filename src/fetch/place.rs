@@ -10,35 +10,25 @@ use super::http::Client;
 use super::newest::{self, Sum};
 use super::plan::{Item, Plan};
 use super::progress::size;
-use super::publisher::{Newest, Publisher};
+use super::publisher::Newest;
 use super::release::{small, text};
 use super::screen::Screen;
 use super::unpack::unpack;
 use super::url::Url;
+use super::verdict::{Trust, Verdict};
 
 /// Where a release goes, and what decides on its files.
 pub struct Place<'a> {
     /// Asks the publisher.
     pub client: &'a Client,
-    /// Whose release it is.
-    pub publisher: &'a Publisher,
-    /// Whose signatures count.
+    /// The keys that are there.
     pub keys: &'a Keys,
+    /// Whose release it is, and whose signatures count.
+    pub trust: Trust<'a>,
     /// The image's folder.
     pub folder: &'a Folder,
     /// Whether files without a good signature are taken, too.
     pub accept_unsigned: bool,
-}
-
-/// What is known of a file's origin.
-#[derive(Debug, Clone, PartialEq, Eq)]
-enum Verdict {
-    /// It is what this key's owner signed.
-    Signed(String),
-    /// Nothing speaks against it, and nobody for it.
-    Unsigned(String),
-    /// It is not what was published.
-    Bad(String),
 }
 
 /// What the lists of checksums say, and who vouches for them.
@@ -79,15 +69,7 @@ impl Place<'_> {
         for (name, bytes) in &lists.keep {
             self.folder.put(name, bytes).map_err(|error| self.broken(name, &error))?;
         }
-        let count = outcome.len();
-        Ok(match (unsigned, outcome.first()) {
-            (Some(why), _) => format!("NOT VERIFIED ({why})"),
-            (None, Some(Verdict::Signed(signer))) => {
-                let files = if count == 1 { "1 file".to_owned() } else { format!("{count} files") };
-                format!("{files}, good signature by {signer}\n({})", self.publisher.trust)
-            }
-            _ => "nothing".to_owned(),
-        })
+        Ok(self.trust.summary(&outcome))
     }
 
     /// Fetches the lists of checksums, each checked by the one before it.
@@ -95,7 +77,7 @@ impl Place<'_> {
         let secure = plan.sums.first().is_some_and(|sums| sums.url.is_secure());
         let none = format!(
             "{} signs nothing with OpenPGP; it fits a list of checksums that came over {}",
-            self.publisher.title,
+            self.trust.publisher.title,
             if secure { "HTTPS" } else { "plain HTTP" }
         );
         let mut lists = Lists { text: None, verdict: Verdict::Unsigned(none), keep: Vec::new() };
@@ -266,25 +248,10 @@ impl Place<'_> {
         signature: &[u8],
     ) -> Verdict {
         match self.keys.check(open, signature) {
-            Signer::Good(signer) => Verdict::Signed(signer),
+            Signer::Good { fingerprint, by } => self.trust.signed(&fingerprint, by),
             Signer::Bad(why) => Verdict::Bad(why),
-            Signer::Unknown(key) => Verdict::Unsigned(self.missing_key(&key)),
+            Signer::Unknown(key) => self.trust.missing_key(&key),
         }
-    }
-
-    /// What to do about a key that is not there.
-    fn missing_key(&self, issuer: &str) -> String {
-        let key = &self.publisher.key;
-        let which = match key.fingerprints.as_slice() {
-            [] => format!("with the ID {issuer}"),
-            [one] => format!("with the fingerprint {one}"),
-            many => format!("with one of the fingerprints {}", many.join(", ")),
-        };
-        format!(
-            "{} holds no key that signed it; put the one {which} there ({})",
-            self.keys.folder().display(),
-            key.shown_at
-        )
     }
 
     /// Gives a file the name that its verdict allows.
