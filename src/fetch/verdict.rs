@@ -9,6 +9,8 @@ use super::publisher::Publisher;
 pub enum Verdict {
     /// It is what this key's owner signed.
     Signed(String),
+    /// It is as an earlier fetch left it, says a list that anybody may have written.
+    Unchanged,
     /// Nothing speaks against it, and nobody for it.
     Unsigned(String),
     /// It is not what was published.
@@ -76,7 +78,7 @@ impl Trust<'_> {
             if files.len() == 1 { "1 file".to_owned() } else { format!("{} files", files.len()) };
         let trust = &self.publisher.trust;
         match signers.as_slice() {
-            [] => "nothing".to_owned(),
+            [] => format!("{count} unchanged since an earlier fetch, which is not verified again"),
             [one] => format!("{count}, good signature by {one}\n({trust})"),
             many => format!("{count}, good signatures by {}\n({trust})", many.join(" and by ")),
         }
@@ -129,5 +131,7 @@ mod tests {
         assert!(summary.starts_with("1 file, good signature by one\n"), "{summary}");
         let unsigned = Verdict::Unsigned("why".to_owned());
         assert_eq!(trust(&flatcar, true).summary(&[by("one"), unsigned]), "NOT VERIFIED (why)");
+        let summary = trust(&flatcar, true).summary(&[Verdict::Unchanged]);
+        assert!(summary.starts_with("1 file unchanged since an earlier fetch"), "{summary}");
     }
 }
