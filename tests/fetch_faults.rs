@@ -94,6 +94,20 @@ fn a_part_of_a_file_that_was_replaced_is_not_gone_on_with() {
 }
 
 #[test]
+fn a_part_that_says_to_be_of_another_file_is_not_taken() {
+    let scene = Scene::new("part");
+    let new = replaced_after_a_part(&scene);
+    scene.publisher.fail(&scene.layout.large, &[Fault::ReplacedPart]);
+    scene.asked();
+    let ran = scene.run(&["flatcar"]);
+    ran.good();
+    assert_eq!(scene.asked(), ["GET it from 1000000", "GET it"]);
+    // Known before the rest of it came, not by its signature.
+    assert!(ran.err.contains("cannot be gone on with"), "{}", ran.err);
+    has_become(&scene, new);
+}
+
+#[test]
 fn parts_that_do_not_belong_together_are_fetched_again_in_one_piece() {
     let scene = Scene::new("mixed");
     // Under the same ETag: a server that makes it of the name, say.

@@ -20,6 +20,8 @@ pub enum Fault {
     NoRange,
     /// Another file has taken the place of the one that was there.
     Replaced,
+    /// The same, and the part that was asked for is one of the other file.
+    ReplacedPart,
     /// Another content than the next time.
     Instead(Vec<u8>),
     /// It says that it is so large.
@@ -163,8 +165,10 @@ fn send(
         Some(Fault::Instead(other)) => content.clone_from(other),
         _ => {}
     }
-    let etag = if matches!(fault, Some(Fault::Replaced)) { "\"second\"" } else { ETAG };
-    let same = request.validator.as_deref().is_none_or(|validator| validator == etag);
+    let replaced = matches!(fault, Some(Fault::Replaced | Fault::ReplacedPart));
+    let etag = if replaced { "\"second\"" } else { ETAG };
+    let same = request.validator.as_deref().is_none_or(|validator| validator == etag)
+        || matches!(fault, Some(Fault::ReplacedPart));
     let ranged = same && !matches!(fault, Some(Fault::NoRange));
     let total = content.len();
     let from = request.from.filter(|_| ranged);
