@@ -256,6 +256,36 @@ fn a_missing_key_is_named_with_the_place_where_the_publisher_shows_it() {
 }
 
 #[test]
+fn fetch_takes_the_keys_that_the_box_takes() {
+    let scene = Scene::new("places");
+    let stick = scene.place.stick();
+    fs::remove_dir_all(stick.join("keys")).unwrap();
+    for (path, taken) in [
+        ("Keys/b.GPG", true),
+        ("keys/deeper/d.pgp", true),
+        ("keys/e.key", true),
+        ("keys/f.txt", false),
+        ("g.asc", false),
+    ] {
+        let path = stick.join(path);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(&path, scene.signer.public()).unwrap();
+        scene.run(&["flatcar", "--accept-unsigned"]).good();
+        let check = Command::new(env!("CARGO_BIN_EXE_pxeberry")).arg("check").arg(&stick).output();
+        let box_says = String::from_utf8(check.unwrap().stdout).unwrap();
+        assert_eq!(box_says.contains("verified by"), taken, "{path:?}: {box_says}");
+        let ran = scene.run(&["flatcar"]);
+        if taken {
+            ran.good()
+        } else {
+            ran.bad(&["holds no key that signed it"])
+        }
+        fs::remove_dir_all(stick.join("images")).unwrap();
+        fs::remove_file(&path).unwrap();
+    }
+}
+
+#[test]
 fn debian_keeps_the_newest_point_release_only() {
     let place = Place::new("points");
     let publisher = Publisher::start();

@@ -8,6 +8,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use sha2::{Digest, Sha256};
 
 use super::newest::Sum;
+use crate::verify::evidence;
 use crate::verify::openpgp::{Keyring, Outcome, Signatures};
 
 /// Keys whose signatures count.
@@ -34,30 +35,55 @@ pub enum Signer {
 /// Debian's whole keyring has 60 kB.
 const LARGEST_KEY: u64 = 1 << 20;
 
-/// As publishers and keyrings name them.
-const ENDINGS: [&str; 4] = ["asc", "gpg", "pgp", "key"];
+/// Folders in folders of keys.
+const DEEPEST: usize = 8;
 
 impl Keys {
-    /// Reads every key of a folder; says which files hold none.
+    /// Reads every key of a folder, of those that the box would take from `keys/`; says which
+    /// files hold none.
     pub fn read(folder: &Path) -> Result<Keys, String> {
         let mut keys = Keys::none(folder);
-        let entries = fs::read_dir(folder).map_err(|e| format!("{}: {e}", folder.display()))?;
-        for path in entries.flatten().map(|entry| entry.path()) {
-            let ending = path.extension().and_then(|ending| ending.to_str()).unwrap_or_default();
-            if !ENDINGS.contains(&ending) || !path.is_file() {
-                continue;
-            }
-            let mut bytes = Vec::new();
-            let read = File::open(&path).and_then(|f| f.take(LARGEST_KEY).read_to_end(&mut bytes));
-            let flaw = match read {
-                Ok(_) => keys.ring.add(&bytes).err().map(str::to_owned),
-                Err(error) => Some(error.to_string()),
-            };
-            if let Some(flaw) = flaw {
-                eprintln!("{}: not used as a key: {flaw}", path.display());
+        keys.add(folder, evidence::KEYS, DEEPEST)?;
+        Ok(keys)
+    }
+
+    /// The same of the folder, or folders, with the keys of a stick.
+    pub fn of_stick(stick: &Path) -> Result<Keys, String> {
+        let mut keys = Keys::none(&stick.join(evidence::KEYS));
+        for (name, path) in entries(stick)? {
+            if name.eq_ignore_ascii_case(evidence::KEYS) && is_folder(&path) {
+                keys.add(&path, &name, DEEPEST)?;
             }
         }
         Ok(keys)
+    }
+
+    /// `at` is the path that the folder has on a stick.
+    fn add(&mut self, folder: &Path, at: &str, deeper: usize) -> Result<(), String> {
+        for (name, path) in entries(folder)? {
+            let at = format!("{at}/{name}");
+            if is_folder(&path) && deeper > 0 {
+                self.add(&path, &at, deeper - 1)?;
+            } else if evidence::is_key(&at) && path.is_file() {
+                self.add_file(&path);
+            }
+        }
+        Ok(())
+    }
+
+    fn add_file(&mut self, path: &Path) {
+        let mut bytes = Vec::new();
+        let read = File::open(path).and_then(|f| f.take(LARGEST_KEY + 1).read_to_end(&mut bytes));
+        let flaw = match read {
+            Ok(_) if bytes.len() as u64 > LARGEST_KEY => {
+                Some("it is too large for a key".to_owned())
+            }
+            Ok(_) => self.ring.add(&bytes).err().map(str::to_owned),
+            Err(error) => Some(error.to_string()),
+        };
+        if let Some(flaw) = flaw {
+            eprintln!("{}: not used as a key: {flaw}", path.display());
+        }
     }
 
     /// No keys; `folder` is where they are missing.
@@ -100,6 +126,20 @@ impl Keys {
             Ok(Outcome::Unknown(key)) => Signer::Unknown(key),
         }
     }
+}
+
+/// Names and paths, in the order of the names: which keys come first is no matter of chance.
+fn entries(folder: &Path) -> Result<Vec<(String, PathBuf)>, String> {
+    let entries = fs::read_dir(folder).map_err(|e| format!("{}: {e}", folder.display()))?;
+    let named = |entry: fs::DirEntry| Some((entry.file_name().into_string().ok()?, entry.path()));
+    let mut entries: Vec<_> = entries.flatten().filter_map(named).collect();
+    entries.sort();
+    Ok(entries)
+}
+
+/// A link to one is none: it may lead back.
+fn is_folder(path: &Path) -> bool {
+    path.symlink_metadata().is_ok_and(|data| data.is_dir())
 }
 
 /// Whether these bytes are a detached signature; else what is wrong with them.

@@ -18,7 +18,6 @@ pub mod unpack;
 pub mod url;
 pub mod verdict;
 
-use std::path::Path;
 use std::process::ExitCode;
 
 use check::Keys;
@@ -103,13 +102,10 @@ fn base(request: &Fetch, publisher: &Publisher, words: &plan::Words) -> Result<U
 fn keys(request: &Fetch) -> Result<Keys, String> {
     match &request.keys {
         Some(folder) if !folder.is_dir() => Err(format!(
-            "{}: is no folder; --keys takes one with *.asc or *.gpg files",
+            "{}: is no folder; --keys takes one with *.asc, *.gpg, *.pgp or *.key files",
             folder.display()
         )),
         Some(folder) => Keys::read(folder),
-        None => {
-            let folder = Path::join(&request.to, "keys");
-            if folder.is_dir() { Keys::read(&folder) } else { Ok(Keys::none(&folder)) }
-        }
+        None => Keys::of_stick(&request.to),
     }
 }

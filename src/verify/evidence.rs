@@ -140,6 +140,17 @@ fn exported(inventory: &Inventory) -> impl Iterator<Item = (&MediaFile, bool)> {
     of_images.chain(of_tftp).filter(|(file, _)| !is_evidence(name_of(&file.path)))
 }
 
+/// The folder with keys at the top of a stick, in any case.
+pub const KEYS: &str = "keys";
+
+/// Whether the file at this path on a stick is one with keys.
+pub fn is_key(path: &str) -> bool {
+    let Some((folder, name)) = path.split_once('/') else { return false };
+    let end = name.rsplit_once('.').map(|(_, end)| end.to_ascii_lowercase());
+    folder.eq_ignore_ascii_case(KEYS)
+        && end.is_some_and(|end| ["asc", "gpg", "pgp", "key"].contains(&end.as_str()))
+}
+
 fn is_evidence(name: &str) -> bool {
     let is_release = release::NAMES.contains(&name);
     is_release
@@ -204,6 +215,7 @@ mod tests {
             "keys/a.asc",
             "Keys/b.GPG",
             "keys/c.txt",
+            "keys/c.Key",
             "keys/deeper/d.pgp",
         ]);
         let job = found.iter().find(|job| job.file.file.path.ends_with(".vmlinuz")).unwrap();
@@ -215,7 +227,8 @@ mod tests {
         assert_eq!(paths(&lists[0].signatures), ["@/sha512sums.txt.gpg"]);
         let path = &job.file.file.path;
         assert_eq!(lists[1].name_of(path), "1185.3.0/coreos_production_pxe.vmlinuz");
-        assert_eq!(paths(job.keys.iter()), ["Keys/b.GPG", "keys/a.asc", "keys/deeper/d.pgp"]);
+        let keys = ["Keys/b.GPG", "keys/a.asc", "keys/c.Key", "keys/deeper/d.pgp"];
+        assert_eq!(paths(job.keys.iter()), keys);
         // What says something of others is not looked at itself.
         assert_eq!(found.len(), 1);
         assert!(job.needed);

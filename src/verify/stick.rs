@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
-use super::evidence::{Job, List, Lists, SIGNATURES, Seen, Stamp, folder_of, name_of};
+use super::evidence::{Job, List, Lists, SIGNATURES, Seen, Stamp, folder_of, is_key, name_of};
 use super::{release, sums};
 use crate::inventory::{Listing, MediaFile, Problem};
 
@@ -98,13 +98,8 @@ impl<'a> Stick<'a> {
 
     /// The files with keys, in the order of their names.
     pub fn keys(&self) -> impl Iterator<Item = Seen> {
-        let is_key = |path: &str| {
-            let Some((folder, name)) = path.split_once('/') else { return false };
-            let end = name.rsplit_once('.').map(|(_, end)| end.to_ascii_lowercase());
-            folder.eq_ignore_ascii_case("keys")
-                && matches!(end.as_deref(), Some("asc" | "gpg" | "pgp"))
-        };
-        self.files.iter().filter(move |(path, _)| is_key(path)).map(|(_, file)| self.seen(file))
+        let keys = self.files.iter().filter(|(path, _)| is_key(path));
+        keys.map(|(_, file)| self.seen(file))
     }
 
     /// What there is to do for the file at `path`.
