@@ -18,6 +18,7 @@ pub mod unpack;
 pub mod url;
 pub mod verdict;
 
+use std::io::Write;
 use std::process::ExitCode;
 
 use check::Keys;
@@ -36,7 +37,8 @@ use crate::cli::Fetch;
 pub fn run(request: &Fetch) -> ExitCode {
     match fetch(request) {
         Ok(summary) => {
-            println!("{summary}");
+            // Whoever reads it may be gone by now.
+            let _ = writeln!(std::io::stdout(), "{summary}");
             ExitCode::SUCCESS
         }
         Err(message) => {
