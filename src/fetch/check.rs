@@ -5,11 +5,11 @@ use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use sha2::{Digest, Sha256};
+use sha2::{Digest as _, Sha256};
 
-use super::newest::Sum;
 use crate::verify::evidence;
 use crate::verify::openpgp::{Keyring, Outcome, Signatures};
+use crate::verify::sums::{Comparison, Digest};
 
 /// Keys whose signatures count.
 pub struct Keys {
@@ -148,13 +148,25 @@ pub fn is_signature(bytes: &[u8]) -> Result<(), &'static str> {
 }
 
 /// The SHA-256 of what can be read.
-pub fn sha256(content: &mut dyn Read) -> io::Result<Sum> {
-    let mut hash = Sha256::new();
+pub fn sha256(content: &mut dyn Read) -> io::Result<Digest> {
+    let mut hasher = Sha256::new();
+    for_each_piece(content, |piece| hasher.update(piece))?;
+    Ok(Digest::of_256(hasher))
+}
+
+/// Whether what can be read makes all of these.
+pub fn fits(content: &mut dyn Read, wanted: &[Digest]) -> io::Result<bool> {
+    let mut comparison = Comparison::with(wanted);
+    for_each_piece(content, |piece| comparison.update(piece))?;
+    Ok(comparison.is_equal())
+}
+
+fn for_each_piece(content: &mut dyn Read, mut take: impl FnMut(&[u8])) -> io::Result<()> {
     let mut buffer = vec![0; 256 * 1024];
     loop {
         match content.read(&mut buffer) {
-            Ok(0) => return Ok(hash.finalize().into()),
-            Ok(length) => hash.update(buffer.get(..length).unwrap_or_default()),
+            Ok(0) => return Ok(()),
+            Ok(length) => take(buffer.get(..length).unwrap_or_default()),
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             Err(error) => return Err(error),
         }

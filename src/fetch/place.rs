@@ -7,7 +7,7 @@ use super::check::{self, Keys, Signer};
 use super::download::{self, LARGEST, Watch};
 use super::folder::Folder;
 use super::http::Client;
-use super::newest::{self, Sum};
+use super::newest;
 use super::plan::{Item, Plan};
 use super::progress::size;
 use super::publisher::Newest;
@@ -16,6 +16,7 @@ use super::screen::Screen;
 use super::unpack::unpack;
 use super::url::Url;
 use super::verdict::{Trust, Verdict};
+use crate::verify::sums;
 
 /// Where a release goes, and what decides on its files.
 pub struct Place<'a> {
@@ -84,10 +85,10 @@ impl Place<'_> {
         for sums in &plan.sums {
             let (content, _) = text(self.client, &sums.url, screen)?;
             if let Some(before) = &lists.text {
-                let expected = newest::listed_sum(before, &sums.listed_as);
-                let expected = expected
+                let names = newest::names(before, &sums.listed_as, content.as_bytes());
+                let is_named = names
                     .ok_or_else(|| format!("{}: no signed list has its checksum", sums.url))?;
-                if check::sha256(&mut content.as_bytes()).ok() != Some(expected) {
+                if !is_named {
                     return Err(format!(
                         "{}: is not what the signed list says; a mirror that is being updated? \
                          try again later",
@@ -224,15 +225,20 @@ impl Place<'_> {
         signature: Option<&[u8]>,
         mut file: &File,
     ) -> Verdict {
-        let listed = lists.text.as_ref().map(|text| newest::listed_sum(text, &item.name));
-        if listed == Some(None) {
+        let wanted = match &lists.text {
+            Some(text) => sums::of(text, &item.name),
+            None => item.sha256.iter().cloned().collect(),
+        };
+        if lists.text.is_some() && wanted.is_empty() {
             return Verdict::Bad("the list of checksums does not name it".to_owned());
         }
         let mut open = || file.seek(SeekFrom::Start(0)).map(|_| file);
-        if let Some(expected) = listed.flatten().or(item.sha256) {
-            match open().and_then(|mut content| check::sha256(&mut content)) {
-                Ok(sum) if sum == expected => {}
-                Ok(_) => return Verdict::Bad("its SHA-256 is not the published one".to_owned()),
+        if !wanted.is_empty() {
+            match open().and_then(|mut content| check::fits(&mut content, &wanted)) {
+                Ok(true) => {}
+                Ok(false) => {
+                    return Verdict::Bad("its checksum is not the published one".to_owned());
+                }
                 Err(error) => return Verdict::Bad(format!("it cannot be read: {error}")),
             }
         }
@@ -309,7 +315,7 @@ impl Place<'_> {
             io::copy(content, &mut out)?;
             out.sync_all()?;
             out.seek(SeekFrom::Start(0))?;
-            sums += &format!("{}  {name}\n", newest::hex(&check::sha256(&mut out)?));
+            sums += &format!("{}  {name}\n", check::sha256(&mut out)?);
             folder.rename(&part, name)
         })?;
         if signed {
@@ -325,14 +331,14 @@ impl Place<'_> {
         if item.unpack.is_empty() {
             return None;
         }
-        let sums = self.folder.text(SUMS)?;
+        let list = self.folder.text(SUMS)?;
         let whole = |path: &String| {
             let name = path.rsplit('/').next().unwrap_or_default();
             let mut file = self.folder.readable(name).ok().flatten()?;
-            let sum: Sum = check::sha256(&mut file).ok()?;
-            (newest::listed_sum(&sums, name)? == sum).then_some(())
+            let wanted = sums::of(&list, name);
+            Some(!wanted.is_empty() && check::fits(&mut file, &wanted).ok()?)
         };
-        let all = item.unpack.iter().all(|path| whole(path).is_some());
+        let all = item.unpack.iter().all(|path| whole(path) == Some(true));
         all.then_some(Verdict::Unchanged)
     }
 

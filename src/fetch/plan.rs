@@ -2,10 +2,11 @@
 
 use serde_json::Value;
 
-use super::newest::{self, Sum};
+use super::newest;
 use super::publisher::{self, Newest, Publisher};
 use super::url::{Url, is_safe_path};
 use crate::inventory::Version;
+use crate::verify::sums::Digest;
 
 /// The release that a person asks for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -65,7 +66,7 @@ pub struct Item {
     /// Where its signature is, and what that one's name adds.
     pub signature: Option<(Url, String)>,
     /// Its checksum, if a list in JSON says it.
-    pub sha256: Option<Sum>,
+    pub sha256: Option<Digest>,
     /// What is taken out of it.
     pub unpack: Vec<String>,
 }

@@ -10,12 +10,11 @@ use std::os::unix::fs::FileExt;
 use std::time::{Duration, Instant};
 
 use rustix::fs::{Advice, AtFlags, StatxFlags, StatxTimestamp, fadvise, statx};
-use sha2::{Digest as _, Sha256, Sha512};
 
 use super::evidence::{Job, List, Stamp};
 use super::keys::{LARGEST_PROOF, small};
 use super::openpgp::{Keyring, Outcome, Signatures};
-use super::sums::{self, Digest};
+use super::sums::{self, Comparison, Digest};
 use super::verdict::{Fault, Verdict};
 use super::{Progress, armor, hint, release};
 use crate::inventory::MediaFile;
@@ -251,24 +250,15 @@ fn vouched(
 /// Whether the file's content makes all of these; it is read once.
 fn has_digests(job: &Job, surroundings: &Surroundings, wanted: &[Digest]) -> io::Result<bool> {
     let mut reader = open(job, surroundings)?;
-    let needs = |kind: fn(&Digest) -> bool| wanted.iter().any(kind);
-    let mut sha256 = needs(|digest| matches!(digest, Digest::Sha256(_))).then(Sha256::new);
-    let mut sha512 = needs(|digest| matches!(digest, Digest::Sha512(_))).then(Sha512::new);
+    let mut comparison = Comparison::with(wanted);
     loop {
         let piece = reader.piece()?;
         if piece.is_empty() {
-            break;
+            return Ok(comparison.is_equal());
         }
-        if let Some(hasher) = &mut sha256 {
-            hasher.update(piece);
-        }
-        if let Some(hasher) = &mut sha512 {
-            hasher.update(piece);
-        }
+        comparison.update(piece);
         reader.used = reader.filled;
     }
-    let (sha256, sha512) = (sha256.map(Digest::of_256), sha512.map(Digest::of_512));
-    Ok(wanted.iter().all(|one| sha256.as_ref() == Some(one) || sha512.as_ref() == Some(one)))
 }
 
 /// "It differs", with what can be said of the reason.

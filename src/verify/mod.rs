@@ -12,7 +12,7 @@ pub mod evidence;
 pub mod hint;
 pub mod keys;
 pub mod openpgp;
-mod release;
+pub mod release;
 mod stick;
 pub mod sums;
 mod table;
