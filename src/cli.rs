@@ -125,18 +125,15 @@ pub struct Fetch {
     pub patience: Duration,
 }
 
-/// Reads the arguments after the program's name. `pid` 1 without arguments is init.
+/// Reads the arguments after the program's name. `pid` 1 is init.
 pub fn parse(pid: u32, arguments: Vec<OsString>) -> Result<Command, String> {
-    let mut words = Words(arguments.into_iter().peekable());
-    let first = match words.next()? {
-        None if pid == 1 => return Ok(Command::Init),
-        None => return Ok(Command::Help),
-        Some(word) => word,
-    };
-    // The kernel hands PID 1 those words of its command line that it does not know.
+    // The kernel hands PID 1 those words of its command line that it does not know. None of
+    // them is looked at: an error here would end PID 1, and the kernel with it.
     if pid == 1 {
         return Ok(Command::Init);
     }
+    let mut words = Words(arguments.into_iter().peekable());
+    let Some(first) = words.next()? else { return Ok(Command::Help) };
     match first.as_str() {
         "serve" => {
             let ([config, interface], [set_address, mounted_sticks, own_user]) = words
@@ -268,6 +265,8 @@ impl<I: Iterator<Item = OsString>> Words<I> {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::ffi::OsStringExt;
+
     use super::*;
 
     fn parsed(pid: u32, line: &str) -> Result<Command, String> {
@@ -278,6 +277,8 @@ mod tests {
     fn pid_1_is_init_whatever_the_kernel_passes_on() {
         assert_eq!(parsed(1, ""), Ok(Command::Init));
         assert_eq!(parsed(1, "splash serve"), Ok(Command::Init));
+        let no_text = OsString::from_vec(b"quiet=\xff".to_vec());
+        assert_eq!(parse(1, vec![no_text]), Ok(Command::Init));
     }
 
     #[test]

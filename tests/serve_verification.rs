@@ -336,7 +336,8 @@ fn lists_of_checksums_count_as_much_as_their_signatures() {
 
 #[test]
 fn one_bit_anywhere_in_a_small_file_its_list_or_its_signature_is_refused() {
-    use pxeberry::verify::check::{Surroundings, check, keyring};
+    use pxeberry::verify::check::{Surroundings, check};
+    use pxeberry::verify::keys::keyring;
     use pxeberry::verify::{Progress, Verdict};
     use pxeberry::world::media;
     isolated(|_| {
@@ -353,7 +354,7 @@ fn one_bit_anywhere_in_a_small_file_its_list_or_its_signature_is_refused() {
         let verdict = || {
             let (_, jobs) = media::check(stick.folder()).unwrap();
             let job = jobs.iter().find(|job| job.file.file.path == path(KERNEL)).unwrap();
-            let (keyring, problems) = keyring(&job.keys);
+            let (keyring, problems) = keyring(&job.keys, &|| true).unwrap();
             assert_eq!(problems, []);
             let (progress, goes_on) = (Progress::default(), |_| true);
             let surroundings =
