@@ -32,19 +32,21 @@ pub fn load(interface: &str, machines: u16, most: Duration) -> Result<String> {
         let at = begin + SWITCHED_ON * u32::from(machine) / u32::from(machines);
         let lives = move || {
             thread::sleep(at.saturating_duration_since(Instant::now()));
-            let booted = boot(&room, machine).map(|bytes| (bytes, at.elapsed()));
+            let booted =
+                boot(&room, machine, at).map(|(bytes, loader)| (bytes, loader, at.elapsed()));
             // The room was left already.
             let _ = sender.send(booted);
         };
         thread::Builder::new().stack_size(256 * 1024).spawn(lives).map_err(|e| e.to_string())?;
     }
     drop(sender);
-    let (mut times, mut bytes) = (Vec::new(), 0);
+    let (mut times, mut loaders, mut bytes) = (Vec::new(), Vec::new(), 0);
     let deadline = begin + most;
     while let Ok(one) = ended.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
         match one {
-            Ok((read, time)) => {
+            Ok((read, loader, time)) => {
                 times.push(time);
+                loaders.push(loader);
                 bytes += read;
             }
             Err(error) => eprintln!("load: a machine: {error}"),
@@ -52,24 +54,29 @@ pub fn load(interface: &str, machines: u16, most: Duration) -> Result<String> {
     }
     let all = begin.elapsed();
     times.sort();
-    let of = |at: usize| times.get(at).map_or(0.0, Duration::as_secs_f64);
+    loaders.sort();
+    let of = |list: &[Duration], at: usize| list.get(at).map_or(0.0, Duration::as_secs_f64);
+    let (middle, last) = (times.len() / 2, times.len().saturating_sub(1));
     Ok(format!(
-        "reached={} bytes={bytes} seconds={:.3} median={:.3} slowest={:.3}",
+        "reached={} bytes={bytes} seconds={:.3} loaders={:.3} median={:.3} slowest={:.3}",
         times.len(),
         all.as_secs_f64(),
-        of(times.len() / 2),
-        of(times.len().saturating_sub(1))
+        of(&loaders, middle),
+        of(&times, middle),
+        of(&times, last)
     ))
 }
 
-/// From the first DISCOVER to the last byte of the initrd: how many bytes that took.
-fn boot(room: &Room, machine: u16) -> Result<u64> {
+/// From the first DISCOVER to the last byte of the initrd: how many bytes that took, and how
+/// long until the loader was there.
+fn boot(room: &Room, machine: u16, begin: Instant) -> Result<(u64, Duration)> {
     let firmware = room.asks(machine, false)?;
     let (loader, whole) =
         tftp::fetch(firmware.address, firmware.server, &firmware.file, OPTIONS, None)?;
     if !whole || loader < SMALLEST_LOADER {
         return Err(format!("its loader {} has {loader} bytes", firmware.file));
     }
+    let loaded = begin.elapsed();
     let ipxe = room.asks(machine, true)?;
     let script = fetch(ipxe.address, &ipxe.file)?;
     let text = String::from_utf8_lossy(&script.begin).into_owned();
@@ -81,7 +88,7 @@ fn boot(room: &Room, machine: u16) -> Result<u64> {
     for url in urls {
         bytes += fetch(ipxe.address, url)?.bytes;
     }
-    Ok(bytes)
+    Ok((bytes, loaded))
 }
 
 /// What a line of the script loads.
