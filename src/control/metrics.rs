@@ -149,7 +149,7 @@ fn network(text: &mut Text, numbers: &Numbers) {
         classes.map(|(class, count)| (vec![("code", *class)], count)).collect()
     });
     let (http, tftp) = ("pxeberry_http_sent_bytes_total", "pxeberry_tftp_sent_bytes_total");
-    text.plain(http, "counter", "Bytes of bodies sent by HTTP.", counted.http_bytes);
+    text.plain(http, "counter", "Bytes sent by HTTP.", counted.http_bytes);
     text.plain("pxeberry_tftp_files_total", "counter", "Files begun.", counted.tftp_files);
     text.plain(tftp, "counter", "Bytes of files sent by TFTP.", counted.tftp_bytes);
     text.plain("pxeberry_transfers", "gauge", "Files on their way now.", numbers.transfers);

@@ -1,8 +1,8 @@
 //! HTTP on the LAN: the client is firmware, so bytes matter.
 //!
 //! `Content-Length` comes first and in Title-Case, HEAD equals GET, ranges work, nothing is
-//! chunked or redirected. `route`, `range` and `condition` are pure; `answer` looks things up; `response`
-//! and `body` send them; `server` is the edge with its limits.
+//! chunked or redirected. `route`, `range` and `condition` are pure; `answer` looks things up; `response`,
+//! `body` and `wire` send them; `server` is the edge with its limits.
 
 mod answer;
 mod body;
@@ -14,4 +14,5 @@ pub mod range;
 mod response;
 pub mod route;
 pub mod server;
+pub mod socket;
 mod wire;

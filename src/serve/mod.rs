@@ -67,6 +67,7 @@ pub fn run(config: Config, owned: Owned) -> ExitCode {
 
 fn start(config: Config, owned: Owned) -> Result<(), String> {
     let Owned { set_address, mounted_sticks, own_user } = owned;
+    share_one_heap();
     let descriptors = descriptors();
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -128,6 +129,14 @@ fn descriptors() -> usize {
     }
     let granted = limit.current.unwrap_or(u64::MAX).saturating_sub(OWN_DESCRIPTORS);
     usize::try_from(granted).unwrap_or(usize::MAX)
+}
+
+/// By default each thread has a heap of its own, which keeps what it has had in use once: in a
+/// room that boots at once, a third more memory.
+fn share_one_heap() {
+    // SAFETY: takes two numbers, and is called while there is one thread (mallopt(3)).
+    #[cfg(target_env = "gnu")]
+    let _ = unsafe { libc::mallopt(libc::M_ARENA_MAX, 1) };
 }
 
 /// What PID 1 or a person sends us.

@@ -17,15 +17,18 @@ use crate::inventory::MediaFile;
 use crate::inventory::media_file::Window;
 use crate::world::World;
 use crate::world::readers::Readers;
-use crate::world::transfers::Transfer;
+use crate::world::transfers::{Transfer, Transfers};
 use crate::world::turns::Errand;
 
 /// Before the first acknowledgement no more is read: it may never come.
 const FIRST_PIECE: usize = 2 * 1024;
 
-/// A client that takes its blocks gets larger pieces, as a stick likes them. 128 clients
-/// hold two each.
-const LARGEST_PIECE: usize = 32 * 1024;
+/// A client that takes its blocks gets larger pieces, as a stick likes them.
+const LARGEST_PIECE: usize = 64 * 1024;
+
+/// Every client holds two pieces. With many of them the pieces are smaller: together twice
+/// this much.
+const PIECES_TOGETHER: usize = 2 * 1024 * 1024;
 
 /// What is told when the last byte of a file has been read for its client.
 pub type WhenSent = Box<dyn FnOnce() + Send>;
@@ -120,6 +123,7 @@ pub struct Ahead {
     open: Option<Arc<Window>>,
     errand: Errand,
     readers: Readers,
+    running: Transfers,
     /// Where the next piece begins.
     at: u64,
     piece: usize,
@@ -135,6 +139,7 @@ impl Ahead {
             file,
             open: None,
             readers: world.readers.clone(),
+            running: world.transfers.clone(),
             at: 0,
             piece: FIRST_PIECE,
             here: io::Cursor::default(),
@@ -177,7 +182,7 @@ impl Ahead {
         if self.coming.is_some() || length == 0 {
             return;
         }
-        self.piece = (self.piece * 2).min(LARGEST_PIECE);
+        self.piece = (self.piece * 2).min(largest_piece(self.running.count()));
         let (file, open, at) = (self.file.clone(), self.open.clone(), self.at);
         self.coming = Some(self.readers.read(&self.errand, move || {
             read(&file, open, at, length).inspect_err(|error| {
@@ -185,6 +190,11 @@ impl Ahead {
             })
         }));
     }
+}
+
+/// The largest piece while so many transfers run.
+fn largest_piece(running: usize) -> usize {
+    (PIECES_TOGETHER / running.max(1)).clamp(FIRST_PIECE, LARGEST_PIECE)
 }
 
 fn read(file: &MediaFile, open: Option<Arc<Window>>, at: u64, length: usize) -> Piece {
@@ -195,4 +205,19 @@ fn read(file: &MediaFile, open: Option<Arc<Window>>, at: u64, length: usize) -> 
     let mut bytes = vec![0; length];
     open.read_exact_at(&mut bytes, at)?;
     Ok((open, bytes))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_client_is_read_for_in_large_pieces_and_many_take_no_more_memory() {
+        assert_eq!(largest_piece(0), LARGEST_PIECE);
+        assert_eq!(largest_piece(32), LARGEST_PIECE);
+        for running in [33, 128, 500] {
+            let together = 2 * running * largest_piece(running);
+            assert!(together <= 2 * PIECES_TOGETHER, "{running}: {together}");
+        }
+    }
 }

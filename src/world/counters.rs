@@ -39,7 +39,7 @@ pub struct Counted {
     pub dhcp_malformed: u64,
     /// Answers, in the order of [`HTTP_CLASSES`].
     pub http: [u64; HTTP_CLASSES.len()],
-    /// Bytes of bodies that were handed to the network.
+    /// Bytes that were handed to the network, heads and bodies.
     pub http_bytes: u64,
     /// Files that a client began to take.
     pub tftp_files: u64,
@@ -69,7 +69,7 @@ impl Counters {
         }
     }
 
-    /// A piece of a body.
+    /// A piece of an answer.
     pub fn http_sent(&self, bytes: usize) {
         add(&self.http_bytes, bytes as u64);
     }
