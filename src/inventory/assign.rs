@@ -6,6 +6,7 @@ use std::net::Ipv4Addr;
 
 use super::configs::check::{Fault, check};
 use super::configs::{Facts, Lookup, Part, Setting};
+use super::scan::is_machines;
 use super::{ConfigKind, Install, Inventory, Machine, MediaFile, Problem, machine};
 use crate::net::Mac;
 
@@ -23,7 +24,7 @@ pub fn place(found: &mut Inventory, folder: &str, name: &str, file: &MediaFile) 
 
 /// The text of a file. An error refuses the whole inventory.
 pub fn read(found: &mut Inventory, file: &MediaFile, text: &str) -> Result<(), Problem> {
-    if file.path == "machines.toml" {
+    if is_machines(&file.path) {
         let text = text.strip_prefix('\u{feff}').unwrap_or(text);
         let roster = machine::parse(&file.path, text)?;
         return found.roster.join(roster).map_err(|what| {

@@ -17,6 +17,7 @@ pub fn inventory(
     let mut refused = Vec::new();
     for listing in listings {
         found.problems.extend(listing.problems.iter().cloned());
+        refused.extend(listing.refused.iter().cloned());
         for file in &listing.files {
             place(&mut found, file);
         }
