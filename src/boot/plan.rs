@@ -137,7 +137,7 @@ fn decide(
     match situation.verdicts.gate_of(image, situation.inventory) {
         Gate::Open => {}
         Gate::Wait => return Plan::Wait,
-        Gate::Closed(why) => return Plan::LocalBoot(why),
+        Gate::Closed(why) => return Plan::LocalBoot(why.of_image),
     }
     match installation(image, machine, asker, situation) {
         Ok(installation) => Plan::Install(installation),

@@ -266,7 +266,7 @@ fn next(plan: Plan) -> String {
     match plan {
         Plan::Install(install) => format!("{} {}", install.verb(), install.image),
         Plan::LocalBoot(reason) => format!("its own disk: {reason}"),
-        Plan::Wait => "waits until the stick is read".to_owned(),
+        Plan::Wait => "waits until the stick is read and its image verified".to_owned(),
         Plan::Menu => "a menu".to_owned(),
     }
 }

@@ -87,8 +87,8 @@ pub enum Sign<'a> {
     Reaches(Stage),
     /// It wants a file that a boot cannot do without, and that is not there.
     Misses(&'a str),
-    /// It has no configuration.
-    HasNoConfig,
+    /// It has no configuration: the folder that it would be in.
+    HasNoConfig(&'static str),
     /// Its iPXE says that a step failed.
     Failed(Failure),
 }
@@ -221,7 +221,7 @@ impl Boot {
             }
             Sign::Reaches(stage) => self.reach(*stage, now),
             Sign::Misses(name) => return Some(Trouble::missing(name, self.stage)),
-            Sign::HasNoConfig => return Some(Trouble::NoConfig),
+            Sign::HasNoConfig(folder) => return Some(Trouble::NoConfig(folder)),
             // What a server could not find has a name; iPXE knows only that.
             Sign::Failed(failure) => {
                 let known = matches!(self.trouble, Some(Trouble::Missing(..)));

@@ -12,8 +12,8 @@ pub enum Trouble {
     LoaderSilent(String),
     /// It needs a file that is not there, behind this step.
     Missing(String, Stage),
-    /// There is no configuration for it.
-    NoConfig,
+    /// There is no configuration for it in this folder of the stick.
+    NoConfig(&'static str),
     /// Kernel and initial RAM disks do not fit into its memory.
     Memory {
         /// Where it noticed.
@@ -120,7 +120,7 @@ impl Trouble {
     pub fn stage(&self) -> Stage {
         match *self {
             Trouble::LoaderRefused(_) | Trouble::LoaderSilent(_) => Stage::LoaderSent,
-            Trouble::NoConfig => Stage::Config,
+            Trouble::NoConfig(_) => Stage::Config,
             Trouble::Missing(_, stage)
             | Trouble::Memory { stage, .. }
             | Trouble::WrongKind(stage)
@@ -142,9 +142,10 @@ impl Trouble {
             Trouble::Missing(name, _) => format!(
                 "needs {name}, which is not there: look at what `pxeberry check` says of the stick"
             ),
-            Trouble::NoConfig => "has no configuration: the stick needs a file for its MAC in \
-                                  cloud-configs/, or cloud-configs/default.yml"
-                .to_owned(),
+            Trouble::NoConfig(folder) => format!(
+                "has no configuration: the stick needs one in {folder}/, called after its MAC, its \
+                 name, or default"
+            ),
             Trouble::Memory { has, needs, .. } => memory_words(*has, *needs),
             Trouble::WrongKind(_) => format!(
                 "cannot start the kernel that it got: is the image made for {}?{}",
@@ -247,7 +248,7 @@ mod tests {
             (Trouble::LoaderRefused("shimx64.efi".into()), pc, "trust Microsoft's UEFI CA"),
             (Trouble::LoaderRefused("undionly.kpxe".into()), Platform::Bios, "\"pxelinux\""),
             (Trouble::Missing("k".into(), Stage::Script), pc, "needs k, which is not there"),
-            (Trouble::NoConfig, pc, "cloud-configs/default.yml"),
+            (Trouble::NoConfig("preseed"), pc, "in preseed/, called after"),
             (
                 failed(Step::Initrd, 0x3418_2006),
                 pc,

@@ -80,8 +80,9 @@ fn verified(world: &World, found: Found) -> Found {
         Gate::Open => Found::File(file, when_sent),
         Gate::Wait => Found::Unverified,
         Gate::Closed(why) => {
-            log::warn!("http: {} is not given out: it {why}", file.path);
-            Found::Forbidden(format!("{} is not given out: it {why}", file.path))
+            let words = format!("{} is not given out: {}", file.path, why.of_file);
+            log::warn!("http: {words}");
+            Found::Forbidden(words)
         }
     }
 }
@@ -225,6 +226,9 @@ fn install_script(world: &World, asker: Ipv4Addr, only_head: bool) -> Found {
     let inventory = &shelf.inventory;
     let client = world.machine_at(asker);
     let plan = client.map(|mac| (mac, world.plan(mac)));
+    if matches!(plan, Some((_, Plan::Wait))) {
+        return Found::NotReady;
+    }
     let (Some((mac, Plan::Install(installation))), own) = (plan, &inventory.install_script) else {
         return match &inventory.install_script {
             Some(script) => Found::File(script.clone(), None),

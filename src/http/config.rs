@@ -8,11 +8,12 @@ use super::answer::missing;
 use super::body::WhenSent;
 use super::response::Found;
 use crate::boot::plan::{Media, Plan};
-use crate::fleet::life::Event;
+use crate::fleet::life::{Event, Phase};
 use crate::fleet::stage::Sign;
 use crate::inventory::ConfigKind;
 use crate::inventory::assign::{Served, WORTHLESS_TOKEN, serve};
 use crate::inventory::configs::{Part, Setting};
+use crate::inventory::profile::Purpose;
 use crate::net::Mac;
 use crate::world::World;
 
@@ -46,9 +47,16 @@ pub fn config(
         Served::File(file) => Found::File(file, taken.map(|mac| when_taken(world, mac, kind))),
         Served::Text(text) => {
             let reports = matches!(made(OTHER_TOKEN), Served::Text(other) if other != text);
-            let token = if reports && !only_head { real_token(world, mac, asking) } else { None };
-            if let Some(Served::Text(text)) = token.as_deref().map(made) {
-                return as_text(text);
+            match asking
+                .filter(|_| reports && !only_head)
+                .map_or(Token::None, |mac| token(world, mac))
+            {
+                Token::Real(token) => match made(&token) {
+                    Served::Text(text) => return as_text(text),
+                    _ => return Found::NotReady,
+                },
+                Token::NotNow => return Found::NotReady,
+                Token::None => {}
             }
             if let Some(mac) = taken.filter(|_| !reports) {
                 world.config_taken(mac, kind);
@@ -69,8 +77,10 @@ pub fn config(
             as_text(String::new())
         }
         Served::Nothing => {
-            if asking.is_some() && world.media_of(&shelf) == Media::Ready {
-                world.saw(mac, &Sign::HasNoConfig);
+            // An installer does without the other parts.
+            let is_main = part == kind.main_part();
+            if is_main && asking.is_some() && world.media_of(&shelf) == Media::Ready {
+                world.saw(mac, &Sign::HasNoConfig(kind.folder()));
             }
             missing(world, &shelf, kind.url(mac).trim_start_matches('/'))
         }
@@ -89,13 +99,36 @@ fn as_text(text: String) -> Found {
     Found::Bytes("text/plain; charset=utf-8", text.into_bytes())
 }
 
-/// The token of the installation that runs, for the machine itself and nobody else. From now
-/// on the machine is installed when it says so, and not before.
-fn real_token(world: &World, mac: Mac, asking: Option<Mac>) -> Option<String> {
-    let asking = asking?;
-    if !matches!(world.plan(mac), Plan::Install(_)) {
-        return None;
+/// What a configuration that reports is made with.
+enum Token {
+    /// That of the installation that runs: from now on the machine is installed when it says
+    /// so, and not before.
+    Real(String),
+    /// There will be one, or it cannot be written down now. A worthless one would have the
+    /// machine installed again when it is done.
+    NotNow,
+    /// Nothing is being installed.
+    None,
+}
+
+/// For the machine itself and nobody else.
+fn token(world: &World, mac: Mac) -> Token {
+    let plan = world.plan(mac);
+    let installs =
+        |plan: &Plan| matches!(plan, Plan::Install(install) if install.purpose == Purpose::Install);
+    match world.phase(mac) {
+        // Whatever is planned for its next boot: its installer runs.
+        Some(Phase::Installing | Phase::Delivered) => {}
+        Some(Phase::Armed) if installs(&plan) => {
+            if world.happened(mac, Event::TookInstaller).is_none() {
+                return Token::NotNow;
+            }
+        }
+        Some(Phase::Armed) if plan == Plan::Wait => return Token::NotNow,
+        _ => return Token::None,
     }
-    world.happened(asking, Event::TookInstaller)?;
-    world.happened(asking, Event::TookReportingScript).map(|record| record.token)
+    match world.happened(mac, Event::TookReportingScript) {
+        Some(record) => Token::Real(record.token),
+        None => Token::NotNow,
+    }
 }

@@ -135,7 +135,7 @@ impl Tree {
                         return Err(Error::FileNotFound);
                     }
                     Gate::Closed(why) => {
-                        log::warn!("tftp: {path} is not given out: it {why}");
+                        log::warn!("tftp: {path} is not given out: {}", why.of_file);
                         return Err(Error::PermissionDenied);
                     }
                 }

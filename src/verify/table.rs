@@ -194,14 +194,16 @@ impl Verdicts {
     }
 }
 
-/// The image's kernel, initial RAM disks and disk image, where machines get them from.
+/// The image's kernel, initial RAM disks and disk image, where machines get them from: what is
+/// laid over the boot tree goes by the name that they ask for.
 fn needed_files<'a>(
     image: &'a Image,
     inventory: &'a Inventory,
 ) -> impl Iterator<Item = &'a MediaFile> {
-    image.needed().filter_map(|name| {
-        let laid_over = inventory.tftp.get(&name.to_ascii_lowercase());
-        laid_over.or_else(|| image.file(name))
+    let bare = image.profile.layout.iter().any(|layout| layout.bare_names);
+    image.needed().filter_map(move |name| {
+        let asked = if bare { name.to_owned() } else { format!("images/{}/{name}", image.name()) };
+        inventory.tftp.get(&asked.to_ascii_lowercase()).or_else(|| image.file(name))
     })
 }
 

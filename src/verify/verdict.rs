@@ -97,8 +97,23 @@ pub enum Gate {
     Open,
     /// Not yet: it is being verified.
     Wait,
-    /// No, and why, as the end of "its image …".
-    Closed(&'static str),
+    /// No, and why.
+    Closed(Reason),
+}
+
+/// Why a file is not given to machines.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Reason {
+    /// "it is not signed", said of the file.
+    pub of_file: &'static str,
+    /// "its image is not signed", said of a machine.
+    pub of_image: &'static str,
+}
+
+macro_rules! reason {
+    ($words:literal) => {
+        Reason { of_file: concat!("it ", $words), of_image: concat!("its image ", $words) }
+    };
 }
 
 impl Verdict {
@@ -115,9 +130,11 @@ impl Verdict {
             Verdict::Bad(fault) => Gate::Closed(fault.in_short()),
             _ if !strict => Gate::Open,
             Verdict::Waiting => Gate::Wait,
-            Verdict::SumOnly(_) | Verdict::NotSigned => Gate::Closed("is not signed"),
-            Verdict::NoKey(_) => Gate::Closed("is signed by a key that is not on the stick"),
-            Verdict::Unreadable(_) => Gate::Closed("cannot be read"),
+            Verdict::SumOnly(_) | Verdict::NotSigned => Gate::Closed(reason!("is not signed")),
+            Verdict::NoKey(_) => {
+                Gate::Closed(reason!("is signed by a key that is not on the stick"))
+            }
+            Verdict::Unreadable(_) => Gate::Closed(reason!("cannot be read")),
         }
     }
 
@@ -160,16 +177,16 @@ impl Verdict {
 }
 
 impl Fault {
-    fn in_short(&self) -> &'static str {
+    fn in_short(&self) -> Reason {
         match self {
-            Fault::Differs { .. } => "is not what was signed",
-            Fault::Expired { .. } => "was signed with a key that had expired",
-            Fault::Revoked(_) => "is signed with a revoked key",
-            Fault::Damaged { .. } => "has a damaged signature",
+            Fault::Differs { .. } => reason!("is not what was signed"),
+            Fault::Expired { .. } => reason!("was signed with a key that had expired"),
+            Fault::Revoked(_) => reason!("is signed with a revoked key"),
+            Fault::Damaged { .. } => reason!("has a damaged signature"),
             Fault::ListDiffers(_) | Fault::ListNotNamed { .. } => {
-                "has a list of checksums that is not what was signed"
+                reason!("has a list of checksums that is not what was signed")
             }
-            Fault::Forgeable(_) => "has a signature that can be forged",
+            Fault::Forgeable(_) => reason!("has a signature that can be forged"),
         }
     }
 }

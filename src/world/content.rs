@@ -127,7 +127,7 @@ fn ipxe_script(world: &World, mac: Mac, taker: Option<Mac>) -> Vec<u8> {
 /// Only the machine itself uses up an attempt: anybody may look at a script. What installs
 /// nothing is none.
 fn plan_and_count(world: &World, mac: Mac, loader: Loader, taker: Option<Mac>) -> Plan {
-    let platform = match (world.with_fleet(|fleet| fleet.platform(mac)), loader) {
+    let platform = match (world.platform(mac), loader) {
         (Some(platform), _) => platform,
         // We give GRUB to UEFI only.
         (None, Loader::Grub) => Platform::Efi64,
@@ -149,7 +149,8 @@ fn file_for(world: &World, shelf: &Shelf, mac: Mac, name: &str) -> Content {
     let situation = world.situation(shelf);
     let unnamed = Machine::known_by(mac);
     let machine = shelf.inventory.machine(mac).unwrap_or(&unnamed);
-    let asker = Asker { mac, platform: world.platform(mac), loader: None };
+    let platform = world.platform(mac).unwrap_or(Platform::Bios);
+    let asker = Asker { mac, platform, loader: None };
     let image = shelf.inventory.image_for(machine);
     let file = image.and_then(|image| rewritten_file(name, image, machine, asker, &situation));
     match file {

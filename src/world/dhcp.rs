@@ -77,9 +77,10 @@ impl World {
             || self.with_fleet(|fleet| fleet.leases.binding(mac).is_some())
     }
 
-    /// The machine's processor and firmware; of one that never said it, the commonest.
-    pub fn platform(&self, mac: Mac) -> Platform {
-        self.with_fleet(|fleet| fleet.platform(mac)).unwrap_or(Platform::Bios)
+    /// The machine's processor and firmware, by its last network boot since we started; none
+    /// of one that is at work since before.
+    pub fn platform(&self, mac: Mac) -> Option<Platform> {
+        self.with_fleet(|fleet| fleet.platform(mac))
     }
 
     /// The machine's firmware loads what we offered it beside another DHCP server. The way

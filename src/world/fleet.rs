@@ -72,19 +72,22 @@ impl Fleet {
         cards.iter().find_map(|mac| Some((*mac, self.records.get(mac)?)))
     }
 
-    /// Keeps a record that was written down.
-    pub fn remember(&mut self, mac: Mac, record: Record) {
-        if self.records.len() < MOST_RECORDS || self.records.contains_key(&mac) {
+    /// Keeps a record. False: there is no room, and what is not remembered is not installed.
+    /// Half of it is for machines that a stick names: strangers are made up easily.
+    pub fn remember(&mut self, mac: Mac, record: Record, is_named: bool) -> bool {
+        let most = if is_named { MOST_RECORDS } else { MOST_RECORDS / 2 };
+        let has_room = self.records.len() < most || self.records.contains_key(&mac);
+        if has_room {
             self.records.insert(mac, record);
         }
+        has_room
     }
 
     /// The machine's firmware says what it is: before each network boot, so this is not
     /// written down.
     pub fn saw_platform(&mut self, mac: Mac, platform: Platform) {
-        if self.platforms.len() < MOST_RECORDS || self.platforms.contains_key(&mac) {
-            self.platforms.insert(mac, platform);
-        }
+        make_room(&mut self.platforms, mac);
+        self.platforms.insert(mac, platform);
     }
 
     /// What it said last.
@@ -113,15 +116,9 @@ impl Fleet {
         self.identities.get(&mac).cloned().unwrap_or_default()
     }
 
-    /// Keeps it. Where somebody makes up thousands of cards, another one is forgotten for it,
-    /// and asked again.
+    /// Keeps it.
     pub fn remember_identity(&mut self, mac: Mac, identity: Identity) {
-        if self.identities.len() >= MOST_RECORDS
-            && !self.identities.contains_key(&mac)
-            && let Some(other) = self.identities.keys().next().copied()
-        {
-            self.identities.remove(&other);
-        }
+        make_room(&mut self.identities, mac);
         self.identities.insert(mac, identity);
     }
 
@@ -134,5 +131,46 @@ impl Fleet {
     pub fn with_token(&self, token: &str) -> Option<Mac> {
         let has = |(_, record): &(&Mac, &Record)| !token.is_empty() && record.token == token;
         self.records.iter().find(has).map(|(mac, _)| *mac)
+    }
+}
+
+/// Where somebody makes up thousands of cards, another one is forgotten for a new one, and
+/// asked again.
+fn make_room<T>(known: &mut HashMap<Mac, T>, mac: Mac) {
+    if known.len() >= MOST_RECORDS
+        && !known.contains_key(&mac)
+        && let Some(other) = known.keys().next().copied()
+    {
+        known.remove(&other);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn mac(number: usize) -> Mac {
+        let [.., a, b] = number.to_be_bytes();
+        Mac::new([2, 0, 0, 0, a, b]).unwrap()
+    }
+
+    #[test]
+    fn strangers_leave_room_for_machines_that_a_stick_names() {
+        let mut fleet = Fleet::new(Saved::default());
+        let armed = || Record::armed("token".to_owned(), 0);
+        let kept = (0..MOST_RECORDS).filter(|n| fleet.remember(mac(*n), armed(), false)).count();
+        assert_eq!(kept, MOST_RECORDS / 2);
+        assert!(fleet.remember(mac(0), armed(), false), "it is known already");
+        assert!(fleet.remember(mac(MOST_RECORDS), armed(), true));
+    }
+
+    #[test]
+    fn who_comes_after_thousands_is_known_all_the_same() {
+        let mut fleet = Fleet::new(Saved::default());
+        for number in 0..=MOST_RECORDS {
+            fleet.saw_platform(mac(number), Platform::Efi64);
+        }
+        assert_eq!(fleet.platform(mac(MOST_RECORDS)), Some(Platform::Efi64));
+        assert_eq!(fleet.platforms.len(), MOST_RECORDS);
     }
 }

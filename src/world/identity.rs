@@ -37,8 +37,11 @@ impl World {
     /// Tells a new inventory what is known from before.
     pub fn introduce(&self, inventory: &Inventory) {
         let known = self.with_fleet(|fleet| fleet.identities());
-        for (mac, identity) in known {
-            inventory.roster.learn(mac, &identity);
+        let learned = known.iter().filter(|(mac, identity)| inventory.roster.learn(*mac, identity));
+        // After a restart it must be the same machine, or it would be installed again.
+        let learned: Vec<Touched> = learned.map(|(mac, _)| Touched::Identity(*mac)).collect();
+        if !learned.is_empty() {
+            self.write_down(&learned);
         }
     }
 

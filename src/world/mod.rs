@@ -21,6 +21,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use tokio::sync::watch;
 
 use crate::boot::Endpoint;
+use crate::boot::arch::Platform;
 use crate::boot::plan::{Asker, Media, Plan, Situation, plan};
 use crate::config::{Config, Unknown};
 use crate::dhcp::Seconds;
@@ -29,7 +30,7 @@ use crate::dhcp::probe::OtherServer;
 use crate::fleet::life::{Event, Phase, Record};
 use crate::fleet::store::{Change, Saved, Store};
 use crate::inventory::profile::Reports;
-use crate::inventory::{ConfigKind, Install, Inventory, MediaFile, Problem};
+use crate::inventory::{ConfigKind, Install, Inventory, Machine, MediaFile, Problem};
 use crate::net::{Mac, Subnet, neighbours};
 use crate::verify::{Gate, Verdicts};
 
@@ -235,9 +236,22 @@ impl World {
         }
     }
 
-    /// What a running system's machine boots, and whether it is armed for it.
+    /// What a running system's machine boots, and whether it is armed for it. Of a machine
+    /// whose firmware has not been heard, what fits any: its installer runs already.
     pub fn plan(&self, mac: Mac) -> Plan {
-        self.plan_for(Asker { mac, platform: self.platform(mac), loader: None })
+        const COMMONEST_FIRST: [Platform; 3] =
+            [Platform::Bios, Platform::Efi64, Platform::EfiArm64];
+        let with = |platform| self.plan_for(Asker { mac, platform, loader: None });
+        if let Some(platform) = self.platform(mac) {
+            return with(platform);
+        }
+        let [first, others @ ..] = COMMONEST_FIRST;
+        let plan = with(first);
+        let installs = |plan: &Plan| matches!(plan, Plan::Install(_));
+        if installs(&plan) {
+            return plan;
+        }
+        others.map(with).into_iter().find(installs).unwrap_or(plan)
     }
 
     /// What the machine boots that asks with this loader.
@@ -277,7 +291,9 @@ impl World {
     /// is the last that we hear: when it boots again, it is done.
     pub fn config_taken(&self, mac: Mac, kind: ConfigKind) {
         let inventory = self.shelf().inventory;
-        let waits_for_it = inventory.machine(mac).is_some_and(|machine| {
+        let anonymous = Machine::known_by(mac);
+        let unnamed = (self.config.boot.unknown == Unknown::Install).then_some(&anonymous);
+        let waits_for_it = inventory.machine(mac).or(unnamed).is_some_and(|machine| {
             let image = inventory.image_for(machine);
             image.is_some_and(|image| {
                 image.profile.reports == Reports::Config
@@ -302,6 +318,7 @@ impl World {
     pub fn note(&self, mac: Mac, event: Event, touched: &mut Vec<Touched>) -> Option<Record> {
         let named = self.cards(mac);
         let install = self.install_policy(mac);
+        let is_named = self.shelf.borrow().inventory.machine(mac).is_some();
         let now = self.now();
         let cards = named.clone().unwrap_or_else(|| vec![mac]);
         let mut fleet = locked(&self.fleet);
@@ -321,7 +338,9 @@ impl World {
         };
         let after = before.after(event, install, &new_token(), now);
         if is_new || after != before {
-            fleet.remember(key, after.clone());
+            if !fleet.remember(key, after.clone(), is_named) {
+                return None;
+            }
             touched.push(Touched::Machine(key));
         }
         drop(fleet);
@@ -351,7 +370,10 @@ impl World {
         let shelf = self.shelf.borrow();
         match shelf.inventory.roster.cards(mac) {
             Some(cards) => Some(cards),
-            None if self.config.boot.unknown == Unknown::Install => Some(vec![mac]),
+            // A stranger, unless its number can still tell that it is somebody.
+            None if self.config.boot.unknown == Unknown::Install && !self.wants_serial(mac) => {
+                Some(vec![mac])
+            }
             None => None,
         }
     }

@@ -122,5 +122,7 @@ impl Cell {
 /// the kernel under the same names as all others.
 fn coreos_for_arm64() -> String {
     let own = include_str!("../../../src/inventory/profiles/coreos.toml");
-    own.replace("ram = 2048\n", "ram = 2048\narch = \"arm64\"\n")
+    let for_arm64 = own.replace("ram = 2048\n", "ram = 2048\narch = \"arm64\"\n");
+    assert_ne!(for_arm64, own, "the profile of CoreOS looks different now");
+    for_arm64
 }

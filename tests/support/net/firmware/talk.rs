@@ -27,7 +27,7 @@ struct Said {
     /// None: the computer on this cable.
     by: Option<Ipv4Addr>,
     words: String,
-    /// Who repeats itself uses the same port and transaction again.
+    /// Who repeats itself uses the same port and transaction (or place in the stream) again.
     conversation: (u16, u32),
 }
 
@@ -127,7 +127,11 @@ fn said_in(frame: &[u8], mac: [u8; 6]) -> Option<Said> {
     let (words, transaction) = match (*ip.get(9)?, to) {
         (17, 67 | 68 | 4011) => dhcp(segment.get(8..)?, to, mac)?,
         (17, 69) => (tftp(segment.get(8..)?)?, 0),
-        (6, _) => (http(segment)?, 0),
+        // A segment that is sent again has the number of the first one.
+        (6, _) => {
+            let sequence = segment.get(4..8)?.try_into().map(u32::from_be_bytes).ok()?;
+            (http(segment)?, sequence)
+        }
         _ => return None,
     };
     Some(Said { by, words, conversation: (from, transaction) })
