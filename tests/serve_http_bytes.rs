@@ -124,6 +124,94 @@ fn a_part_of_a_file_that_has_changed_is_answered_with_the_whole_new_one() {
 }
 
 #[test]
+fn a_copy_that_is_still_good_is_not_sent_again_and_the_rest_of_another_is_refused() {
+    isolated(|lan| {
+        let scene = Scene::new(&lan);
+        let mut connection = scene.connect();
+        let head = connection.ask("HEAD", PATH, &[]);
+        let (tag, date) = (head.header("Etag").unwrap(), head.header("Last-Modified").unwrap());
+        for (header, status) in [
+            (format!("If-None-Match: {tag}"), 304),
+            (format!("If-None-Match: \"x\", W/{tag}"), 304),
+            (format!("If-Modified-Since: {date}"), 304),
+            ("If-Modified-Since: Sun, 06 Nov 1994 08:49:37 GMT".to_owned(), 200),
+            // UEFI resumes a download so.
+            (format!("Range: bytes=5-9\r\nIf-Match: {tag}"), 206),
+            (format!("Range: bytes=5-9\r\nIf-Unmodified-Since: {date}"), 206),
+            ("Range: bytes=5-9\r\nIf-Match: \"x\"".to_owned(), 412),
+            (
+                "If-Unmodified-Since: Sun, 06 Nov 1994 08:49:37 GMT\r\nRange: bytes=5-".to_owned(),
+                412,
+            ),
+        ] {
+            for method in ["HEAD", "GET"] {
+                connection.request(method, PATH, &[&header]);
+                // A 304 has no body, whatever its length says of the file.
+                let answer = connection.answer(method == "HEAD" || status == 304).unwrap();
+                assert_eq!(answer.status, status, "{method} {header}");
+                let tagged = answer.header("Etag") == Some(tag);
+                assert!(tagged || status == 412, "{method} {header}: {}", answer.head);
+            }
+        }
+        assert_eq!(connection.ask("GET", "/1185.3.0/version.txt", &[]).status, 200);
+    });
+}
+
+#[test]
+fn a_file_that_has_changed_since_the_stick_was_read_is_not_sent_cut() {
+    isolated(|lan| {
+        let scene = Scene::new(&lan);
+        let path = format!("images/coreos/1185.3.0/{IMAGE}");
+        scene.stick.write(&path, vec![7; 3_000_000]);
+        let answer = scene.connect().ask("GET", PATH, &[]);
+        assert_eq!((answer.status, answer.header("Retry-After")), (503, Some("5")));
+        scene.server.hangup();
+        scene.server.log.wait_for_nth("1 stick read", 2);
+        assert!(scene.connect().ask("GET", PATH, &[]).body == vec![7; 3_000_000]);
+    });
+}
+
+#[test]
+fn no_folder_is_listed() {
+    isolated(|lan| {
+        let scene = Scene::new(&lan);
+        let mut connection = scene.connect();
+        for path in [
+            "/images",
+            "/images/",
+            "/images/coreos/",
+            "/images/coreos/1185.3.0/",
+            "/1185.3.0/",
+            "/1185.3.0",
+            "/boot/",
+            "/boot",
+            "/cloud-configs/",
+            "/current/",
+            "/v1/",
+            "/tftp/",
+        ] {
+            assert_eq!(connection.ask("GET", path, &[]).status, 404, "{path}");
+        }
+    });
+}
+
+#[test]
+fn http_1_0_keeps_a_connection_that_it_is_asked_to_keep() {
+    isolated(|lan| {
+        let scene = Scene::new(&lan);
+        let mut connection = scene.connect();
+        for _ in 0..2 {
+            let path = "/1185.3.0/version.txt";
+            connection
+                .send(format!("GET {path} HTTP/1.0\r\nConnection: keep-alive\r\n\r\n").as_bytes());
+            let answer = connection.answer(false).expect("no answer");
+            assert_eq!(answer.header("Connection"), Some("keep-alive"), "{}", answer.head);
+            assert_eq!(answer.body, b"COREOS_VERSION=1185.3.0\n");
+        }
+    });
+}
+
+#[test]
 fn http_1_0_is_answered_and_then_the_connection_closes() {
     isolated(|lan| {
         let scene = Scene::new(&lan);
@@ -211,9 +299,13 @@ fn one_machine_with_many_idle_connections_does_not_lock_others_out() {
         let scene = Scene::new(&lan);
         let neighbour = lan.machine("52:54:00:00:00:55");
         neighbour.use_address(Ipv4Addr::new(10, 10, 10, 8));
+        let rest = scene.server.descriptors();
         let held: Vec<Connection> = (0..600).map(|_| scene.connect()).collect();
         let answer = neighbour.connect(8080).ask("GET", "/1185.3.0/version.txt", &[]);
         assert_eq!(answer.status, 200);
+        // 32 of the one, one of the other, and what was accepted and is to be closed.
+        let open = scene.server.descriptors() - rest;
+        assert!(open <= 32 + 2, "{open}");
         drop(held);
         drop(scene.appliance);
     });

@@ -8,12 +8,20 @@ mod disc;
 #[path = "support/net/mod.rs"]
 mod net;
 
+use std::collections::BTreeMap;
 use std::fs::{self, File};
+use std::net::{Ipv4Addr, UdpSocket};
 use std::os::unix::fs::{FileExt, symlink};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Barrier};
+use std::thread;
 
 use net::stick::NODE_1;
 use net::{Appliance, Firmware, Machine, Server, isolated};
+use pxeberry::inventory::{Inventory, list};
+use pxeberry::world::World;
+use pxeberry::world::turns::Errand;
+use pxeberry::{config, tftp};
 
 const KERNEL: &str = "install.amd/vmlinuz";
 
@@ -146,6 +154,69 @@ fn kernels_come_by_tftp_too() {
     });
 }
 
+/// A world whose stick has one ISO with a kernel, and an errand to that stick.
+fn world_with_an_iso() -> (Arc<World>, Errand) {
+    let (stick, tree) = (Path::new("/run/stick"), Path::new("/run/tree"));
+    fs::create_dir_all(stick.join("images")).unwrap();
+    fs::create_dir_all(tree.join("install.amd")).unwrap();
+    fs::write(tree.join(KERNEL), [7; 1000]).unwrap();
+    disc::make(disc::XORRISO, &stick.join("images/debian-13.iso"), tree);
+    let iso = list(stick).files.into_iter().find(|file| file.path.ends_with(".iso")).unwrap();
+    let asker = Ipv4Addr::LOCALHOST;
+    let errand = Errand { volume: Arc::clone(&iso.volume), asker, download: false };
+    let isos = BTreeMap::from([(iso.path.clone(), iso)]);
+    let world = World::new(config::parse("").unwrap(), "lo".to_owned(), None);
+    world.change_shelf(|shelf| {
+        let mut inventory = Inventory::default();
+        inventory.isos = isos;
+        shelf.inventory = Arc::new(inventory);
+        shelf.sticks = 1;
+        shelf.accepted = true;
+    });
+    (Arc::new(world), errand)
+}
+
+#[test]
+fn while_a_stick_hangs_only_who_wants_something_of_its_isos_waits_by_tftp() {
+    isolated(|_lan| {
+        let (world, errand) = world_with_an_iso();
+        // All three readers of the stick are held up.
+        let (held, hang) = (Arc::new(Barrier::new(4)), Arc::new(Barrier::new(4)));
+        for _ in 0..3 {
+            let (held, hang) = (Arc::clone(&held), Arc::clone(&hang));
+            let waits = move || {
+                held.wait();
+                hang.wait();
+            };
+            assert!(world.readers.run(&errand, waits));
+        }
+        held.wait();
+        let service = UdpSocket::bind((Ipv4Addr::LOCALHOST, 69)).unwrap();
+        service.set_nonblocking(true).unwrap();
+        thread::spawn(move || tftp::server::run(&world, &service, 512));
+        let asks = |name: &str| {
+            let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+            socket.set_read_timeout(Some(net::PATIENCE)).unwrap();
+            let request = format!("\0\u{1}{name}\0octet\0");
+            socket.send_to(request.as_bytes(), (Ipv4Addr::LOCALHOST, 69)).unwrap();
+            socket
+        };
+        let hears = |socket: &UdpSocket| {
+            let mut buffer = [0; 600];
+            socket.recv_from(&mut buffer).map(|(length, _)| buffer[..length].to_vec())
+        };
+        let patient = asks(&format!("images/debian-13.iso/{KERNEL}"));
+        let other = asks("pxelinux.cfg/default");
+        assert_eq!(hears(&other).unwrap()[..4], [0, 3, 0, 1]);
+        patient.set_nonblocking(true).unwrap();
+        assert!(hears(&patient).is_err(), "the stick still hangs");
+        patient.set_nonblocking(false).unwrap();
+        hang.wait();
+        let first = hears(&patient).unwrap();
+        assert_eq!((&first[..4], &first[4..]), (&[0, 3, 0, 1][..], &[7; 512][..]));
+    });
+}
+
 #[test]
 fn without_its_stick_a_file_of_an_iso_is_not_missing_but_later() {
     isolated(|lan| {
@@ -188,7 +259,7 @@ fn another_iso_under_the_same_name_is_read_again_before_anything_of_it_is_served
         File::options().write(true).open(scene.iso()).unwrap().set_modified(later).unwrap();
         assert_eq!(scene.machine.curl(&path).0, 503);
         scene.appliance.tell(&["rescan"]).good();
-        scene.server.log.wait_for_nth(" read: ", 2);
+        scene.server.log.wait_for_nth("stick read: ", 2);
         assert_eq!(scene.machine.get(&path), b"another kernel");
     });
 }

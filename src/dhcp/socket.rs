@@ -6,11 +6,11 @@ use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4, UdpSocket};
 use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::net::sockopt;
 
 use super::route::Route;
 use super::{CLIENT_PORT, SERVER_PORT};
 use crate::net::arp::{ArpSocket, Heard};
+use crate::net::listen::widen;
 use crate::net::packet::{Datagram, PacketSocket};
 
 /// The sockets of one interface.
@@ -87,17 +87,5 @@ impl DhcpSocket {
                 self.packets.send(mac.octets(), &packet)
             }
         }
-    }
-}
-
-/// A room's questions of one second, while the card is written. The kernel's own limit
-/// (200 KiB) holds 270 of them; past it a known machine's question is lost among strangers'.
-const QUEUE_BYTES: usize = 1024 * 1024;
-
-/// Past the kernel's limit where we have the right to (on the appliance), else up to it.
-fn widen(udp: &UdpSocket) {
-    if sockopt::set_socket_recv_buffer_size_force(udp, QUEUE_BYTES).is_err() {
-        // It works with a small one, too.
-        let _ = sockopt::set_socket_recv_buffer_size(udp, QUEUE_BYTES);
     }
 }

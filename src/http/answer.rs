@@ -10,7 +10,7 @@ use hyper::{Method, Request, Response, StatusCode, header};
 use super::body::{Body, WhenSent};
 use super::config::config;
 use super::page;
-use super::response::{Asked, Found, respond, text};
+use super::response::{Asked, Downloads, Found, OPEN_DEADLINE, respond, text};
 use super::route::{Route, route};
 use crate::boot::install_script::{self, Job};
 use crate::boot::plan::{Media, Plan};
@@ -22,7 +22,7 @@ use crate::inventory::{Image, Machine, MediaFile};
 use crate::net::Mac;
 use crate::tftp::tree::Name;
 use crate::verify::Gate;
-use crate::world::content::{Content, content, iso_file};
+use crate::world::content::{Content, InIso, content, iso_file};
 use crate::world::{Shelf, TOKEN_LENGTH, World};
 
 /// A request holds this long for a stick that was pulled, or is still being read: most
@@ -32,12 +32,13 @@ const PATIENCE: Duration = Duration::from_secs(4);
 /// Answers one request from the machine at `asker`.
 pub async fn answer<B>(
     world: &Arc<World>,
+    downloads: &Downloads,
     request: &Request<B>,
     asker: Ipv4Addr,
 ) -> Response<Body> {
-    let place = route(request.uri().to_string().as_str());
+    let place = Arc::new(route(request.uri().to_string().as_str()));
     let reading = matches!(*request.method(), Method::GET | Method::HEAD);
-    let reporting = *request.method() == Method::POST && matches!(place, Route::Event { .. });
+    let reporting = *request.method() == Method::POST && matches!(*place, Route::Event { .. });
     if !reading && !reporting {
         let mut answer = text(StatusCode::METHOD_NOT_ALLOWED, "only GET and HEAD work here\n");
         answer.headers_mut().insert(header::ALLOW, HeaderValue::from_static("GET, HEAD"));
@@ -45,7 +46,6 @@ pub async fn answer<B>(
     }
     let only_head = *request.method() == Method::HEAD;
     let mut shelf = world.watch_shelf();
-    let place = Arc::new(place);
     let mut found = look(world, &place, asker, only_head).await;
     if found.may_come() {
         // Woken by each change of the sticks until the patience is at its end.
@@ -57,18 +57,46 @@ pub async fn answer<B>(
         .await;
     }
     let headers = request.headers();
-    respond(found, &Asked { headers, asker, only_head, transfers: &world.transfers })
+    respond(found, &Asked { headers, asker, only_head, world, downloads }).await
 }
 
-/// Finds it on a thread of its own, if the stick must be read for that: a slow one must not
-/// keep the others waiting.
+/// What stands there, if machines may have it.
 async fn look(world: &Arc<World>, place: &Arc<Route>, asker: Ipv4Addr, only_head: bool) -> Found {
-    if !place.may_read_an_iso() {
-        return verified(world, find(world, place, asker, only_head));
+    match look_up(world, place, asker, only_head).await {
+        Found::InIso(place, when_sent) => {
+            verified(world, look_into(world, place, asker).await.telling(when_sent))
+        }
+        found => verified(world, found),
     }
-    let (own_world, place) = (Arc::clone(world), Arc::clone(place));
-    let looking = tokio::task::spawn_blocking(move || find(&own_world, &place, asker, only_head));
-    verified(world, looking.await.unwrap_or(Found::Unreadable))
+}
+
+/// What may be written down first is found on a thread of its own: a card can take a tenth
+/// of a second, and nobody else waits for that.
+async fn look_up(
+    world: &Arc<World>,
+    place: &Arc<Route>,
+    asker: Ipv4Addr,
+    only_head: bool,
+) -> Found {
+    if only_head || !place.may_be_written_down() {
+        return find(world, place, asker, only_head);
+    }
+    let (world, place) = (Arc::clone(world), Arc::clone(place));
+    let found = tokio::task::spawn_blocking(move || find(&world, &place, asker, only_head)).await;
+    found.unwrap_or(Found::NotReady)
+}
+
+/// A reader of its stick looks into the ISO, when it is this machine's turn.
+async fn look_into(world: &World, place: InIso, asker: Ipv4Addr) -> Found {
+    let path = place.path();
+    let looking = world.readers.read(&place.errand(asker), move || place.find());
+    match tokio::time::timeout(OPEN_DEADLINE, looking).await {
+        Ok(Ok(content)) => found(content, &path),
+        Ok(Err(_)) | Err(_) => {
+            log::warn!("http: {path}: its ISO is not read in time; does the stick hang?");
+            Found::Unreadable
+        }
+    }
 }
 
 /// The file, if machines may have it.
@@ -98,12 +126,12 @@ fn find(world: &Arc<World>, place: &Route, asker: Ipv4Addr, only_head: bool) -> 
                 let when_sent = loader_sent(world, name.path(), asker);
                 Found::File(file, when_sent.filter(|_| !only_head))
             }
-            Content::Media(file) => {
+            content @ (Content::Media(_) | Content::InIso(_)) => {
                 let path = name.path();
                 let image = inventory.image_of(&path);
                 let when = image
                     .and_then(|(image, _)| when_delivered(world, image, &path, asker, only_head));
-                Found::File(file, when)
+                found(content, &path).telling(when)
             }
             other => found(other, &name.path()),
         },
@@ -152,6 +180,7 @@ fn found(content: Content, name: &str) -> Found {
         Content::NotReady => Found::NotReady,
         Content::Missing => Found::Missing(name.to_owned()),
         Content::Unreadable => Found::Unreadable,
+        Content::InIso(place) => Found::InIso(place, None),
     }
 }
 

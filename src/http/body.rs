@@ -8,14 +8,22 @@ use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use hyper::body::{Body as HttpBody, Frame, SizeHint};
-use tokio::task::JoinHandle;
+use tokio::sync::oneshot::Receiver;
 
 use crate::inventory::media_file::Window;
+use crate::world::readers::Readers;
 use crate::world::transfers::Transfer;
+use crate::world::turns::Errand;
 
-/// Large enough that a system call costs nothing beside its bytes, small enough that 512
-/// connections fit the memory of a Pi 3.
-const PIECE: usize = 256 * 1024;
+/// Large enough that a system call costs nothing beside its bytes.
+const LARGEST_PIECE: usize = 256 * 1024;
+
+/// Still one read of a stick for several packets.
+const SMALLEST_PIECE: usize = 32 * 1024;
+
+/// Every download holds two pieces. With many of them the pieces are smaller: together twice
+/// this much, which a Pi 3 can spare.
+const PIECES_TOGETHER: usize = 16 * 1024 * 1024;
 
 /// What is told when the last byte of a file has been handed over.
 pub type WhenSent = Box<dyn FnOnce() + Send>;
@@ -35,32 +43,59 @@ pub struct FileBody {
     file: Arc<Window>,
     at: u64,
     left: u64,
-    reading: Option<JoinHandle<io::Result<Bytes>>>,
+    errand: Errand,
+    readers: Readers,
+    reading: Option<Receiver<io::Result<Bytes>>>,
     when_sent: Option<WhenSent>,
-    _shown: Transfer,
+    shown: Transfer,
+    _place: Option<Transfer>,
+}
+
+/// Which part of a file goes to whom.
+pub struct Sending {
+    /// Its first byte.
+    pub first: u64,
+    /// How many.
+    pub length: u64,
+    /// Whose turn it is when the next piece is read.
+    pub errand: Errand,
+    /// Who reads it.
+    pub readers: Readers,
+    /// For the LEDs.
+    pub shown: Transfer,
+    /// A download's place among the others.
+    pub place: Option<Transfer>,
+    /// Who wants to know when its last byte is out.
+    pub when_sent: Option<WhenSent>,
 }
 
 impl FileBody {
-    /// `length` bytes from `at`. A file that became shorter ends the connection with an
-    /// error: a download that looks whole is whole.
-    pub fn new(
-        file: Window,
-        at: u64,
-        length: u64,
-        when_sent: Option<WhenSent>,
-        shown: Transfer,
-    ) -> FileBody {
-        FileBody { file: Arc::new(file), at, left: length, reading: None, when_sent, _shown: shown }
+    /// A file that became shorter ends the connection with an error: a download that looks
+    /// whole is whole.
+    pub fn new(file: Window, sending: Sending) -> FileBody {
+        let Sending { first, length, errand, readers, shown, place, when_sent } = sending;
+        FileBody {
+            file: Arc::new(file),
+            at: first,
+            left: length,
+            errand,
+            readers,
+            reading: None,
+            when_sent,
+            shown,
+            _place: place,
+        }
     }
 
     /// Starts to read the next piece, if there is one.
     fn read_ahead(&mut self) {
-        let length = usize::try_from(self.left).unwrap_or(PIECE).min(PIECE);
+        let piece = piece(self.shown.running());
+        let length = usize::try_from(self.left).unwrap_or(piece).min(piece);
         if length == 0 || self.reading.is_some() {
             return;
         }
         let (file, at) = (Arc::clone(&self.file), self.at);
-        self.reading = Some(tokio::task::spawn_blocking(move || {
+        self.reading = Some(self.readers.read(&self.errand, move || {
             let mut buffer = vec![0; length];
             file.read_exact_at(&mut buffer, at)?;
             Ok(Bytes::from(buffer))
@@ -78,7 +113,8 @@ impl FileBody {
         let piece = match Pin::new(reading).poll(context) {
             Poll::Pending => return Poll::Pending,
             Poll::Ready(Ok(read)) => read,
-            Poll::Ready(Err(stopped)) => Err(io::Error::other(stopped)),
+            // So many wait for this stick that it must hang.
+            Poll::Ready(Err(given_up)) => Err(io::Error::other(given_up)),
         };
         self.reading = None;
         if let Ok(bytes) = &piece {
@@ -94,6 +130,11 @@ impl FileBody {
         }
         Poll::Ready(Some(piece))
     }
+}
+
+/// How much is read at a time while so many downloads run.
+fn piece(running: usize) -> usize {
+    (PIECES_TOGETHER / running.max(1)).clamp(SMALLEST_PIECE, LARGEST_PIECE)
 }
 
 impl HttpBody for Body {
@@ -126,6 +167,21 @@ impl HttpBody for Body {
             Body::Empty => SizeHint::default(),
             Body::Bytes(bytes) => SizeHint::with_exact(bytes.len() as u64),
             Body::File(file) => SizeHint::with_exact(file.left),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_download_is_read_in_large_pieces_and_many_take_no_more_memory() {
+        assert_eq!(piece(0), LARGEST_PIECE);
+        assert_eq!(piece(64), LARGEST_PIECE);
+        for running in [65, 200, 448] {
+            let together = 2 * running * piece(running);
+            assert!(together <= 2 * PIECES_TOGETHER, "{running}: {together}");
         }
     }
 }

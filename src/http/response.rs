@@ -1,15 +1,23 @@
 //! Answers as bytes: heads that every firmware reads right, and ranges of files.
 
+use std::io;
 use std::net::Ipv4Addr;
+use std::time::Duration;
 
 use bytes::Bytes;
 use hyper::header::{HeaderMap, HeaderName, HeaderValue};
 use hyper::{Response, StatusCode, header};
 
-use super::body::{Body, FileBody, WhenSent};
+use super::body::{Body, FileBody, Sending, WhenSent};
+use super::condition::{Conditions, Verdict, Version};
 use super::range::{Part, part};
 use crate::inventory::MediaFile;
-use crate::world::transfers::Transfers;
+use crate::inventory::media_file::Window;
+use crate::world::World;
+use crate::world::content::InIso;
+use crate::world::readers::Readers;
+use crate::world::transfers::{Transfer, Transfers};
+use crate::world::turns::Errand;
 
 /// What stands at a place.
 pub enum Found {
@@ -21,6 +29,8 @@ pub enum Found {
     NotReady,
     /// The stick fails: 503 for now.
     Unreadable,
+    /// Inside an ISO, which must be looked into first.
+    InIso(InIso, Option<WhenSent>),
     /// It is being verified: 503.
     Unverified,
     /// 404, with what is missing.
@@ -33,6 +43,15 @@ impl Found {
     /// Whether asking again in a moment may bring it.
     pub fn may_come(&self) -> bool {
         matches!(self, Found::NotReady | Found::Unverified)
+    }
+
+    /// The same, and who wants to know when its last byte was sent.
+    pub fn telling(self, when_sent: Option<WhenSent>) -> Found {
+        match self {
+            Found::File(file, _) => Found::File(file, when_sent),
+            Found::InIso(place, _) => Found::InIso(place, when_sent),
+            other => other,
+        }
     }
 }
 
@@ -47,33 +66,52 @@ pub struct Asked<'a> {
     pub asker: Ipv4Addr,
     /// HEAD: the same head, and no body.
     pub only_head: bool,
-    /// Counts what is on its way.
-    pub transfers: &'a Transfers,
+    /// Who reads files, and counts what is on its way.
+    pub world: &'a World,
+    /// Places for downloads.
+    pub downloads: &'a Downloads,
 }
 
+/// Places for downloads; the other connections are always left for what is small.
+pub struct Downloads {
+    running: Transfers,
+    most: usize,
+}
+
+impl Downloads {
+    /// No more than `most` at once.
+    pub fn limited_to(most: usize) -> Downloads {
+        Downloads { running: Transfers::default(), most }
+    }
+
+    fn begin(&self) -> Option<Transfer> {
+        self.running.begin_within(self.most)
+    }
+}
+
+/// How long a stick may take to open a file. UEFI waits 5 s for the first byte.
+pub const OPEN_DEADLINE: Duration = Duration::from_secs(4);
+
 /// The answer as HTTP.
-pub fn respond(found: Found, asked: &Asked) -> Response<Body> {
-    let mut answer = whole(found, asked);
+pub async fn respond(found: Found, asked: &Asked<'_>) -> Response<Body> {
+    let mut answer = match found {
+        Found::Bytes(kind, bytes) => in_memory(StatusCode::OK, kind, bytes),
+        Found::File(file, when_sent) => send_file(&file, when_sent, asked).await,
+        Found::NotReady => later("not ready: no stick serves yet\n"),
+        Found::Unverified => later("not ready: its signature is being checked\n"),
+        Found::Unreadable | Found::InIso(..) => later(UNREADABLE),
+        Found::Missing(name) => {
+            text(StatusCode::NOT_FOUND, &format!("there is no {name} on the sticks\n"))
+        }
+        Found::Forbidden(why) => text(StatusCode::FORBIDDEN, &format!("{why}\n")),
+    };
     if asked.only_head {
         *answer.body_mut() = Body::Empty;
     }
     answer
 }
 
-fn whole(found: Found, asked: &Asked) -> Response<Body> {
-    match found {
-        Found::Bytes(kind, bytes) => in_memory(StatusCode::OK, kind, bytes),
-        Found::File(file, when_sent) => send_file(&file, when_sent, asked),
-        Found::NotReady => later("not ready: no stick serves yet\n"),
-        Found::Unverified => later("not ready: its signature is being checked\n"),
-        Found::Unreadable => unreadable(),
-        Found::Missing(name) => {
-            text(StatusCode::NOT_FOUND, &format!("there is no {name} on the sticks\n"))
-        }
-        Found::Forbidden(why) => text(StatusCode::FORBIDDEN, &format!("{why}\n")),
-    }
-}
-
+/// 503: who can wait asks again.
 fn later(why: &str) -> Response<Body> {
     let mut answer = text(StatusCode::SERVICE_UNAVAILABLE, why);
     answer.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(RETRY_AFTER));
@@ -102,59 +140,101 @@ fn head(status: StatusCode, length: u64, kind: HeaderValue) -> Response<Body> {
     answer
 }
 
-fn send_file(file: &MediaFile, when_sent: Option<WhenSent>, asked: &Asked) -> Response<Body> {
-    let open = match file.open() {
-        Ok(open) => open,
-        Err(error) => {
-            log::warn!("http: {}: cannot be read: {error}; was the stick pulled?", file.path);
-            return unreadable();
-        }
-    };
-    let tag = format!("\"{:x}-{:x}\"", file.modified, file.size);
+async fn send_file(
+    file: &MediaFile,
+    when_sent: Option<WhenSent>,
+    asked: &Asked<'_>,
+) -> Response<Body> {
     let value = |name: HeaderName| asked.headers.get(name).and_then(|value| value.to_str().ok());
-    if value(header::IF_NONE_MATCH) == Some(&tag) {
-        return head(StatusCode::NOT_MODIFIED, 0, HeaderValue::from_static(BINARY));
-    }
-    // If-Range with another version of the file means: the whole of the new one.
-    let same = value(header::IF_RANGE).is_none_or(|wanted| wanted == tag);
+    let version = Version {
+        tag: format!("\"{:x}-{:x}\"", file.modified, file.size),
+        modified: file.modified,
+    };
+    let conditions = Conditions {
+        matches: value(header::IF_MATCH),
+        unmodified_since: value(header::IF_UNMODIFIED_SINCE),
+        none_matches: value(header::IF_NONE_MATCH),
+        modified_since: value(header::IF_MODIFIED_SINCE),
+        range: value(header::IF_RANGE),
+    };
+    let same = match version.meets(&conditions) {
+        Verdict::Send { range } => range,
+        Verdict::NotModified => return of_version(StatusCode::NOT_MODIFIED, file.size, &version),
+        Verdict::Changed => return text(StatusCode::PRECONDITION_FAILED, "it has changed\n"),
+    };
+    // Another version than the one whose rest is asked for: the whole of this one.
     let range = value(header::RANGE).filter(|_| same);
     let (status, first, length) = match part(range, file.size) {
         Part::Whole => (StatusCode::OK, 0, file.size),
         Part::Bytes(first, last) => (StatusCode::PARTIAL_CONTENT, first, last - first + 1),
         Part::Unsatisfiable => return unsatisfiable(file.size),
     };
-    if !asked.only_head {
-        log::info!("http: {} takes {} ({length} bytes)", asked.asker, file.path);
-    }
-    let mut answer = head(status, length, HeaderValue::from_static(BINARY));
-    let headers = answer.headers_mut();
-    headers.insert(header::ACCEPT_RANGES, HeaderValue::from_static("bytes"));
-    if let Ok(tag) = HeaderValue::from_str(&tag) {
-        headers.insert(header::ETAG, tag);
-    }
-    let ends_whole = first + length == file.size;
+    let errand = Errand::new(&file.volume, asked.asker, length);
+    let open = match open(file, &errand, &asked.world.readers).await {
+        Ok(open) => open,
+        Err(error) => {
+            log::warn!("http: {}: cannot be read: {error}; was the stick pulled?", file.path);
+            return later(UNREADABLE);
+        }
+    };
+    let mut answer = of_version(status, length, &version);
     if status == StatusCode::PARTIAL_CONTENT {
         let range = format!("bytes {first}-{}/{}", first + length - 1, file.size);
-        if let Ok(range) = HeaderValue::from_str(&range) {
-            headers.insert(header::CONTENT_RANGE, range);
-        }
+        insert(&mut answer, header::CONTENT_RANGE, &range);
     }
-    let when_sent = when_sent.filter(|_| ends_whole);
-    let shown = asked.transfers.begin();
-    *answer.body_mut() = Body::File(FileBody::new(open, first, length, when_sent, shown));
+    if asked.only_head {
+        return answer;
+    }
+    let place = errand.download.then(|| asked.downloads.begin());
+    if matches!(place, Some(None)) {
+        return later("too many downloads are running\n");
+    }
+    log::info!("http: {} takes {} ({length} bytes)", asked.asker, file.path);
+    let ends_whole = first + length == file.size;
+    let sending = Sending {
+        first,
+        length,
+        errand,
+        readers: asked.world.readers.clone(),
+        shown: asked.world.transfers.begin(),
+        place: place.flatten(),
+        when_sent: when_sent.filter(|_| ends_whole),
+    };
+    *answer.body_mut() = Body::File(FileBody::new(open, sending));
     answer
 }
 
-fn unreadable() -> Response<Body> {
-    text(StatusCode::SERVICE_UNAVAILABLE, "cannot be read from the stick\n")
+async fn open(file: &MediaFile, errand: &Errand, readers: &Readers) -> io::Result<Window> {
+    let file = file.clone();
+    let opening = readers.read(errand, move || file.open());
+    match tokio::time::timeout(OPEN_DEADLINE, opening).await {
+        Ok(opened) => opened.unwrap_or_else(|given_up| Err(io::Error::other(given_up))),
+        Err(late) => Err(io::Error::other(late)),
+    }
+}
+
+/// The head of an answer about a file.
+fn of_version(status: StatusCode, length: u64, version: &Version) -> Response<Body> {
+    let mut answer = head(status, length, HeaderValue::from_static(BINARY));
+    answer.headers_mut().insert(header::ACCEPT_RANGES, HeaderValue::from_static("bytes"));
+    insert(&mut answer, header::ETAG, &version.tag);
+    insert(&mut answer, header::LAST_MODIFIED, &version.date().to_string());
+    answer
+}
+
+/// Numbers, tags and dates of ours: always a header's value.
+fn insert(answer: &mut Response<Body>, name: HeaderName, value: &str) {
+    if let Ok(value) = HeaderValue::from_str(value) {
+        answer.headers_mut().insert(name, value);
+    }
 }
 
 fn unsatisfiable(size: u64) -> Response<Body> {
     let mut answer = text(StatusCode::RANGE_NOT_SATISFIABLE, "the file is shorter than that\n");
-    if let Ok(range) = HeaderValue::from_str(&format!("bytes */{size}")) {
-        answer.headers_mut().insert(header::CONTENT_RANGE, range);
-    }
+    insert(&mut answer, header::CONTENT_RANGE, &format!("bytes */{size}"));
     answer
 }
+
+const UNREADABLE: &str = "cannot be read from the stick\n";
 
 const BINARY: &str = "application/octet-stream";

@@ -58,13 +58,16 @@ pub enum Route {
 }
 
 impl Route {
-    /// Whether an ISO may have to be looked into.
-    pub fn may_read_an_iso(&self) -> bool {
-        match self {
-            Route::Iso(_) => true,
-            Route::Boot(name) => name.path().split('/').any(is_iso),
-            _ => false,
-        }
+    /// Whether a machine's life may go on by this answer, which the card must hold first.
+    pub fn may_be_written_down(&self) -> bool {
+        matches!(
+            self,
+            Route::Boot(_)
+                | Route::Introduction { .. }
+                | Route::InstallScript
+                | Route::Config(..)
+                | Route::Event { .. }
+        )
     }
 }
 

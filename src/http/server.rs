@@ -1,22 +1,35 @@
 //! The edge: accepts connections, with limits that no client can push.
+//!
+//! What is done without first, when there is too much to do, and what is always served:
+//! connections that say nothing go first, then downloads wait for places (503), then those
+//! that have stalled go. There are always places, threads and readers for scripts, loaders
+//! and configurations that downloads cannot take.
 
-use std::collections::HashMap;
 use std::convert::Infallible;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
 
+use bytes::Bytes;
+use hyper::body::{Body as HttpBody, Frame, SizeHint};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Semaphore;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpListener;
+use tokio::sync::oneshot;
 
 use super::answer::answer;
+use super::body::Body;
+use super::guests::{Entry, Guests, Id, Limits};
+use super::response::Downloads;
+use super::wire::Wire;
 use crate::world::World;
 
-/// Connections in all; each may hold two pieces of a file.
+/// Connections in all. Fewer where the system grants few descriptors.
 const MOST_CONNECTIONS: usize = 512;
 
 /// Connections of one machine; the greediest installer opens eight.
@@ -26,27 +39,39 @@ const MOST_PER_ADDRESS: usize = 32;
 /// between requests, so no less than the 15 s that installers reuse theirs.
 const HEAD_DEADLINE: Duration = Duration::from_secs(20);
 
+/// For a peer that takes nothing of its answer. Installers that write to a slow disk stop
+/// reading for a while.
+const STALL_DEADLINE: Duration = Duration::from_secs(120);
+
 /// hyper's smallest buffer; heads of real clients are below 1 KiB.
 const LARGEST_HEAD: usize = 8 * 1024;
 
-/// After a failed accept (out of descriptors): doubled up to the longest.
+/// After a failed accept (out of descriptors), and while there is no place: doubled up to
+/// the longest.
 const SHORTEST_PAUSE: Duration = Duration::from_millis(10);
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
+
+/// Rung when a connection has to go.
+type Bell = oneshot::Sender<()>;
 
 /// Shared by the listeners of all ports.
 pub struct Edge {
     world: Arc<World>,
-    places: Arc<Semaphore>,
-    guests: Arc<Mutex<HashMap<IpAddr, usize>>>,
+    guests: Mutex<Guests<Bell>>,
+    downloads: Downloads,
 }
 
 impl Edge {
-    /// An edge with all its places free.
-    pub fn new(world: Arc<World>) -> Arc<Edge> {
+    /// An edge with all its places free. `descriptors`: how many it may use; a connection
+    /// with a file takes two.
+    pub fn new(world: Arc<World>, descriptors: usize) -> Arc<Edge> {
+        let places = MOST_CONNECTIONS.min(descriptors / 2);
+        let limits = Limits { places, of_address: MOST_PER_ADDRESS };
         Arc::new(Edge {
             world,
-            places: Arc::new(Semaphore::new(MOST_CONNECTIONS)),
-            guests: Arc::default(),
+            guests: Mutex::new(Guests::new(limits)),
+            // An eighth is always left for what is small.
+            downloads: Downloads::limited_to(places - places.div_ceil(8)),
         })
     }
 
@@ -54,24 +79,23 @@ impl Edge {
     pub async fn serve(self: Arc<Edge>, listener: TcpListener) {
         let mut pause = SHORTEST_PAUSE;
         loop {
-            // A place first: what does not fit waits in the kernel's backlog.
-            let Ok(place) = Arc::clone(&self.places).acquire_owned().await else {
-                return;
-            };
             match listener.accept().await {
                 Ok((stream, peer)) => {
                     pause = SHORTEST_PAUSE;
-                    if let Some(guest) = self.admit(peer) {
-                        let edge = Arc::clone(&self);
-                        tokio::spawn(async move {
-                            edge.converse(stream, peer).await;
-                            drop((guest, place));
-                        });
+                    // Small answers must not wait for the acknowledgement of the one before.
+                    let _ = stream.set_nodelay(true);
+                    let address = ipv4(peer);
+                    if let Some((guest, shed)) = self.admit(address).await {
+                        tokio::spawn(guest.stays(stream, shed));
+                        // He is heard before the next one, who may need his place.
+                        tokio::task::yield_now().await;
                     }
                 }
                 Err(error) if is_the_peers(&error) => {}
                 Err(error) => {
                     log::warn!("http: cannot accept: {error}; trying again");
+                    // Whoever is silent makes room for who may have something to say.
+                    drop(self.guests().shed());
                     tokio::time::sleep(pause).await;
                     pause = (pause * 2).min(LONGEST_PAUSE);
                 }
@@ -79,14 +103,78 @@ impl Edge {
         }
     }
 
-    async fn converse(&self, stream: TcpStream, peer: SocketAddr) {
-        // Small answers must not wait for the acknowledgement of the one before.
-        let _ = stream.set_nodelay(true);
-        let world = &self.world;
-        let asker = ipv4(peer.ip());
+    /// Converses over any stream, as with a peer at `address` that came in by a listener;
+    /// returns when it is over.
+    pub async fn converse<S>(self: Arc<Edge>, stream: S, address: Ipv4Addr)
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        if let Some((guest, shed)) = self.admit(address).await {
+            guest.stays(stream, shed).await;
+        }
+    }
+
+    /// A place for a peer; it may have to wait for one, and others in the kernel's backlog
+    /// behind it. None: its address has enough of them.
+    async fn admit(self: &Arc<Edge>, address: Ipv4Addr) -> Option<(Guest, oneshot::Receiver<()>)> {
+        let mut pause = SHORTEST_PAUSE;
+        loop {
+            let (bell, shed) = oneshot::channel();
+            let entry = self.guests().admit(address, Instant::now(), || bell);
+            match entry {
+                Entry::Welcome(id) => {
+                    return Some((Guest { edge: Arc::clone(self), id, address }, shed));
+                }
+                Entry::Refused => {
+                    log::debug!("http: {address} has too many connections already");
+                    return None;
+                }
+                // Dropping a bell rings it.
+                Entry::After(bell) => drop(bell),
+                Entry::Wait => {
+                    tokio::time::sleep(pause).await;
+                    pause = (pause * 2).min(LONGEST_PAUSE);
+                    continue;
+                }
+            }
+            // He leaves as soon as he is heard.
+            tokio::task::yield_now().await;
+        }
+    }
+
+    fn guests(&self) -> MutexGuard<'_, Guests<Bell>> {
+        self.guests.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A connection's place; free again when dropped.
+struct Guest {
+    edge: Arc<Edge>,
+    id: Id,
+    address: Ipv4Addr,
+}
+
+impl Guest {
+    /// Converses until the peer goes, or has to go.
+    async fn stays<S>(self, stream: S, shed: oneshot::Receiver<()>)
+    where
+        S: AsyncRead + AsyncWrite + Unpin,
+    {
+        tokio::select! {
+            () = self.converse(stream) => {}
+            _ = shed => log::debug!("http: {} had to go: others need the place", self.address),
+        }
+    }
+
+    async fn converse<S: AsyncRead + AsyncWrite + Unpin>(&self, stream: S) {
+        let Guest { edge, id, address } = self;
         let service = service_fn(|request| async move {
-            Ok::<_, Infallible>(answer(world, &request, asker).await)
+            let asking = Asking::begin(edge, *id);
+            let answer = answer(&edge.world, &edge.downloads, &request, *address).await;
+            Ok::<_, Infallible>(answer.map(|body| Answered { body, _asking: asking }))
         });
+        let moved = || edge.guests().moved(*id, Instant::now());
+        let wire = Wire::new(stream, STALL_DEADLINE, moved);
         let served = http1::Builder::new()
             .timer(TokioTimer::new())
             .header_read_timeout(HEAD_DEADLINE)
@@ -94,46 +182,68 @@ impl Edge {
             .title_case_headers(true)
             // This box has no clock: RFC 9110 §6.6.1 has such a server send no date.
             .auto_date_header(false)
-            .serve_connection(TokioIo::new(stream), service)
+            .serve_connection(TokioIo::new(wire), service)
             .await;
         // GRUB ends each file with a reset; a stick that is pulled ends here too.
         if let Err(error) = served {
-            log::debug!("http: {asker}: {error}");
+            log::debug!("http: {address}: {error}");
         }
     }
-
-    fn admit(&self, peer: SocketAddr) -> Option<Guest> {
-        let mut guests = self.guests.lock().unwrap_or_else(PoisonError::into_inner);
-        let count = guests.entry(peer.ip()).or_default();
-        if *count >= MOST_PER_ADDRESS {
-            log::debug!("http: {} has too many connections already", peer.ip());
-            return None;
-        }
-        *count += 1;
-        Some(Guest { guests: Arc::clone(&self.guests), address: peer.ip() })
-    }
-}
-
-/// Counts a connection of an address; gives it back when dropped.
-struct Guest {
-    guests: Arc<Mutex<HashMap<IpAddr, usize>>>,
-    address: IpAddr,
 }
 
 impl Drop for Guest {
     fn drop(&mut self) {
-        let mut guests = self.guests.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(count) = guests.get_mut(&self.address) {
-            *count -= 1;
-            if *count == 0 {
-                guests.remove(&self.address);
-            }
-        }
+        self.edge.guests().leave(self.id);
     }
 }
 
-fn ipv4(address: IpAddr) -> Ipv4Addr {
-    match address {
+/// A request that is being answered, until its body is out.
+struct Asking {
+    edge: Arc<Edge>,
+    id: Id,
+}
+
+impl Asking {
+    fn begin(edge: &Arc<Edge>, id: Id) -> Asking {
+        edge.guests().asks(id, true, Instant::now());
+        Asking { edge: Arc::clone(edge), id }
+    }
+}
+
+impl Drop for Asking {
+    fn drop(&mut self) {
+        self.edge.guests().asks(self.id, false, Instant::now());
+    }
+}
+
+/// A body that tells when it is out.
+struct Answered {
+    body: Body,
+    _asking: Asking,
+}
+
+impl HttpBody for Answered {
+    type Data = Bytes;
+    type Error = io::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, io::Error>>> {
+        Pin::new(&mut self.body).poll_frame(context)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
+
+fn ipv4(peer: SocketAddr) -> Ipv4Addr {
+    match peer.ip() {
         IpAddr::V4(address) => address,
         IpAddr::V6(_) => Ipv4Addr::UNSPECIFIED,
     }

@@ -38,6 +38,11 @@ impl MediaFile {
     pub fn open(&self) -> io::Result<Window> {
         let Some(Inside { iso, offset }) = &self.inside else {
             let file = open_beneath(&self.volume, &self.path)?;
+            let data = file.metadata()?;
+            // As many bytes as were promised would pass for the whole of a longer file.
+            if (data.len(), modified(&data)) != (self.size, self.modified) {
+                return Err(io::Error::other("the file has changed since the stick was read"));
+            }
             return Ok(Window { file, start: 0, size: self.size, at: 0 });
         };
         let file = open_beneath(&self.volume, iso)?;

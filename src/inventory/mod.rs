@@ -103,9 +103,11 @@ impl Image {
         of_starts.chain(written).map(String::as_str)
     }
 
-    /// A file of this image by its published name.
+    /// A file of this image by its published name; some ROMs ask in capitals.
     pub fn file(&self, name: &str) -> Option<&MediaFile> {
-        self.files.get(name)
+        let is_it = |(known, _): &(&String, &MediaFile)| known.eq_ignore_ascii_case(name);
+        let second_chance = || self.files.iter().find(is_it).map(|(_, file)| file);
+        self.files.get(name).or_else(second_chance)
     }
 
     /// The same of one for this processor: such files may lie in a folder of their own.

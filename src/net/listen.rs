@@ -3,14 +3,16 @@
 
 use std::fmt;
 use std::io;
-use std::net::{Ipv4Addr, SocketAddrV4};
+use std::net::{Ipv4Addr, SocketAddrV4, UdpSocket};
 use std::os::fd::{AsFd, BorrowedFd};
 
+use rustix::net::sockopt;
 use socket2::{Domain, Protocol, Socket, Type};
 
-/// A room that boots at once opens some hundred connections before `serve` accepts any; the
-/// kernel's own limit (`somaxconn`) is 4096.
-const BACKLOG: i32 = 512;
+/// A room that boots at once opens some hundred connections before `serve` accepts any, and
+/// somebody who floods us thousands: whoever finds the queue full waits for a second before
+/// he tries again. This is the kernel's own limit (`somaxconn`).
+const BACKLOG: i32 = 4096;
 
 /// DHCP's server port (RFC 2131 §4.1).
 const DHCP: u16 = 67;
@@ -111,6 +113,19 @@ fn listen(interface: &str, kind: Type, at: SocketAddrV4) -> io::Result<Socket> {
         socket.listen(BACKLOG)?;
     }
     Ok(socket)
+}
+
+/// A room's questions of one second, while the card is written. The kernel's own limit
+/// (200 KiB) holds 270 of them; past it a known machine's question is lost among strangers'.
+const QUEUE_BYTES: usize = 1024 * 1024;
+
+/// Lets more packets wait in a socket: past the kernel's limit where we have the right to (on
+/// the appliance), else up to it.
+pub fn widen(udp: &UdpSocket) {
+    if sockopt::set_socket_recv_buffer_size_force(udp, QUEUE_BYTES).is_err() {
+        // It works with a small one, too.
+        let _ = sockopt::set_socket_recv_buffer_size(udp, QUEUE_BYTES);
+    }
 }
 
 #[cfg(test)]

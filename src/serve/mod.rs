@@ -14,6 +14,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::thread;
 
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::runtime::Runtime;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
@@ -33,8 +34,11 @@ const RUN: &str = "/run/pxeberry";
 /// PID 1 makes this file when the state partition cannot be used.
 const STATE_IS_LOST: &str = "/run/pxeberry/state-is-lost";
 
-/// Files that are read from sticks at once; more wait.
-const READERS: usize = 16;
+/// Answers over HTTP that may wait for the card at once; it writes one at a time.
+const DESKS: usize = 3;
+
+/// Descriptors that the servers hold for themselves: sockets, threads' wake-ups, the state.
+const OWN_DESCRIPTORS: u64 = 40;
 
 /// Exit code of a server that found a fault in itself (EX_SOFTWARE of sysexits.h).
 const FAULT: i32 = 70;
@@ -63,9 +67,10 @@ pub fn run(config: Config, owned: Owned) -> ExitCode {
 
 fn start(config: Config, owned: Owned) -> Result<(), String> {
     let Owned { set_address, mounted_sticks, own_user } = owned;
+    let descriptors = descriptors();
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
-        .max_blocking_threads(READERS)
+        .max_blocking_threads(DESKS)
         .build()
         .map_err(|error| format!("tokio cannot start: {error}"))?;
     // Before the first scan: a stick that comes while we start must not be missed.
@@ -96,7 +101,10 @@ fn start(config: Config, owned: Owned) -> Result<(), String> {
     in_background("scan", &world, move |world| media::run(world, sticks, &requests))?;
     in_background("verify", &world, |world| verifier::run(world))?;
     in_background("role", &world, move |world| role::run(world, set_address))?;
-    in_background("tftp", &world, move |world| tftp::server::run(world, &sockets.tftp))?;
+    let for_tftp = descriptors / 4;
+    in_background("tftp", &world, move |world| {
+        tftp::server::run(world, &sockets.tftp, for_tftp);
+    })?;
     in_background("dhcp", &world, move |world| dhcp::server::run(world, &dhcp))?;
     let proxydhcp = sockets.proxydhcp;
     // A thread of its own, which has nothing else to do than wait.
@@ -106,7 +114,20 @@ fn start(config: Config, owned: Owned) -> Result<(), String> {
     in_background("control", &world, move |world| {
         control::server::run(world, &for_button, control);
     })?;
-    serve_http(&world, sockets.http, runtime, signals, scanner)
+    let edge = http::server::Edge::new(Arc::clone(&world), descriptors / 4 * 3);
+    serve_http(&edge, sockets.http, runtime, signals, scanner)
+}
+
+/// How many descriptors connections and transfers may have: as many as the system grants.
+fn descriptors() -> usize {
+    let mut limit = getrlimit(Resource::Nofile);
+    if limit.current != limit.maximum {
+        // A right that everybody has; without it the smaller limit serves.
+        let _ = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit });
+        limit = getrlimit(Resource::Nofile);
+    }
+    let granted = limit.current.unwrap_or(u64::MAX).saturating_sub(OWN_DESCRIPTORS);
+    usize::try_from(granted).unwrap_or(usize::MAX)
 }
 
 /// What PID 1 or a person sends us.
@@ -147,18 +168,17 @@ fn in_background(
 
 /// HTTP, signals and the heartbeat share one thread: none of them computes.
 fn serve_http(
-    world: &Arc<World>,
+    edge: &Arc<http::server::Edge>,
     listeners: Vec<TcpListener>,
     runtime: Runtime,
     mut signals: Signals,
     scanner: Scanner,
 ) -> Result<(), String> {
     let served = runtime.block_on(async {
-        let edge = http::server::Edge::new(Arc::clone(world));
         for listener in listeners {
             listener.set_nonblocking(true)?;
             let listener = tokio::net::TcpListener::from_std(listener)?;
-            tokio::spawn(Arc::clone(&edge).serve(listener));
+            tokio::spawn(Arc::clone(edge).serve(listener));
         }
         tokio::spawn(beat());
         tokio::spawn(scan_when_told(signals.rescan, scanner));

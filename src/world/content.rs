@@ -1,6 +1,7 @@
 //! The boot tree: what a name means to the machine that asks. TFTP and HTTP both ask here.
 
 use std::net::Ipv4Addr;
+use std::sync::Arc;
 
 use crate::boot::arch::Platform;
 use crate::boot::install::rewritten_file;
@@ -15,6 +16,7 @@ use crate::inventory::{Machine, MediaFile, discs};
 use crate::net::Mac;
 use crate::tftp::tree::Name;
 
+use super::turns::Errand;
 use super::{Shelf, World, loaders};
 
 /// What stands behind a name.
@@ -26,6 +28,8 @@ pub enum Content {
     Media(MediaFile),
     /// A first program, or a part of one.
     Loader(MediaFile),
+    /// Inside an ISO, which must be looked into first.
+    InIso(InIso),
     /// Not yet: the sticks are not read.
     NotReady,
     /// There is nothing of that name.
@@ -88,7 +92,9 @@ fn notice(world: &World, mac: Mac, name: &Name, found: &Content) {
     };
     match (found, belongs) {
         (Content::Loader(_), _) => world.saw(mac, &Sign::AsksLoader(path)),
-        (Content::Media(_), Some(stage)) => world.saw(mac, &Sign::Reaches(stage)),
+        (Content::Media(_) | Content::InIso(_), Some(stage)) => {
+            world.saw(mac, &Sign::Reaches(stage))
+        }
         (Content::Missing, Some(_)) => world.saw(mac, &Sign::Misses(path)),
         (Content::Missing, None) if loaders::is_loader(path) => {
             world.saw(mac, &Sign::Misses(path));
@@ -184,21 +190,51 @@ fn image_file(world: &World, shelf: &Shelf, name: &str, client: Option<Mac>) -> 
     }
 }
 
-/// An ISO, or a file inside of one: `images/debian-13.iso/install.amd/vmlinuz`. Reads the
-/// ISO, which takes as long as the stick takes.
+/// An ISO, or a file inside of one: `images/debian-13.iso/install.amd/vmlinuz`.
 pub fn iso_file(world: &World, shelf: &Shelf, path: &str) -> Content {
-    let found = match shelf.inventory.iso(path) {
-        Some((iso, "")) => Ok(Some(iso.clone())),
-        Some((iso, inside)) => discs::find(iso, inside),
-        None => Ok(None),
-    };
-    match found {
-        Ok(Some(file)) => Content::Media(file),
-        Ok(None) if world.media_of(shelf) == Media::Ready => Content::Missing,
-        Ok(None) => Content::NotReady,
-        Err(fault) => {
-            log::warn!("{path}: its ISO {fault}");
-            Content::Unreadable
+    let ready = world.media_of(shelf) == Media::Ready;
+    match shelf.inventory.iso(path) {
+        Some((iso, "")) => Content::Media(iso.clone()),
+        Some((iso, inside)) => {
+            Content::InIso(InIso { iso: iso.clone(), inside: inside.to_owned(), ready })
+        }
+        None => not_there(ready),
+    }
+}
+
+fn not_there(ready: bool) -> Content {
+    if ready { Content::Missing } else { Content::NotReady }
+}
+
+/// A path inside an ISO. To find it there the ISO must be read, which takes as long as the
+/// stick takes: that is for [`super::readers`].
+#[derive(Debug)]
+pub struct InIso {
+    iso: MediaFile,
+    inside: String,
+    ready: bool,
+}
+
+impl InIso {
+    /// The whole path, for people.
+    pub fn path(&self) -> String {
+        format!("{}/{}", self.iso.path, self.inside)
+    }
+
+    /// Whose turn it is. Little is read.
+    pub fn errand(&self, asker: Ipv4Addr) -> Errand {
+        Errand { volume: Arc::clone(&self.iso.volume), asker, download: false }
+    }
+
+    /// Reads the ISO.
+    pub fn find(&self) -> Content {
+        match discs::find(&self.iso, &self.inside) {
+            Ok(Some(file)) => Content::Media(file),
+            Ok(None) => not_there(self.ready),
+            Err(fault) => {
+                log::warn!("{}: its ISO {fault}", self.path());
+                Content::Unreadable
+            }
         }
     }
 }

@@ -10,7 +10,9 @@ mod fleet;
 mod identity;
 pub mod loaders;
 pub mod media;
+pub mod readers;
 pub mod transfers;
+pub mod turns;
 pub mod verifier;
 
 use std::net::Ipv4Addr;
@@ -35,6 +37,7 @@ use crate::net::{Mac, Subnet, neighbours};
 use crate::verify::{Gate, Verdicts};
 
 pub use fleet::{Fleet, Touched};
+use readers::Readers;
 use transfers::Transfers;
 
 /// USB sticks need up to ten seconds to show up after power-on; until then "no stick" may
@@ -85,6 +88,8 @@ pub struct World {
     pub interface: String,
     /// Files on their way to machines, by TFTP and HTTP.
     pub transfers: Transfers,
+    /// Who reads from the sticks.
+    pub readers: Readers,
     shelf: watch::Sender<Shelf>,
     fleet: Mutex<Fleet>,
     role: Mutex<Role>,
@@ -107,6 +112,7 @@ impl World {
         let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         World {
             transfers: Transfers::default(),
+            readers: Readers::default(),
             shelf: watch::Sender::new(Shelf {
                 inventory: Arc::new(Inventory::default()),
                 verdicts: Arc::default(),

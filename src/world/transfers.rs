@@ -32,6 +32,13 @@ impl Transfers {
     }
 }
 
+impl Transfer {
+    /// How many are running, this one included.
+    pub fn running(&self) -> usize {
+        self.0.count()
+    }
+}
+
 impl Drop for Transfer {
     fn drop(&mut self) {
         self.0.0.fetch_sub(1, Ordering::Relaxed);

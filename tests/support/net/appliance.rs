@@ -1,5 +1,6 @@
 //! The box under test: its folders, which outlive the program, and the running program.
 
+use std::collections::HashSet;
 use std::fs;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
@@ -195,6 +196,27 @@ impl Server {
         let status = fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
         let line = status.lines().find(|line| line.starts_with("VmRSS:")).unwrap();
         line.split_whitespace().nth(1).unwrap().parse().unwrap()
+    }
+
+    /// Its threads.
+    pub fn threads(&self) -> usize {
+        fs::read_dir(format!("/proc/{}/task", self.child.id())).unwrap().count()
+    }
+
+    /// Files and sockets that it has open.
+    pub fn descriptors(&self) -> usize {
+        fs::read_dir(format!("/proc/{}/fd", self.child.id())).unwrap().count()
+    }
+
+    /// The inodes of its sockets, as in /proc/net/tcp.
+    pub fn sockets(&self) -> HashSet<String> {
+        let open = fs::read_dir(format!("/proc/{}/fd", self.child.id())).unwrap();
+        let links = open.filter_map(|entry| fs::read_link(entry.ok()?.path()).ok());
+        let inode = |link: PathBuf| {
+            let inode = link.to_str()?.strip_prefix("socket:[")?.strip_suffix(']')?.to_owned();
+            Some(inode)
+        };
+        links.filter_map(inode).collect()
     }
 
     /// Whether it still runs.

@@ -61,10 +61,15 @@ impl Connection {
     /// Sends a request without a body and reads the answer.
     #[track_caller]
     pub fn ask(&mut self, method: &str, target: &str, headers: &[&str]) -> Answer {
+        self.request(method, target, headers);
+        self.answer(method == "HEAD").unwrap_or_else(|| panic!("{method} {target}: no answer"))
+    }
+
+    /// Sends a request without a body.
+    pub fn request(&mut self, method: &str, target: &str, headers: &[&str]) {
         let headers: String = headers.iter().map(|line| format!("{line}\r\n")).collect();
         let request = format!("{method} {target} HTTP/1.1\r\nHost: {SERVER}\r\n{headers}\r\n");
         self.send(request.as_bytes());
-        self.answer(method == "HEAD").unwrap_or_else(|| panic!("{method} {target}: no answer"))
     }
 
     /// The next answer; none if the server closed instead.

@@ -153,6 +153,15 @@ impl Machine {
         }
     }
 
+    /// Gives it these addresses beside its own: one computer that plays many.
+    pub fn plays(&self, addresses: &[Ipv4Addr]) {
+        let lines: String = addresses
+            .iter()
+            .map(|address| format!("ip address add {address}/24 dev eth0\n"))
+            .collect();
+        self.run("sh", &["-e", "-c", &lines]).good();
+    }
+
     /// Every address that its card really has, with the length of its prefix.
     pub fn configured(&self) -> String {
         let shown = self.run("ip", &["-4", "-brief", "address", "show", "eth0"]).good().text();

@@ -1,0 +1,260 @@
+//! Port 69: requests are read here, looked for, and handed to the library.
+//!
+//! The library sees only requests that were read and written anew, one for each client at a
+//! time, and no more clients than we can bear; what does not fit gets no answer, and its
+//! client asks again. It takes them from a socket that nothing but this machine reaches; the
+//! sender that stands in them is the client itself, because the library answers to that.
+
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4, UdpSocket};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use socket2::{Domain, Protocol, SockAddr, Socket, Type};
+
+use super::places::{Entry, Limits, Places};
+use super::request::{Asked, LARGEST_WINDOW, LONGEST_PACKET, Request, parse};
+use super::tree::Name;
+use crate::net::listen::widen;
+use crate::net::packet::Datagram;
+use crate::world::World;
+use crate::world::content::{Content, InIso, content};
+
+/// A room that boots at once, and as many made-up clients as fit four seconds.
+const MOST_CLIENTS: usize = 1_024;
+
+/// A machine that gives up and asks again does so with another port.
+const CLIENTS_OF_ADDRESS: usize = 64;
+
+/// Transfers that move; each holds two pieces of a file, and a window.
+const PLACES: usize = 128;
+
+/// No firmware takes more than two files at a time.
+const PLACES_OF_ADDRESS: usize = 4;
+
+/// With more transfers than this, large windows would fill a 100 Mbit/s line with what is
+/// sent again before anybody could have acknowledged it.
+const CROWD: usize = 32;
+
+/// What EDK2 asks for.
+const WINDOW_IN_A_CROWD: u64 = 4;
+
+/// How often it is looked who is quiet, and the same while somebody waits for a place.
+const PATIENCE: Duration = Duration::from_secs(1);
+const SHORT_PATIENCE: Duration = Duration::from_millis(100);
+
+/// After an error of the socket itself (interface down): do not spin.
+const ERROR_PAUSE: Duration = Duration::from_millis(200);
+
+/// Between two lines that say that there are too many.
+const FULL_LINE_EVERY: Duration = Duration::from_secs(60);
+
+/// What stands behind a name, and the name.
+pub type Thing = (String, Content);
+
+/// The way from port 69 to the library.
+pub struct Door {
+    world: Arc<World>,
+    port: UdpSocket,
+    inner: UdpSocket,
+    to_inner: SocketAddrV4,
+    raw: Socket,
+    places: Mutex<Places<Thing>>,
+}
+
+impl Door {
+    /// `port` is bound to port 69; `descriptors` is how many transfers may have.
+    pub fn new(world: &Arc<World>, port: &UdpSocket, descriptors: usize) -> io::Result<Door> {
+        let SocketAddr::V4(at) = port.local_addr()? else {
+            return Err(io::ErrorKind::Unsupported.into());
+        };
+        let inner = inner(*at.ip())?;
+        widen(port);
+        widen(&inner);
+        let reached_at = if at.ip().is_unspecified() { Ipv4Addr::LOCALHOST } else { *at.ip() };
+        let to_inner = SocketAddrV4::new(reached_at, inner.local_addr()?.port());
+        // The header that we write is sent as it is (raw(7)).
+        let headers = Protocol::from(libc::IPPROTO_RAW);
+        let raw = Socket::new(Domain::IPV4, Type::RAW.cloexec(), Some(headers))?;
+        raw.bind_device(Some(LOOPBACK))?;
+        let limits = Limits {
+            // A file on a stick takes one more.
+            clients: MOST_CLIENTS.min(descriptors / 2),
+            clients_of_address: CLIENTS_OF_ADDRESS,
+            places: PLACES,
+            places_of_address: PLACES_OF_ADDRESS,
+        };
+        let places = Mutex::new(Places::new(limits));
+        let (world, port) = (Arc::clone(world), port.try_clone()?);
+        Ok(Door { world, port, inner, to_inner, raw, places })
+    }
+
+    /// What all servers share.
+    pub fn world(&self) -> &World {
+        &self.world
+    }
+
+    /// The socket that the library takes requests from.
+    pub fn inner(&self) -> &UdpSocket {
+        &self.inner
+    }
+
+    /// Who is served, and who waits.
+    pub fn places(&self) -> MutexGuard<'_, Places<Thing>> {
+        self.places.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A client has been served, or given up. What it has asked for meanwhile begins.
+    pub fn leave(self: &Arc<Self>, peer: SocketAddrV4) {
+        let next = self.places().leave(peer);
+        if let Some(next) = next {
+            self.admit(peer, &next, Instant::now());
+        }
+    }
+
+    /// Reads port 69 until the process ends.
+    pub fn keep(self: &Arc<Self>) {
+        let mut buffer = [0; LONGEST_PACKET + 1];
+        let mut full_told: Option<Instant> = None;
+        loop {
+            let waits = self.places().tick(Instant::now());
+            if let Err(error) = self.wait(if waits { SHORT_PATIENCE } else { PATIENCE }) {
+                log::error!("tftp: {error}; trying again");
+                std::thread::sleep(ERROR_PAUSE);
+            }
+            // The next look at who is quiet must not wait for the end of a flood.
+            for _ in 0..BATCH {
+                let Ok((length, SocketAddr::V4(peer))) = self.port.recv_from(&mut buffer) else {
+                    break;
+                };
+                let now = Instant::now();
+                let packet = buffer.get(..length).unwrap_or_default();
+                let full = match parse(packet) {
+                    Some(Asked::Read(request)) => !self.admit(peer, &request, now),
+                    Some(Asked::Write) => {
+                        self.refuse_to_write(peer);
+                        false
+                    }
+                    None => false,
+                };
+                if full && full_told.is_none_or(|told| now >= told + FULL_LINE_EVERY) {
+                    full_told = Some(now);
+                    log::warn!("tftp: {} and others wait: too many ask at once", peer.ip());
+                }
+            }
+        }
+    }
+
+    /// False: there are too many.
+    fn admit(self: &Arc<Self>, peer: SocketAddrV4, request: &Request, now: Instant) -> bool {
+        let entry = self.places().knock(peer, request, now);
+        if entry == Entry::Begins {
+            match self.look(*peer.ip(), &request.name) {
+                (path, Content::InIso(place)) => self.look_into(peer, request, path, place),
+                found => {
+                    self.places().begin(peer, request.name.clone(), found, now);
+                    self.let_in(peer, request);
+                }
+            }
+        }
+        entry != Entry::Full
+    }
+
+    /// A reader looks into the ISO, and lets the client in: the stick may hang.
+    fn look_into(self: &Arc<Self>, peer: SocketAddrV4, request: &Request, path: String, at: InIso) {
+        self.places().begin_to_look(peer, request.name.clone(), Instant::now());
+        let looking = Looking { door: Arc::clone(self), peer, ended: false };
+        let request = request.clone();
+        let taken = self.world.readers.run(&at.errand(*peer.ip()), move || {
+            looking.ends_with((path, at.find()), &request);
+        });
+        if !taken {
+            log::warn!("tftp: {peer} cannot be served: too many wait for this stick");
+        }
+    }
+
+    /// Hands a client to the library, which opens what was found for it.
+    fn let_in(&self, peer: SocketAddrV4, request: &Request) {
+        let crowded = self.places().held() > CROWD;
+        let window = if crowded { WINDOW_IN_A_CROWD } else { LARGEST_WINDOW };
+        if let Err(error) = self.hand_over(peer, &request.encode(window)) {
+            log::warn!("tftp: {peer} cannot be served: {error}");
+            self.places().leave(peer);
+        }
+    }
+
+    /// Looked for here and not in the library: it may have to be written down first, and
+    /// transfers go on meanwhile.
+    fn look(&self, asker: Ipv4Addr, asked: &str) -> Thing {
+        match Name::parse(asked) {
+            Some(name) => (name.path(), content(&self.world, &name, asker, true)),
+            None => (asked.to_owned(), Content::Missing),
+        }
+    }
+
+    fn hand_over(&self, peer: SocketAddrV4, request: &[u8]) -> io::Result<()> {
+        let datagram = Datagram {
+            from: (*peer.ip(), peer.port()),
+            to: (*self.to_inner.ip(), self.to_inner.port()),
+            payload: request,
+        };
+        let packet = datagram.encode().ok_or(io::ErrorKind::InvalidInput)?;
+        self.raw.send_to(&packet, &SockAddr::from(self.to_inner)).map(drop)
+    }
+
+    /// RFC 1350: 2 is "access violation".
+    fn refuse_to_write(&self, peer: SocketAddrV4) {
+        log::warn!("tftp: {} may not write: this server only reads", peer.ip());
+        // Lost: it asks again.
+        let _ = self.port.send_to(b"\0\x05\0\x02this server only reads\0", peer);
+    }
+
+    fn wait(&self, patience: Duration) -> io::Result<()> {
+        let patience = Timespec {
+            tv_sec: i64::try_from(patience.as_secs()).unwrap_or(i64::MAX),
+            tv_nsec: i64::from(patience.subsec_nanos()),
+        };
+        match poll(&mut [PollFd::new(&self.port, PollFlags::IN)], Some(&patience)) {
+            Ok(_) | Err(rustix::io::Errno::INTR) => Ok(()),
+            Err(error) => Err(error.into()),
+        }
+    }
+}
+
+/// A client for whom an ISO is looked into. Whatever becomes of that, it does not stay so.
+struct Looking {
+    door: Arc<Door>,
+    peer: SocketAddrV4,
+    ended: bool,
+}
+
+impl Looking {
+    fn ends_with(mut self, thing: Thing, request: &Request) {
+        self.ended = true;
+        self.door.places().found(self.peer, thing, Instant::now());
+        self.door.let_in(self.peer, request);
+    }
+}
+
+impl Drop for Looking {
+    fn drop(&mut self) {
+        if !self.ended {
+            self.door.places().leave(self.peer);
+        }
+    }
+}
+
+/// Packets taken before anything else is looked at.
+const BATCH: usize = 64;
+
+const LOOPBACK: &[u8] = b"lo";
+
+/// Only what this machine sends to itself arrives there. It has the address of port 69,
+/// because the library answers from that.
+fn inner(address: Ipv4Addr) -> io::Result<UdpSocket> {
+    let socket = Socket::new(Domain::IPV4, Type::DGRAM.nonblocking().cloexec(), None)?;
+    socket.bind_device(Some(LOOPBACK))?;
+    socket.bind(&SocketAddrV4::new(address, 0).into())?;
+    Ok(UdpSocket::from(socket))
+}

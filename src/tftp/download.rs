@@ -1,0 +1,193 @@
+//! A file on its way by TFTP, as the library reads it: one block after the other, the next
+//! ones while the client acknowledges those before.
+
+use std::future::Future;
+use std::io::{self, Read};
+use std::net::SocketAddrV4;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+use std::time::Instant;
+
+use futures_lite::AsyncRead;
+use tokio::sync::oneshot::Receiver;
+
+use super::door::Door;
+use crate::inventory::MediaFile;
+use crate::inventory::media_file::Window;
+use crate::world::World;
+use crate::world::readers::Readers;
+use crate::world::transfers::Transfer;
+use crate::world::turns::Errand;
+
+/// Before the first acknowledgement no more is read: it may never come.
+const FIRST_PIECE: usize = 2 * 1024;
+
+/// A client that takes its blocks gets larger pieces, as a stick likes them. 128 clients
+/// hold two each.
+const LARGEST_PIECE: usize = 32 * 1024;
+
+/// What is told when the last byte of a file has been read for its client.
+pub type WhenSent = Box<dyn FnOnce() + Send>;
+
+/// A file on its way. Its client's place is free when it is dropped.
+pub struct Download {
+    door: Arc<Door>,
+    peer: SocketAddrV4,
+    source: Source,
+    left: u64,
+    begun: bool,
+    shown: Option<Transfer>,
+    when_sent: Option<WhenSent>,
+}
+
+/// Where the bytes come from.
+pub enum Source {
+    /// Memory.
+    Bytes(io::Cursor<Vec<u8>>),
+    /// A stick.
+    File(Ahead),
+}
+
+impl Download {
+    /// So many bytes of `source` for `peer`.
+    pub fn new(
+        door: &Arc<Door>,
+        peer: SocketAddrV4,
+        (source, left): (Source, u64),
+        when_sent: Option<WhenSent>,
+    ) -> Download {
+        let door = Arc::clone(door);
+        Download { door, peer, source, left, begun: false, shown: None, when_sent }
+    }
+}
+
+impl AsyncRead for Download {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut [u8],
+    ) -> Poll<io::Result<usize>> {
+        let this = &mut *self;
+        if this.left == 0 || buffer.is_empty() {
+            this.door.places().has_all(this.peer);
+            this.shown = None;
+            return Poll::Ready(Ok(0));
+        }
+        // The library asks for a second block when the first packet was acknowledged.
+        if this.begun {
+            if !this.door.places().go_on(this.peer, Instant::now(), context.waker()) {
+                return Poll::Pending;
+            }
+            this.shown.get_or_insert_with(|| this.door.world().transfers.begin());
+        }
+        let count = match &mut this.source {
+            Source::Bytes(bytes) => bytes.read(buffer),
+            Source::File(file) => ready!(file.poll_read(context, buffer, this.begun)),
+        }?;
+        if count == 0 {
+            return Poll::Ready(Err(io::ErrorKind::UnexpectedEof.into()));
+        }
+        this.begun = true;
+        this.left = this.left.saturating_sub(count as u64);
+        // The last window is on its way; what does not arrive is sent again.
+        if this.left == 0
+            && let Some(tell) = this.when_sent.take()
+        {
+            tell();
+        }
+        Poll::Ready(Ok(count))
+    }
+}
+
+impl Drop for Download {
+    fn drop(&mut self) {
+        self.door.leave(self.peer);
+    }
+}
+
+/// What a reader brings: the open file, for the next piece, and this one.
+type Piece = io::Result<(Arc<Window>, Vec<u8>)>;
+
+/// A file of a stick, read ahead by one piece.
+pub struct Ahead {
+    file: MediaFile,
+    open: Option<Arc<Window>>,
+    errand: Errand,
+    readers: Readers,
+    /// Where the next piece begins.
+    at: u64,
+    piece: usize,
+    here: io::Cursor<Vec<u8>>,
+    coming: Option<Receiver<Piece>>,
+}
+
+impl Ahead {
+    /// Nothing is opened before the first block is wanted.
+    pub fn new(world: &World, file: MediaFile, peer: SocketAddrV4) -> Ahead {
+        Ahead {
+            errand: Errand::new(&file.volume, *peer.ip(), file.size),
+            file,
+            open: None,
+            readers: world.readers.clone(),
+            at: 0,
+            piece: FIRST_PIECE,
+            here: io::Cursor::default(),
+            coming: None,
+        }
+    }
+
+    fn poll_read(
+        &mut self,
+        context: &mut Context<'_>,
+        buffer: &mut [u8],
+        acknowledged: bool,
+    ) -> Poll<io::Result<usize>> {
+        if self.is_used_up() {
+            self.fetch();
+            if let Some(coming) = &mut self.coming {
+                let piece = ready!(Pin::new(coming).poll(context));
+                self.coming = None;
+                let (open, bytes) = piece.unwrap_or_else(|lost| Err(io::Error::other(lost)))?;
+                // Nor is the file held open.
+                self.open = acknowledged.then_some(open);
+                self.at += bytes.len() as u64;
+                self.here = io::Cursor::new(bytes);
+            }
+        }
+        if acknowledged {
+            self.fetch();
+        }
+        Poll::Ready(self.here.read(buffer))
+    }
+
+    fn is_used_up(&self) -> bool {
+        self.here.position() >= self.here.get_ref().len() as u64
+    }
+
+    /// Sends for the next piece, unless it is coming or there is none.
+    fn fetch(&mut self) {
+        let left = self.file.size.saturating_sub(self.at);
+        let length = usize::try_from(left).unwrap_or(self.piece).min(self.piece);
+        if self.coming.is_some() || length == 0 {
+            return;
+        }
+        self.piece = (self.piece * 2).min(LARGEST_PIECE);
+        let (file, open, at) = (self.file.clone(), self.open.clone(), self.at);
+        self.coming = Some(self.readers.read(&self.errand, move || {
+            read(&file, open, at, length).inspect_err(|error| {
+                log::warn!("tftp: {}: cannot be read: {error}; was the stick pulled?", file.path);
+            })
+        }));
+    }
+}
+
+fn read(file: &MediaFile, open: Option<Arc<Window>>, at: u64, length: usize) -> Piece {
+    let open = match open {
+        Some(open) => open,
+        None => Arc::new(file.open()?),
+    };
+    let mut bytes = vec![0; length];
+    open.read_exact_at(&mut bytes, at)?;
+    Ok((open, bytes))
+}

@@ -1,0 +1,470 @@
+//! Who is being served by TFTP, and who waits. Pure.
+//!
+//! A client that has acknowledged nothing costs a socket and takes no place: it may be a size
+//! probe of UEFI, or made up. With its first acknowledgement it takes a place, or waits for
+//! one. A place whose client has been quiet for a second goes to one that waits; the quiet
+//! one gets another when it wakes up.
+
+use std::collections::{BTreeMap, HashMap};
+use std::net::{Ipv4Addr, SocketAddrV4};
+use std::task::Waker;
+use std::time::{Duration, Instant};
+
+use super::request::Request;
+
+/// How many there may be.
+#[derive(Debug, Clone, Copy)]
+pub struct Limits {
+    /// Clients in all, those that have acknowledged nothing and those that wait included.
+    pub clients: usize,
+    /// The same of one address.
+    pub clients_of_address: usize,
+    /// Transfers that move.
+    pub places: usize,
+    /// The same of one address.
+    pub places_of_address: usize,
+}
+
+/// Many times a lost packet's cost: who says nothing for so long has gone, or is busy.
+const QUIET: Duration = Duration::from_secs(1);
+
+/// What was handed to the library is opened at once, or was lost on the way.
+const LOST: Duration = Duration::from_secs(1);
+
+/// Everybody who is served or waits, each with what he was found to want.
+#[derive(Debug)]
+pub struct Places<F> {
+    limits: Limits,
+    clients: HashMap<SocketAddrV4, Client<F>>,
+    clients_of: HashMap<Ipv4Addr, usize>,
+    held: usize,
+    held_of: HashMap<Ipv4Addr, usize>,
+    waiting: BTreeMap<Turn, (SocketAddrV4, Waker)>,
+    last_turn: u64,
+}
+
+#[derive(Debug)]
+struct Client<F> {
+    name: String,
+    found: Option<F>,
+    next: Option<Request>,
+    since: Instant,
+    acknowledged: bool,
+    holds: bool,
+    turn: Option<Turn>,
+}
+
+/// How many others its address had, and when it came: the first of each address go before
+/// the second of any.
+type Turn = (usize, u64);
+
+/// What becomes of a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Entry {
+    /// It begins.
+    Begins,
+    /// It was heard already, or its turn comes when what it asked for before has ended.
+    Known,
+    /// There are too many; clients ask again by themselves.
+    Full,
+}
+
+impl<F> Places<F> {
+    /// Nobody is here.
+    pub fn new(limits: Limits) -> Places<F> {
+        Places {
+            limits,
+            clients: HashMap::new(),
+            clients_of: HashMap::new(),
+            held: 0,
+            held_of: HashMap::new(),
+            waiting: BTreeMap::new(),
+            last_turn: 0,
+        }
+    }
+
+    /// What becomes of a request, before it is looked for. Syslinux asks again after a tenth
+    /// of a second; who asks for something else from the same port, or has taken blocks
+    /// already, has done with the first.
+    pub fn knock(&mut self, peer: SocketAddrV4, request: &Request, now: Instant) -> Entry {
+        if self.clients.get(&peer).is_some_and(|client| client.is_lost(now)) {
+            self.leave(peer);
+        }
+        if let Some(client) = self.clients.get_mut(&peer) {
+            if client.acknowledged || client.name != request.name {
+                client.next = Some(request.clone());
+            }
+            return Entry::Known;
+        }
+        let of_address = self.clients_of.get(peer.ip()).copied().unwrap_or(0);
+        if self.clients.len() >= self.limits.clients {
+            self.forget_lost(now);
+        }
+        let full = self.clients.len() >= self.limits.clients
+            || of_address >= self.limits.clients_of_address;
+        if full { Entry::Full } else { Entry::Begins }
+    }
+
+    /// It has been looked for and is handed to the library.
+    pub fn begin(&mut self, peer: SocketAddrV4, name: String, found: F, now: Instant) {
+        self.enter(peer, name, Some(found), now);
+    }
+
+    /// It is looked for, however long that takes; [`Places::found`] or [`Places::leave`]
+    /// follows.
+    pub fn begin_to_look(&mut self, peer: SocketAddrV4, name: String, now: Instant) {
+        self.enter(peer, name, None, now);
+    }
+
+    /// What was looked for is handed to the library now.
+    pub fn found(&mut self, peer: SocketAddrV4, found: F, now: Instant) {
+        if let Some(client) = self.clients.get_mut(&peer) {
+            client.found = Some(found);
+            client.since = now;
+        }
+    }
+
+    fn enter(&mut self, peer: SocketAddrV4, name: String, found: Option<F>, now: Instant) {
+        let client = Client {
+            name,
+            found,
+            next: None,
+            since: now,
+            acknowledged: false,
+            holds: false,
+            turn: None,
+        };
+        if self.clients.insert(peer, client).is_none() {
+            *self.clients_of.entry(*peer.ip()).or_default() += 1;
+        }
+    }
+
+    /// The library opens it: what was found.
+    pub fn open(&mut self, peer: SocketAddrV4) -> Option<F> {
+        self.clients.get_mut(&peer)?.found.take()
+    }
+
+    /// Whether a client that goes on has a place. If not, `waker` is told when it may try.
+    pub fn go_on(&mut self, peer: SocketAddrV4, now: Instant, waker: &Waker) -> bool {
+        let Some(client) = self.clients.get_mut(&peer) else {
+            return true;
+        };
+        client.since = now;
+        client.acknowledged = true;
+        let (holds, turn) = (client.holds, client.turn);
+        if holds {
+            return true;
+        }
+        if self.has_room(*peer.ip()) || self.take_from_a_quiet_one(*peer.ip(), now) {
+            self.hold(peer);
+            return true;
+        }
+        let turn = turn.unwrap_or_else(|| self.next_turn(*peer.ip()));
+        self.waiting.insert(turn, (peer, waker.clone()));
+        if let Some(client) = self.clients.get_mut(&peer) {
+            client.turn = Some(turn);
+        }
+        false
+    }
+
+    /// Everything has been read for it: others may have its place.
+    pub fn has_all(&mut self, peer: SocketAddrV4) {
+        if self.release(peer) {
+            self.wake(*peer.ip());
+        }
+    }
+
+    /// It has ended. What it has asked for meanwhile, if it has.
+    pub fn leave(&mut self, peer: SocketAddrV4) -> Option<Request> {
+        self.has_all(peer);
+        let client = self.clients.remove(&peer)?;
+        if let Some(turn) = client.turn {
+            self.waiting.remove(&turn);
+        }
+        less(&mut self.clients_of, *peer.ip());
+        client.next
+    }
+
+    /// Gives the places of those who are quiet to those who wait. True: somebody waits still.
+    pub fn tick(&mut self, now: Instant) -> bool {
+        let waiting: Vec<SocketAddrV4> = self.waiting.values().map(|(peer, _)| *peer).collect();
+        let mut quiet = self.quiet_ones(now);
+        for peer in waiting {
+            let own_only = self.has_its_share(*peer.ip());
+            let at = quiet.iter().position(|other| !own_only || other.ip() == peer.ip());
+            if let Some(at) = at {
+                self.release(quiet.remove(at));
+                self.wake_one(peer);
+            }
+        }
+        !self.waiting.is_empty()
+    }
+
+    /// How many transfers move.
+    pub fn held(&self) -> usize {
+        self.held
+    }
+
+    fn next_turn(&mut self, address: Ipv4Addr) -> Turn {
+        let waiting = self.waiting.values().filter(|(peer, _)| *peer.ip() == address).count();
+        let holding = self.held_of.get(&address).copied().unwrap_or(0);
+        self.last_turn += 1;
+        (waiting + holding, self.last_turn)
+    }
+
+    fn has_room(&self, address: Ipv4Addr) -> bool {
+        self.held < self.limits.places && !self.has_its_share(address)
+    }
+
+    fn has_its_share(&self, address: Ipv4Addr) -> bool {
+        let own = self.held_of.get(&address).copied().unwrap_or(0);
+        own >= self.limits.places_of_address
+    }
+
+    /// Of the same address, if that has its share.
+    fn take_from_a_quiet_one(&mut self, address: Ipv4Addr, now: Instant) -> bool {
+        let own_only = self.has_its_share(address);
+        let quiet = self.quiet_ones(now);
+        let longest = quiet.into_iter().find(|peer| !own_only || *peer.ip() == address);
+        longest.is_some_and(|peer| self.release(peer))
+    }
+
+    /// Those who have a place and do not use it, the longest quiet one first.
+    fn quiet_ones(&self, now: Instant) -> Vec<SocketAddrV4> {
+        let holders = self.clients.iter().filter(|(_, client)| client.holds);
+        let quiet = holders.filter(|(_, client)| now >= client.since + QUIET);
+        let mut quiet: Vec<_> = quiet.map(|(peer, client)| (client.since, *peer)).collect();
+        quiet.sort();
+        quiet.into_iter().map(|(_, peer)| peer).collect()
+    }
+
+    fn hold(&mut self, peer: SocketAddrV4) {
+        if let Some(client) = self.clients.get_mut(&peer) {
+            client.holds = true;
+            if let Some(turn) = client.turn.take() {
+                self.waiting.remove(&turn);
+            }
+            self.held += 1;
+            *self.held_of.entry(*peer.ip()).or_default() += 1;
+        }
+    }
+
+    fn release(&mut self, peer: SocketAddrV4) -> bool {
+        let Some(client) = self.clients.get_mut(&peer).filter(|client| client.holds) else {
+            return false;
+        };
+        client.holds = false;
+        self.held -= 1;
+        less(&mut self.held_of, *peer.ip());
+        true
+    }
+
+    /// A place has become free, which was one of `address`: to whoever waited longest and may
+    /// have it.
+    fn wake(&mut self, address: Ipv4Addr) {
+        let may = |peer: &SocketAddrV4| *peer.ip() == address || self.has_room(*peer.ip());
+        let first = self.waiting.values().map(|(peer, _)| *peer).find(may);
+        if let Some(peer) = first {
+            self.wake_one(peer);
+        }
+    }
+
+    fn wake_one(&mut self, peer: SocketAddrV4) {
+        let turn = self.clients.get(&peer).and_then(|client| client.turn);
+        if let Some((_, waker)) = turn.and_then(|turn| self.waiting.get(&turn)) {
+            waker.wake_by_ref();
+        }
+    }
+
+    fn forget_lost(&mut self, now: Instant) {
+        let lost = self.clients.iter().filter(|(_, client)| client.is_lost(now));
+        let lost: Vec<SocketAddrV4> = lost.map(|(peer, _)| *peer).collect();
+        for peer in lost {
+            self.leave(peer);
+        }
+    }
+}
+
+impl<F> Client<F> {
+    fn is_lost(&self, now: Instant) -> bool {
+        self.found.is_some() && now >= self.since + LOST
+    }
+}
+
+fn less(counts: &mut HashMap<Ipv4Addr, usize>, address: Ipv4Addr) {
+    if let Some(count) = counts.get_mut(&address) {
+        *count -= 1;
+        if *count == 0 {
+            counts.remove(&address);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::task::Wake;
+
+    use super::super::request::{Asked, parse};
+    use super::*;
+
+    const SMALL: Limits =
+        Limits { clients: 8, clients_of_address: 6, places: 3, places_of_address: 2 };
+
+    #[derive(Default)]
+    struct Bell(AtomicUsize);
+
+    impl Wake for Bell {
+        fn wake(self: Arc<Self>) {
+            self.0.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    impl Bell {
+        fn rang(&self) -> bool {
+            self.0.swap(0, Ordering::Relaxed) > 0
+        }
+    }
+
+    fn peer(address: u8, port: u16) -> SocketAddrV4 {
+        SocketAddrV4::new(Ipv4Addr::new(10, 10, 10, address), port)
+    }
+
+    fn request(name: &str) -> Request {
+        match parse(format!("\0\u{1}{name}\0octet\0").as_bytes()) {
+            Some(Asked::Read(request)) => request,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    /// A client that asks, is opened, and has not acknowledged anything.
+    fn begins(places: &mut Places<u8>, who: SocketAddrV4, now: Instant) -> Entry {
+        let entry = places.knock(who, &request("a"), now);
+        if entry == Entry::Begins {
+            places.begin(who, "a".to_owned(), 7, now);
+            assert_eq!(places.open(who), Some(7));
+        }
+        entry
+    }
+
+    #[test]
+    fn who_has_acknowledged_nothing_takes_no_place() {
+        let now = Instant::now();
+        let mut places = Places::new(SMALL);
+        for port in 1..=6 {
+            assert_eq!(begins(&mut places, peer(1, port), now), Entry::Begins);
+        }
+        assert_eq!(begins(&mut places, peer(1, 7), now), Entry::Full, "of one address");
+        assert_eq!(places.held(), 0);
+        assert_eq!(begins(&mut places, peer(2, 1), now), Entry::Begins);
+        assert!(places.go_on(peer(2, 1), now, Waker::noop()));
+        assert_eq!(begins(&mut places, peer(3, 1), now), Entry::Begins);
+        assert_eq!(begins(&mut places, peer(4, 1), now), Entry::Full, "in all");
+        places.leave(peer(1, 1));
+        assert_eq!(begins(&mut places, peer(4, 1), now), Entry::Begins);
+    }
+
+    #[test]
+    fn newcomers_wait_in_their_order_for_a_place() {
+        let now = Instant::now();
+        let mut places = Places::new(SMALL);
+        let bells = [(); 3].map(|()| Arc::new(Bell::default()));
+        let wakers = bells.each_ref().map(|bell| Waker::from(Arc::clone(bell)));
+        let all = [peer(1, 1), peer(1, 2), peer(2, 1), peer(1, 3), peer(3, 1), peer(3, 2)];
+        for who in all {
+            begins(&mut places, who, now);
+        }
+        for who in &all[..3] {
+            assert!(places.go_on(*who, now, Waker::noop()));
+        }
+        for (who, waker) in all[3..].iter().zip(&wakers) {
+            assert!(!places.go_on(*who, now, waker), "{who} waits");
+        }
+        // Who came first has its address's share already, and stands behind.
+        places.has_all(peer(2, 1));
+        assert!(!bells[0].rang() && bells[1].rang() && !bells[2].rang());
+        assert!(places.go_on(peer(3, 1), now, &wakers[1]));
+        places.leave(peer(1, 1));
+        // The second of 3 before the third of 1.
+        assert!(!bells[0].rang() && bells[2].rang());
+        assert!(places.go_on(peer(3, 2), now, &wakers[2]));
+        places.has_all(peer(3, 1));
+        assert!(bells[0].rang());
+        assert!(places.go_on(peer(1, 3), now, &wakers[0]));
+        assert_eq!(places.held(), 3);
+    }
+
+    #[test]
+    fn a_quiet_transfer_lends_its_place_and_gets_another_when_it_wakes() {
+        let start = Instant::now();
+        let later = start + QUIET;
+        let mut places = Places::new(SMALL);
+        let bell = Arc::new(Bell::default());
+        let waker = Waker::from(Arc::clone(&bell));
+        for who in [peer(1, 1), peer(2, 1), peer(3, 1), peer(4, 1)] {
+            begins(&mut places, who, start);
+        }
+        for who in [peer(1, 1), peer(2, 1), peer(3, 1)] {
+            assert!(places.go_on(who, start, Waker::noop()));
+        }
+        assert!(!places.go_on(peer(4, 1), start, &waker));
+        assert!(places.go_on(peer(1, 1), later, Waker::noop()));
+        assert!(places.tick(start), "nobody is quiet yet");
+        assert!(!bell.rang());
+        places.tick(later);
+        assert!(bell.rang());
+        assert!(places.go_on(peer(4, 1), later, &waker));
+        assert!(!places.tick(later), "nobody waits any more");
+        // One of 2 and 3 has lost its place, and takes that of the other.
+        assert!(places.go_on(peer(2, 1), later, Waker::noop()));
+        assert_eq!(places.held(), 3);
+        assert!(!places.go_on(peer(3, 1), later, &waker));
+    }
+
+    #[test]
+    fn a_request_that_is_repeated_changes_nothing_and_another_has_its_turn() {
+        let now = Instant::now();
+        let mut places = Places::new(SMALL);
+        begins(&mut places, peer(1, 1), now);
+        assert_eq!(places.knock(peer(1, 1), &request("a"), now), Entry::Known);
+        assert_eq!(places.leave(peer(1, 1)), None);
+        begins(&mut places, peer(1, 1), now);
+        assert_eq!(places.knock(peer(1, 1), &request("b"), now), Entry::Known);
+        assert_eq!(places.leave(peer(1, 1)), Some(request("b")));
+        begins(&mut places, peer(1, 1), now);
+        places.go_on(peer(1, 1), now, Waker::noop());
+        assert_eq!(places.knock(peer(1, 1), &request("a"), now), Entry::Known);
+        assert_eq!(places.leave(peer(1, 1)), Some(request("a")), "it has begun anew");
+    }
+
+    #[test]
+    fn what_the_library_never_opened_is_forgotten() {
+        let start = Instant::now();
+        let later = start + LOST;
+        let mut places = Places::new(SMALL);
+        places.begin(peer(1, 1), "a".to_owned(), 7, start);
+        assert_eq!(places.knock(peer(1, 1), &request("a"), start), Entry::Known);
+        assert_eq!(places.knock(peer(1, 1), &request("a"), later), Entry::Begins);
+        for address in 1..=8 {
+            places.begin(peer(address, 1), "a".to_owned(), 7, start);
+        }
+        assert_eq!(places.knock(peer(9, 1), &request("a"), start), Entry::Full);
+        assert_eq!(places.knock(peer(9, 1), &request("a"), later), Entry::Begins);
+    }
+    #[test]
+    fn who_is_looked_for_is_waited_for_and_then_opened_at_once_or_forgotten() {
+        let start = Instant::now();
+        let (later, much_later) = (start + 60 * LOST, start + 61 * LOST);
+        let mut places = Places::new(SMALL);
+        places.begin_to_look(peer(1, 1), "a".to_owned(), start);
+        assert_eq!(places.knock(peer(1, 1), &request("a"), later), Entry::Known);
+        assert_eq!(places.open(peer(1, 1)), None, "nothing is handed over yet");
+        places.found(peer(1, 1), 7, later);
+        assert_eq!(places.knock(peer(1, 1), &request("a"), later), Entry::Known);
+        assert_eq!(places.knock(peer(1, 1), &request("a"), much_later), Entry::Begins);
+        places.begin_to_look(peer(1, 1), "a".to_owned(), much_later);
+        places.found(peer(1, 1), 8, much_later);
+        assert_eq!(places.open(peer(1, 1)), Some(8));
+    }
+}

@@ -1,0 +1,189 @@
+//! The threads that read from sticks for HTTP and TFTP: few, and none of them a server's
+//! own, so that a slow stick holds up those alone who want something of it.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::oneshot;
+
+use super::turns::{Errand, Turns};
+
+/// Two sticks that hang at the same time leave some for a third and for the loaders. They
+/// are started when they are needed.
+const MOST_THREADS: usize = 8;
+
+/// The readers of all sticks.
+#[derive(Clone, Default)]
+pub struct Readers(Arc<Shared>);
+
+#[derive(Default)]
+struct Shared {
+    desk: Mutex<Desk>,
+    work: Condvar,
+}
+
+#[derive(Default)]
+struct Desk {
+    turns: Turns<Box<dyn Job>>,
+    threads: usize,
+    idle: usize,
+}
+
+impl Readers {
+    /// Does `work` when its turn comes. The receiver gets what it returns, or an error if
+    /// it cannot be done; dropping it gives the turn up.
+    pub fn read<T: Send + 'static>(
+        &self,
+        errand: &Errand,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> oneshot::Receiver<T> {
+        let (answer, reading) = oneshot::channel();
+        let mut desk = self.0.desk();
+        // Not taken: the answer's sender is dropped, and the receiver says so.
+        if desk.turns.push(errand, Box::new(Task { answer, work }), |job| job.is_wanted()) {
+            self.0.call(&mut desk);
+        }
+        reading
+    }
+
+    /// Does `work` when its turn comes, whether or not anybody still waits for it. False: it
+    /// cannot be done, and `work` was dropped.
+    pub fn run(&self, errand: &Errand, work: impl FnOnce() + Send + 'static) -> bool {
+        let mut desk = self.0.desk();
+        let taken = desk.turns.push(errand, Box::new(Chore(work)), |job| job.is_wanted());
+        if taken {
+            self.0.call(&mut desk);
+        }
+        taken
+    }
+}
+
+impl Shared {
+    /// Has somebody look at what waits.
+    fn call(self: &Arc<Shared>, desk: &mut Desk) {
+        self.work.notify_one();
+        if desk.idle > 0 || desk.threads == MOST_THREADS {
+            return;
+        }
+        let shared = Arc::clone(self);
+        let spawned = std::thread::Builder::new().name("reader".into()).spawn(move || shared.run());
+        match spawned {
+            Ok(_) => desk.threads += 1,
+            Err(error) if desk.threads == 0 => log::error!("no thread to read sticks: {error}"),
+            Err(_) => {}
+        }
+    }
+
+    fn run(self: &Arc<Shared>) {
+        let mut desk = self.desk();
+        loop {
+            let Some((errand, job)) = desk.turns.begin() else {
+                desk.idle += 1;
+                desk = self.work.wait(desk).unwrap_or_else(PoisonError::into_inner);
+                desk.idle -= 1;
+                continue;
+            };
+            // Who was called for this one may have been called for the next one, too; this may
+            // be a stick that hangs.
+            if desk.turns.have_more() {
+                self.call(&mut desk);
+            }
+            drop(desk);
+            if catch_unwind(AssertUnwindSafe(|| job.run())).is_err() {
+                log::error!("reading failed by a fault in this program");
+            }
+            desk = self.desk();
+            desk.turns.done(&errand);
+        }
+    }
+
+    fn desk(&self) -> MutexGuard<'_, Desk> {
+        self.desk.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Something to be done by a reader.
+trait Job: Send {
+    /// Whether anybody waits for it.
+    fn is_wanted(&self) -> bool;
+    /// Does it, if somebody does.
+    fn run(self: Box<Self>);
+}
+
+struct Task<T, W> {
+    answer: oneshot::Sender<T>,
+    work: W,
+}
+
+impl<T: Send, W: FnOnce() -> T + Send> Job for Task<T, W> {
+    fn is_wanted(&self) -> bool {
+        !self.answer.is_closed()
+    }
+
+    fn run(self: Box<Self>) {
+        if self.is_wanted() {
+            // Nobody waits any more: nothing is lost.
+            let _ = self.answer.send((self.work)());
+        }
+    }
+}
+
+/// Something that nobody stands and waits for.
+struct Chore<W>(W);
+
+impl<W: FnOnce() + Send> Job for Chore<W> {
+    fn is_wanted(&self) -> bool {
+        true
+    }
+
+    fn run(self: Box<Self>) {
+        (self.0)();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::Ipv4Addr;
+    use std::path::Path;
+    use std::sync::mpsc;
+
+    use super::*;
+
+    fn errand(volume: &str, download: bool) -> Errand {
+        Errand { volume: Path::new(volume).into(), asker: Ipv4Addr::LOCALHOST, download }
+    }
+
+    #[test]
+    fn a_stick_that_hangs_holds_up_nobody_else() {
+        let readers = Readers::default();
+        let (let_go, hang) = mpsc::channel::<()>();
+        let hang = Arc::new(Mutex::new(hang));
+        let stuck: Vec<_> = (0..20)
+            .map(|number| {
+                let hang = Arc::clone(&hang);
+                let wait = move || hang.lock().unwrap().recv().map(|()| number);
+                readers.read(&errand("/media/dead", number % 2 == 0), wait)
+            })
+            .collect();
+        for number in 0..50 {
+            let read = readers.read(&errand("/media/good", true), move || number);
+            assert_eq!(read.blocking_recv(), Ok(number));
+        }
+        for _ in 0..20 {
+            let_go.send(()).unwrap();
+        }
+        for (number, reading) in stuck.into_iter().enumerate() {
+            assert_eq!(reading.blocking_recv().unwrap().map(|n| n as usize), Ok(number));
+        }
+    }
+
+    #[test]
+    fn a_fault_in_one_job_is_its_own() {
+        let readers = Readers::default();
+        for _ in 0..20 {
+            let reading = readers.read(&errand("/media/a", true), || panic!("on purpose"));
+            let _: Result<(), _> = reading.blocking_recv();
+        }
+        assert_eq!(readers.read(&errand("/media/a", true), || 7).blocking_recv(), Ok(7));
+    }
+}
