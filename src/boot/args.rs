@@ -18,7 +18,7 @@
 use super::Endpoint;
 use crate::inventory::configs::ConfigKind;
 use crate::inventory::cpu::Firmware;
-use crate::inventory::is_iso;
+use crate::inventory::iso::is_iso;
 use crate::inventory::profile::{Arguments, Layout};
 use crate::inventory::{Image, Inventory, Machine, Start};
 use crate::net::Mac;

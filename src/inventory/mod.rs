@@ -32,7 +32,6 @@ use configs::{Lookup, Part};
 pub use configs::{ConfigKind, Configs};
 use cpu::Cpu;
 pub use detect::inventory;
-pub use find::is_iso;
 use machine::ImageChoice;
 pub use machine::{Install, Machine, Roster};
 pub use media_file::{Inside, MediaFile};
