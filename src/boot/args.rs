@@ -132,7 +132,7 @@ impl Source<'_> {
             "version" => Some(self.image.version.to_string()),
             "release" => Some(self.release()),
             "disk" => self.machine.disk.device().map(str::to_owned),
-            "hostname" => self.machine.name.clone(),
+            "hostname" => self.machine.hostname().map(str::to_owned),
             "rewrite" => {
                 let (path, _) = self.start.rewrite.as_ref()?;
                 let name = path.rsplit('/').next()?;
