@@ -16,7 +16,7 @@ pub fn place(found: &mut Inventory, folder: &str, name: &str, file: &MediaFile) 
         return;
     };
     if kind == ConfigKind::CloudConfig && name.eq_ignore_ascii_case("install.sh") {
-        found.install_script = Some(file.clone());
+        found.install_script.get_or_insert_with(|| file.clone());
     } else if let Err(message) = found.configs.place(kind, name, file) {
         found.problems.push(Problem::new(&file.path, message));
     }

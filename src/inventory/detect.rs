@@ -243,6 +243,16 @@ mod tests {
     }
 
     #[test]
+    fn of_two_sticks_the_first_ones_install_script_serves() {
+        let [mut first, mut second] =
+            [(); 2].map(|()| listing(&[("cloud-configs/install.sh", "")]));
+        first.files[0].size = 10;
+        second.files[0].size = 20;
+        let found = inventory(&[first, second], &[]).unwrap();
+        assert_eq!(found.install_script.unwrap().size, 10);
+    }
+
+    #[test]
     fn a_path_into_an_iso_is_divided_where_the_iso_is() {
         let found = inventory_of(&[
             ("images/Debian-13.ISO", ""),
