@@ -355,13 +355,11 @@ const MOST_PROBLEMS: usize = 100;
 /// The stick's own profiles, which say what else of it is of interest. What is wrong with
 /// them is said where they are read for good.
 fn own_profiles(volume: &Path) -> Vec<Arc<Profile>> {
-    let Ok(entries) = fs::read_dir(volume.join("profiles")) else {
-        return Vec::new();
-    };
-    let paths = entries.filter_map(|entry| {
-        let path = format!("profiles/{}", entry.ok()?.file_name().to_str()?);
-        is_profile(&path).then_some(path)
+    let folders = names_in(volume).filter(|name| name.eq_ignore_ascii_case("profiles"));
+    let paths = folders.flat_map(|folder| {
+        names_in(&volume.join(&folder)).map(move |name| format!("{folder}/{name}"))
     });
+    let paths = paths.filter(|path| is_profile(path));
     let texts = paths.take(MOST_PROFILES).filter_map(|path| {
         let mut text = String::new();
         let file = media_file::open_beneath(volume, &path).ok()?;
@@ -370,6 +368,11 @@ fn own_profiles(volume: &Path) -> Vec<Arc<Profile>> {
     });
     let profiles = texts.filter_map(|(path, text)| profile::read::parse(&path, &text).ok());
     profiles.flatten().map(Arc::new).collect()
+}
+
+fn names_in(folder: &Path) -> impl Iterator<Item = String> + use<> {
+    let entries = fs::read_dir(folder).into_iter().flatten().take(MOST_ENTRIES);
+    entries.filter_map(|entry| entry.ok()?.file_name().into_string().ok())
 }
 
 /// More systems than anybody has.

@@ -99,6 +99,16 @@ fn machines_toml_counts_in_any_case_as_folders_do() {
 }
 
 #[test]
+fn own_profiles_count_in_any_case_also_for_what_is_looked_for_in_isos() {
+    let folder = Folder::new("profiles");
+    let profile = "name = \"mine\"\ntitle = \"Mine\"\npurpose = \"live\"\nram = 16\n\
+                   [[layout]]\nkernel = \"my-kernel\"\n";
+    folder.put("Profiles/Mine.TOML", profile);
+    let own = own_profiles(&folder.0);
+    assert_eq!(own.iter().map(|own| own.name.as_str()).collect::<Vec<_>>(), ["mine"]);
+}
+
+#[test]
 fn machines_and_configs_are_read_before_all_that_can_use_up_what_a_scan_may_take() {
     let folder = Folder::new("order");
     folder.put("machines.toml", NEVER);
