@@ -92,14 +92,13 @@ pub fn plan(asker: Asker, phase: Option<Phase>, situation: &Situation) -> Plan {
         Media::Refused => return Plan::LocalBoot("the stick has a mistake; its log names it"),
         Media::Ready => {}
     }
-    let anonymous = Machine::known_by(mac);
-    let machine = match (situation.inventory.machine(mac), situation.boot.unknown) {
+    let unknown = situation.boot.unknown;
+    let machine = match (situation.inventory.to_install(mac, unknown), unknown) {
         (Some(machine), _) => machine,
-        (None, Unknown::Install) => &anonymous,
         (None, Unknown::Menu) => return Plan::Menu,
-        (None, Unknown::Local) => return Plan::LocalBoot("the stick does not name this machine"),
+        (None, _) => return Plan::LocalBoot("the stick does not name this machine"),
     };
-    decide(machine, situation.inventory.is_unfit(mac), asker, phase, situation)
+    decide(&machine, situation.inventory.is_unfit(mac), asker, phase, situation)
 }
 
 /// What an armed machine of a stick that serves boots, also one that is named by something
@@ -336,6 +335,26 @@ pub(super) mod tests {
         let plan = decide(9, Some(Phase::Armed), Media::Ready, Unknown::Install);
         assert!(matches!(plan, Plan::Install(_)));
         assert_eq!(decide(9, None, Media::Ready, Unknown::Menu), Plan::Menu);
+    }
+
+    #[test]
+    fn defaults_hold_for_strangers_where_those_are_installed() {
+        let kernel = "images/coreos/1185.3.0/coreos_production_pxe.vmlinuz";
+        let mut config = crate::config::parse("").unwrap();
+        config.boot.unknown = Unknown::Install;
+        for (defaults, installs) in [("", true), ("[defaults]\ninstall = \"never\"\n", false)] {
+            let inventory = stick_of(defaults, &[kernel]);
+            let situation = Situation {
+                inventory: &inventory,
+                verdicts: &Verdicts::default(),
+                media: Media::Ready,
+                boot: &config.boot,
+                endpoint: ENDPOINT,
+            };
+            let asker = Asker { mac: mac(9), platform: Platform::Bios, loader: None };
+            let plan = plan(asker, Some(Phase::Armed), &situation);
+            assert_eq!(matches!(plan, Plan::Install(_)), installs, "{defaults}: {plan:?}");
+        }
     }
 
     #[test]

@@ -18,7 +18,7 @@ use crate::fleet::life::Event;
 use crate::fleet::stage::{Sign, Stage};
 use crate::fleet::trouble::Failure;
 use crate::inventory::profile::Purpose;
-use crate::inventory::{Image, Machine, MediaFile};
+use crate::inventory::{Image, MediaFile};
 use crate::net::Mac;
 use crate::tftp::tree::Name;
 use crate::verify::Gate;
@@ -284,9 +284,8 @@ fn install_script(world: &World, asker: Ipv4Addr, only_head: bool) -> Found {
     let Some(token) = token else {
         return Found::NotReady;
     };
-    let unnamed = Machine::known_by(mac);
-    let machine = inventory.machine(mac).unwrap_or(&unnamed);
-    let image = inventory.image_for(machine);
+    let machine = inventory.machine_or_stranger(mac);
+    let image = inventory.image_for(&machine);
     let Some(installer) = image.and_then(|image| image.profile.installer.as_deref()) else {
         return refusal("there is no image for it on the stick");
     };

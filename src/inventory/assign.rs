@@ -44,13 +44,7 @@ pub fn read(found: &mut Inventory, file: &MediaFile, text: &str) -> Result<(), P
 
 /// A machine is known by its config alone; a config alone must be somebody's.
 pub fn known_by_config(found: &mut Inventory) {
-    let cards: Vec<Mac> = found.configs.cards().collect();
-    for mac in cards {
-        if !found.roster.names(mac) {
-            // Cannot fail: nobody has the card.
-            let _ = found.roster.add(Machine::known_by(mac));
-        }
-    }
+    found.configs.cards().for_each(|mac| found.roster.add_by_config(mac));
     let uses = |machine: &Machine, name: &str| {
         let own = machine.config.as_ref().or(machine.name.as_ref());
         own.is_some_and(|own| own.eq_ignore_ascii_case(name))
@@ -192,9 +186,8 @@ pub fn serve(
     let Some(template) = &config.template else {
         return Served::File(config.file.clone());
     };
-    let unnamed = Machine::known_by(mac);
-    let machine = found.machine(mac).unwrap_or(&unnamed);
-    let facts = Facts::new(mac, machine, found.image_for(machine), setting);
+    let machine = found.machine_or_stranger(mac);
+    let facts = Facts::new(mac, &machine, found.image_for(&machine), setting);
     let made = template.render(&facts).and_then(|text| {
         check(kind, part, &text).map_err(|fault| in_what_it_makes(&fault))?;
         Ok(text)
@@ -204,3 +197,6 @@ pub fn serve(
         Err(fault) => Served::Broken(problem(&config.file.path, &fault).to_string()),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -19,6 +19,7 @@ mod quota;
 pub mod scan;
 pub mod version;
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::net::Ipv4Addr;
@@ -172,6 +173,19 @@ impl Inventory {
     /// The machine that has `mac`.
     pub fn machine(&self, mac: Mac) -> Option<&Machine> {
         self.roster.get(mac)
+    }
+
+    /// The same; a stranger has the settings of every machine.
+    pub fn machine_or_stranger(&self, mac: Mac) -> Cow<'_, Machine> {
+        let stranger = || Cow::Owned(self.roster.stranger(mac));
+        self.machine(mac).map_or_else(stranger, Cow::Borrowed)
+    }
+
+    /// The machine that has `mac`, or a stranger where those are installed as well.
+    pub fn to_install(&self, mac: Mac, unknown: config::Unknown) -> Option<Cow<'_, Machine>> {
+        let machine = self.machine_or_stranger(mac);
+        let is_known = matches!(machine, Cow::Borrowed(_));
+        (is_known || unknown == config::Unknown::Install).then_some(machine)
     }
 
     /// Every machine with each of its cards that is known.

@@ -12,7 +12,7 @@ use crate::fleet::life::Event;
 use crate::fleet::stage::{Sign, Stage};
 use crate::inventory::cpu::Loader;
 use crate::inventory::profile::Purpose;
-use crate::inventory::{Machine, MediaFile, discs};
+use crate::inventory::{MediaFile, discs};
 use crate::net::Mac;
 use crate::tftp::tree::Name;
 
@@ -153,12 +153,11 @@ fn plan_and_count(world: &World, mac: Mac, loader: Loader, taker: Option<Mac>) -
 /// A file of the machine's image with our lines in it.
 fn file_for(world: &World, shelf: &Shelf, mac: Mac, name: &str) -> Content {
     let situation = world.situation(shelf);
-    let unnamed = Machine::known_by(mac);
-    let machine = shelf.inventory.machine(mac).unwrap_or(&unnamed);
+    let machine = shelf.inventory.machine_or_stranger(mac);
     let platform = world.platform(mac).unwrap_or(Platform::Bios);
     let asker = Asker { mac, platform, loader: None };
-    let image = shelf.inventory.image_for(machine);
-    let file = image.and_then(|image| rewritten_file(name, image, machine, asker, &situation));
+    let image = shelf.inventory.image_for(&machine);
+    let file = image.and_then(|image| rewritten_file(name, image, &machine, asker, &situation));
     match file {
         Some(text) => Content::Bytes(text.into_bytes()),
         None if situation.media == Media::Ready => Content::Missing,

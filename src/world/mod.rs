@@ -32,7 +32,7 @@ use crate::dhcp::probe::OtherServer;
 use crate::fleet::life::{Event, Phase, Record};
 use crate::fleet::store::{Change, Saved, Store};
 use crate::inventory::profile::Reports;
-use crate::inventory::{ConfigKind, Install, Inventory, Machine, MediaFile, Problem};
+use crate::inventory::{ConfigKind, Install, Inventory, MediaFile, Problem};
 use crate::net::{Mac, Subnet, neighbours};
 use crate::verify::{Gate, Verdicts};
 
@@ -297,13 +297,12 @@ impl World {
     /// is the last that we hear: when it boots again, it is done.
     pub fn config_taken(&self, mac: Mac, kind: ConfigKind) {
         let inventory = self.shelf().inventory;
-        let anonymous = Machine::known_by(mac);
-        let unnamed = (self.config.boot.unknown == Unknown::Install).then_some(&anonymous);
-        let waits_for_it = inventory.machine(mac).or(unnamed).is_some_and(|machine| {
-            let image = inventory.image_for(machine);
+        let machine = inventory.to_install(mac, self.config.boot.unknown);
+        let waits_for_it = machine.is_some_and(|machine| {
+            let image = inventory.image_for(&machine);
             image.is_some_and(|image| {
                 image.profile.reports == Reports::Config
-                    && inventory.config_for(image, machine) == Some(kind)
+                    && inventory.config_for(image, &machine) == Some(kind)
             })
         });
         if waits_for_it && self.phase(mac) == Some(Phase::Installing) {
@@ -386,7 +385,7 @@ impl World {
 
     fn install_policy(&self, mac: Mac) -> Install {
         let shelf = self.shelf.borrow();
-        shelf.inventory.machine(mac).map_or(Install::Once, |machine| machine.install)
+        shelf.inventory.machine_or_stranger(mac).install
     }
 
     /// The lines that a person waits for.

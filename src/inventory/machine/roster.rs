@@ -24,6 +24,8 @@ pub struct Roster {
     /// In the order in which they are tried: a place in `list` each.
     rules: Vec<usize>,
     learned: RwLock<BTreeMap<Mac, Learned>>,
+    /// `[defaults]`, if there is one.
+    defaults: Option<Box<Machine>>,
 }
 
 /// What a card told.
@@ -59,8 +61,37 @@ impl Roster {
         Ok(())
     }
 
+    /// Sets what a machine has of which nothing else is said.
+    pub fn set_defaults(&mut self, settings: Machine) {
+        self.defaults = Some(Box::new(settings));
+    }
+
+    /// A machine of which only this card is known: what is said for every machine holds for
+    /// it, too.
+    pub fn stranger(&self, mac: Mac) -> Machine {
+        let settings = self.defaults.as_deref().cloned().unwrap_or_default();
+        Machine { macs: vec![mac], ..settings }
+    }
+
+    /// Adds a machine that a configuration under the MAC of its card makes known. That one it
+    /// gets, whatever the defaults name.
+    pub fn add_by_config(&mut self, mac: Mac) {
+        if !self.names(mac) {
+            // Cannot fail: nobody has the card.
+            let _ = self.add(Machine { config: None, ..self.stranger(mac) });
+        }
+    }
+
     /// Adds what another stick names.
     pub fn join(&mut self, other: Roster) -> Result<(), String> {
+        // Which of them should hold for a machine that neither names?
+        match (&self.defaults, other.defaults) {
+            (Some(own), Some(theirs)) if *own != theirs => {
+                return Err("[defaults] with other settings".to_owned());
+            }
+            (None, Some(theirs)) => self.defaults = Some(theirs),
+            _ => {}
+        }
         other.list.into_iter().try_for_each(|machine| self.add(machine))
     }
 
