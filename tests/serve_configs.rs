@@ -210,7 +210,8 @@ fn with_uuid() -> Vec<(u8, Vec<u8>)> {
 fn a_machine_is_known_by_its_uuid_from_its_first_request_on_and_after_a_restart() {
     isolated(|lan| {
         let machines = format!(
-            "[[machine]]\nname = \"node-1\"\nmatch = {{ uuid = \"{UUID}\" }}\nip = \"10.10.10.20\"\n"
+            "[[machine]]\nname = \"node-1\"\nmatch = {{ uuid = \"{UUID}\" }}\n\
+             ip = \"10.10.10.20\"\nimage = \"coreos\"\n"
         );
         let files = [("machines.toml", machines.as_str()), ("kickstart/node-1.ks", "text\n")];
         let (appliance, _stick, server) = serve(&files);

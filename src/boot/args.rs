@@ -127,7 +127,9 @@ impl Source<'_> {
             "config" if part.is_empty() => Some(self.config_url(self.config?)),
             "config" => {
                 let kind = kind_named(part)?;
-                self.inventory.gets_config(kind, self.machine).then(|| self.config_url(kind))
+                self.inventory
+                    .gets_config(kind, self.machine, self.mac)
+                    .then(|| self.config_url(kind))
             }
             "version" => Some(self.image.version.to_string()),
             "release" => Some(self.release()),

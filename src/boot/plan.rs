@@ -115,13 +115,13 @@ fn decide(
     phase: Option<Phase>,
     situation: &Situation,
 ) -> Plan {
-    let image = situation.inventory.image_for(machine);
+    let image = situation.inventory.image_for(machine, asker.mac);
     // It wipes nothing, and is wanted as long as the stick says so.
     let is_live = image.is_some_and(|image| image.profile.purpose == Purpose::Live);
     match (machine.install, phase) {
         (Install::Never, _) => return Plan::LocalBoot("install = \"never\""),
         _ if is_live => {}
-        (_, None) => return Plan::LocalBoot("not armed"),
+        (_, None) => return Plan::LocalBoot(not_armed(asker.mac, situation.inventory)),
         (_, Some(Phase::Installed)) => return Plan::LocalBoot("it is installed"),
         (_, Some(Phase::Failed)) => return Plan::LocalBoot("installing failed too often"),
         (_, Some(Phase::Armed | Phase::Installing | Phase::Delivered)) => {}
@@ -141,6 +141,14 @@ fn decide(
     match installation(image, machine, asker, situation) {
         Ok(installation) => Plan::Install(installation),
         Err(reason) => Plan::LocalBoot(reason),
+    }
+}
+
+fn not_armed(mac: Mac, inventory: &Inventory) -> &'static str {
+    if inventory.roster.has_rules() && !inventory.roster.names(mac) {
+        "not armed, or it has not said yet which machine it is; machines.toml can name its MAC"
+    } else {
+        "not armed"
     }
 }
 

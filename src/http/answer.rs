@@ -222,7 +222,7 @@ fn when_delivered(
 /// Whether a machine cannot be installed without this file: its image, or what proves it.
 fn needs(shelf: &Shelf, mac: Mac, name: &str) -> bool {
     let machine = shelf.inventory.machine(mac);
-    let image = machine.and_then(|machine| shelf.inventory.image_for(machine));
+    let image = machine.and_then(|machine| shelf.inventory.image_for(machine, mac));
     image.is_some_and(|image| image.profile.writes(name.strip_suffix(".sig").unwrap_or(name)))
 }
 
@@ -285,7 +285,7 @@ fn install_script(world: &World, asker: Ipv4Addr, only_head: bool) -> Found {
         return Found::NotReady;
     };
     let machine = inventory.machine_or_stranger(mac);
-    let image = inventory.image_for(&machine);
+    let image = inventory.image_for(&machine, mac);
     let Some(installer) = image.and_then(|image| image.profile.installer.as_deref()) else {
         return refusal("there is no image for it on the stick");
     };
@@ -349,7 +349,7 @@ fn boot_failed(
     if !only_head {
         let shelf = world.shelf();
         let machine = shelf.inventory.machine(mac);
-        let image = machine.and_then(|machine| shelf.inventory.image_for(machine));
+        let image = machine.and_then(|machine| shelf.inventory.image_for(machine, mac));
         let needs = image.and_then(|image| image.profile.ram);
         world.saw(mac, &Sign::Failed(Failure { needs, ..*failure }));
     }

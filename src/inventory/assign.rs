@@ -81,8 +81,9 @@ pub fn try_out(found: &mut Inventory) {
             unfit.entry(place).or_default().extend(ConfigKind::ALL);
             continue;
         }
+        let card = some_card(machine);
         for kind in ConfigKind::ALL {
-            let outcome = try_kind(found, machine, kind);
+            let outcome = card.ok_or(None).and_then(|mac| try_kind(found, machine, kind, mac));
             if outcome.is_err() {
                 unfit.entry(place).or_default().push(kind);
             }
@@ -102,17 +103,27 @@ pub fn try_out(found: &mut Inventory) {
     found.unfit = unfit;
 }
 
+/// Kinds of which there is a mistake in what the machine has under the MAC of this card.
+pub(super) fn unfit_of_card(found: &Inventory, machine: &Machine, mac: Mac) -> Vec<ConfigKind> {
+    let own = ConfigKind::ALL.into_iter();
+    own.filter(|kind| {
+        found.configs.is_of_card(*kind, mac, machine)
+            && try_kind(found, machine, *kind, mac).is_err()
+    })
+    .collect()
+}
+
 /// The error is none if it was said when the file was read.
 fn try_kind(
     found: &Inventory,
     machine: &Machine,
     kind: ConfigKind,
+    mac: Mac,
 ) -> Result<(), Option<(String, Fault)>> {
-    let mac = some_card(machine).ok_or(None)?;
-    let image = found.image_for(machine);
+    let image = found.image_for(machine, mac);
     // Somebody else's default says nothing about this machine.
     let takes = image.is_none_or(|image| image.config_kinds().contains(&kind));
-    if !takes && found.configs.is_default(kind, mac, Some(machine)) {
+    if !takes && !found.configs.is_own(kind, mac, Some(machine)) {
         return Ok(());
     }
     for (part, config) in found.configs.parts(kind, mac, Some(machine)) {
@@ -140,7 +151,7 @@ pub const WORTHLESS_TOKEN: &str = "00000000000000000000000000000000";
 
 /// One of its cards; made up for a machine that is named by something else, and has not said
 /// which it has.
-pub(super) fn some_card(machine: &Machine) -> Option<Mac> {
+pub fn some_card(machine: &Machine) -> Option<Mac> {
     machine.macs.first().copied().or_else(sample_card)
 }
 
@@ -187,7 +198,7 @@ pub fn serve(
         return Served::File(config.file.clone());
     };
     let machine = found.machine_or_stranger(mac);
-    let facts = Facts::new(mac, &machine, found.image_for(&machine), setting);
+    let facts = Facts::new(mac, &machine, found.image_for(&machine, mac), setting);
     let made = template.render(&facts).and_then(|text| {
         check(kind, part, &text).map_err(|fault| in_what_it_makes(&fault))?;
         Ok(text)

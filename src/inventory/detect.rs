@@ -127,7 +127,9 @@ fn missing_pieces(found: &mut Inventory) {
         }
     }
     for machine in found.roster.list() {
-        if machine.install != Install::Never && found.image_for(machine).is_none() {
+        let gets =
+            |mac| found.image_for(machine, mac).is_some() || machine.install == Install::Never;
+        if assign::some_card(machine).is_some_and(|mac| !gets(mac)) {
             let who = machine.words();
             problems.push(Problem::new(
                 "machines.toml",

@@ -91,7 +91,7 @@ pub fn explain(stick: &Stick, mac: Mac) -> Explanation {
     let inventory = &stick.inventory;
     let known = inventory.machine(mac);
     let machine = inventory.machine_or_stranger(mac);
-    let image = inventory.image_for(&machine);
+    let image = inventory.image_for(&machine, mac);
     // What chooses its loader.
     let named = inventory.to_install(mac, stick.config.boot.unknown);
     let scripts = scripts(stick, mac, named.as_deref());
@@ -192,7 +192,7 @@ fn configs(stick: &Stick, mac: Mac, machine: &Machine, image: &Image) -> Vec<Giv
     let base = stick.endpoint().base();
     let inventory = &stick.inventory;
     let script = install_sh(stick, mac, machine, image);
-    let Some(kind) = inventory.config_for(image, machine) else {
+    let Some(kind) = inventory.config_for(image, machine, mac) else {
         return script.into_iter().collect();
     };
     let ip = asking::address(stick, mac).unwrap_or(Ipv4Addr::UNSPECIFIED);

@@ -156,7 +156,7 @@ fn file_for(world: &World, shelf: &Shelf, mac: Mac, name: &str) -> Content {
     let machine = shelf.inventory.machine_or_stranger(mac);
     let platform = world.platform(mac).unwrap_or(Platform::Bios);
     let asker = Asker { mac, platform, loader: None };
-    let image = shelf.inventory.image_for(&machine);
+    let image = shelf.inventory.image_for(&machine, mac);
     let file = image.and_then(|image| rewritten_file(name, image, &machine, asker, &situation));
     match file {
         Some(text) => Content::Bytes(text.into_bytes()),
@@ -179,8 +179,7 @@ fn image_file(world: &World, shelf: &Shelf, name: &str, client: Option<Mac>) -> 
     let inventory = &shelf.inventory;
     let whole = inventory.image_of(name).and_then(|(image, path)| image.file(path));
     let own = client
-        .and_then(|mac| inventory.machine(mac))
-        .and_then(|machine| inventory.image_for(machine))
+        .and_then(|mac| inventory.image_for(inventory.machine(mac)?, mac))
         .and_then(|image| image.file(name));
     let any = || inventory.images.iter().find_map(|image| image.file(name));
     match whole.or(own).or_else(any) {

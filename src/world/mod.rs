@@ -299,10 +299,10 @@ impl World {
         let inventory = self.shelf().inventory;
         let machine = inventory.to_install(mac, self.config.boot.unknown);
         let waits_for_it = machine.is_some_and(|machine| {
-            let image = inventory.image_for(&machine);
+            let image = inventory.image_for(&machine, mac);
             image.is_some_and(|image| {
                 image.profile.reports == Reports::Config
-                    && inventory.config_for(image, &machine) == Some(kind)
+                    && inventory.config_for(image, &machine, mac) == Some(kind)
             })
         });
         if waits_for_it && self.phase(mac) == Some(Phase::Installing) {

@@ -1,5 +1,6 @@
 use std::path::Path;
 
+use crate::inventory::machine::identity::Identity;
 use crate::inventory::*;
 
 const NODE: &str = "52:54:00:00:00:01";
@@ -78,4 +79,103 @@ fn two_sticks_whose_defaults_differ_are_refused_and_one_holds_for_what_is_on_the
     }
     let refused = inventory(&[listing(&[never]), listing(&[always, config])], &[]).unwrap_err();
     assert!(refused[0].message.contains("[defaults] with other settings"), "{refused:?}");
+}
+
+/// What a stick needs to have Debian, CoreOS with a default configuration, and a system that
+/// is installed without any.
+const THREE: [(&str, &str); 6] = [
+    ("images/debian/13/linux", ""),
+    ("images/debian/13/initrd.gz", ""),
+    ("images/coreos/1185.3.0/coreos_production_pxe.vmlinuz", ""),
+    ("images/coreos/1185.3.0/coreos_production_pxe_image.cpio.gz", ""),
+    ("images/coreos/1185.3.0/coreos_production_image.bin.bz2", ""),
+    ("cloud-configs/default.yml", YML),
+];
+
+fn image_of(found: &Inventory, card: &str) -> Option<String> {
+    found.image_for(&found.machine_or_stranger(mac(card)), mac(card)).map(Image::name)
+}
+
+#[test]
+fn who_has_a_config_of_its_own_gets_no_system_that_cannot_take_it() {
+    let [debian, initrd, coreos @ ..] = THREE;
+    let own = ("preseed/52-54-00-00-00-01.cfg", "# d-i\n");
+    let broken = ("autoinstall/52-54-00-00-00-01/user-data", "");
+    let named = ("machines.toml", "[[machine]]\nname = \"a\"\nmac = \"52:54:00:00:00:01\"\n");
+    let by_name = ("kickstart/a.ks", "text\n");
+    for (what, config) in [
+        ("its card's", vec![own]),
+        ("a broken one", vec![broken]),
+        ("its name's", vec![named, by_name]),
+    ] {
+        let without = stick(&[coreos.as_slice(), &config].concat());
+        assert_eq!(image_of(&without, NODE), None, "{what}");
+        let other = image_of(&without, "52:54:00:00:00:09");
+        assert_eq!(other.as_deref(), Some("coreos/1185.3.0"), "the default is others'");
+    }
+    let with = stick(&[coreos.as_slice(), &[own, debian, initrd]].concat());
+    assert_eq!(image_of(&with, NODE).as_deref(), Some("debian/13"));
+}
+
+#[test]
+fn the_image_that_defaults_name_is_none_for_a_machine_whose_config_it_cannot_take() {
+    let own = ("preseed/52-54-00-00-00-01.cfg", "# d-i\n");
+    for (line, gets) in [("", None), ("[[machine]]\nmac = \"52:54:00:00:00:01\"\n", Some("coreos"))]
+    {
+        let toml = format!("[defaults]\nimage = \"coreos\"\n{line}");
+        let found = stick(&[THREE.as_slice(), &[own, ("machines.toml", &toml)]].concat());
+        let image = image_of(&found, NODE);
+        assert_eq!(
+            image.is_some(),
+            gets.is_some(),
+            "who is named there has its own word: {image:?}"
+        );
+    }
+}
+
+const RULE: &str = "[[machine]]\nmatch = { uuid = \"4c4c4544-0051-3410-8051-b5c04f375931\" }\n\
+                    disk = \"/dev/nvme0n1\"\n";
+
+fn says(uuid: &str) -> Identity {
+    Identity { uuid: Some(uuid.parse().unwrap()), serial: None }
+}
+
+const UUID: &str = "4c4c4544-0051-3410-8051-b5c04f375931";
+const OTHER_UUID: &str = "4c4c4544-0051-3410-8051-b5c04f375932";
+
+#[test]
+fn a_config_under_a_mac_never_hides_the_rule_that_means_its_machine() {
+    let own = ("cloud-configs/52-54-00-00-00-01.yml", YML);
+    let toml = format!("{RULE}install = \"never\"\n");
+    let found = stick(&[THREE.as_slice(), &[own, ("machines.toml", &toml)]].concat());
+    assert!(!found.roster.names(mac(NODE)) && found.roster.is_by_config(mac(NODE)));
+    assert!(found.roster.may_be_another(mac(NODE), &Identity::default()), "it may be the rule's");
+    assert!(!found.roster.may_be_another(mac(NODE), &says(OTHER_UUID)), "it is not");
+    assert_eq!(found.machine(mac(NODE)).unwrap().install, Install::Once);
+    assert!(found.roster.learn(mac(NODE), &says(UUID)));
+    let machine = found.machine(mac(NODE)).unwrap();
+    assert_eq!((machine.install, machine.disk.device()), (Install::Never, Some("/dev/nvme0n1")));
+    assert!(!found.roster.is_by_config(mac(NODE)));
+    assert_eq!(found.machines().count(), 1, "it is one machine");
+}
+
+#[test]
+fn a_machine_that_a_rule_means_has_the_config_under_its_cards_mac_and_what_takes_it() {
+    let own = ("preseed/52-54-00-00-00-01.cfg", "# d-i\n");
+    let found = stick(&[THREE.as_slice(), &[own, ("machines.toml", RULE)]].concat());
+    for card in [NODE, "52:54:00:00:00:02"] {
+        assert!(found.roster.learn(mac(card), &says(UUID)));
+    }
+    assert_eq!(image_of(&found, NODE).as_deref(), Some("debian/13"));
+    assert_eq!(image_of(&found, "52:54:00:00:00:02").as_deref(), Some("coreos/1185.3.0"));
+    // One with a mistake keeps it from being installed, as it does for any other machine.
+    for (name, text, unfit) in [
+        ("preseed/52-54-00-00-00-01.cfg.j2", "{{ labels.nothing }}\n", true),
+        ("preseed/52-54-00-00-00-01.cfg.j2", "{{ disk }}\n", false),
+        ("cloud-configs/52-54-00-00-00-01.yml", "", true),
+    ] {
+        let found = stick(&[THREE.as_slice(), &[(name, text), ("machines.toml", RULE)]].concat());
+        assert!(found.roster.learn(mac(NODE), &says(UUID)));
+        assert_eq!(found.is_unfit(mac(NODE)), unfit, "{name}: {text}");
+    }
 }

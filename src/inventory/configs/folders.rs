@@ -121,9 +121,14 @@ impl Configs {
         }
     }
 
-    /// Whether it is the default that the machine gets.
-    pub fn is_default(&self, kind: ConfigKind, mac: Mac, machine: Option<&Machine>) -> bool {
-        self.owner(kind, mac, machine).is_some_and(|(owner, _)| *owner == Owner::Default)
+    /// Whether it is what stands under the MAC of this card that the machine gets.
+    pub fn is_of_card(&self, kind: ConfigKind, mac: Mac, machine: &Machine) -> bool {
+        self.owner(kind, mac, Some(machine)).is_some_and(|(owner, _)| *owner == Owner::Card(mac))
+    }
+
+    /// Whether what the machine gets is not the default, but its own.
+    pub fn is_own(&self, kind: ConfigKind, mac: Mac, machine: Option<&Machine>) -> bool {
+        self.owner(kind, mac, machine).is_some_and(|(owner, _)| *owner != Owner::Default)
     }
 
     /// The files that the machine gets, with what each is.
