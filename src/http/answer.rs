@@ -143,7 +143,7 @@ fn find(world: &Arc<World>, place: &Route, asker: Ipv4Addr, only_head: bool) -> 
             if world.machine_at(asker) == Some(*mac) {
                 world.heard_serial(*mac, uuid, serial);
             }
-            find(world, &Route::Boot(Name::IpxeScript(*mac)), asker, only_head)
+            find(world, &Route::Boot(Name::IntroducedScript(*mac)), asker, only_head)
         }
         Route::OldImageFile(version, name) => {
             let images = inventory.images.iter().filter(|image| image.version == *version);

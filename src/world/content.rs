@@ -66,7 +66,12 @@ fn find(world: &World, name: &Name, client: Option<Mac>, taker: Option<Mac>) -> 
         Name::SyslinuxDefault => pxelinux_config(world, client, taker, Family::Efi64),
         Name::GrubFor(mac, _) => Content::Bytes(grub_config(world, Some(*mac), taker)),
         Name::GrubDefault(_) => Content::Bytes(grub_config(world, client, taker)),
-        Name::IpxeScript(mac) => Content::Bytes(ipxe_script(world, *mac, taker)),
+        Name::IpxeScript(mac) if taker == Some(*mac) && world.wants_introduction(*mac) => {
+            Content::Bytes(ipxe::introduction(*mac, world.endpoint()).into_bytes())
+        }
+        Name::IpxeScript(mac) | Name::IntroducedScript(mac) => {
+            Content::Bytes(ipxe_script(world, *mac, taker))
+        }
         Name::IpxeStart => client.map_or(Content::Missing, |mac| {
             Content::Bytes(ipxe::start(mac, world.endpoint()).into_bytes())
         }),
@@ -123,9 +128,6 @@ fn plan_for(world: &World, mac: Option<Mac>, loader: Loader, taker: Option<Mac>)
 }
 
 fn ipxe_script(world: &World, mac: Mac, taker: Option<Mac>) -> Vec<u8> {
-    if taker == Some(mac) && world.wants_serial(mac) {
-        return ipxe::introduction(mac, world.endpoint()).into_bytes();
-    }
     let plan = plan_and_count(world, mac, Loader::Ipxe, taker);
     ipxe::script(mac, &plan, world.endpoint()).into_bytes()
 }
