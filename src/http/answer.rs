@@ -19,7 +19,7 @@ use crate::fleet::life::Event;
 use crate::fleet::stage::{Sign, Stage};
 use crate::fleet::trouble::Failure;
 use crate::inventory::profile::Purpose;
-use crate::inventory::{Image, Machine, MediaFile};
+use crate::inventory::{Image, MediaFile};
 use crate::net::Mac;
 use crate::tftp::tree::Name;
 use crate::verify::Gate;
@@ -145,7 +145,7 @@ fn find(world: &Arc<World>, place: &Route, asker: Ipv4Addr, only_head: bool) -> 
             if world.machine_at(asker) == Some(*mac) {
                 world.heard_serial(*mac, uuid, serial);
             }
-            find(world, &Route::Boot(Name::IpxeScript(*mac)), asker, only_head)
+            find(world, &Route::Boot(Name::IntroducedScript(*mac)), asker, only_head)
         }
         Route::OldImageFile(version, name) => {
             let images = inventory.images.iter().filter(|image| image.version == *version);
@@ -224,7 +224,7 @@ fn when_delivered(
 /// Whether a machine cannot be installed without this file: its image, or what proves it.
 fn needs(shelf: &Shelf, mac: Mac, name: &str) -> bool {
     let machine = shelf.inventory.machine(mac);
-    let image = machine.and_then(|machine| shelf.inventory.image_for(machine));
+    let image = machine.and_then(|machine| shelf.inventory.image_for(machine, mac));
     image.is_some_and(|image| image.profile.writes(name.strip_suffix(".sig").unwrap_or(name)))
 }
 
@@ -286,9 +286,8 @@ fn install_script(world: &World, asker: Ipv4Addr, only_head: bool) -> Found {
     let Some(token) = token else {
         return Found::NotReady;
     };
-    let unnamed = Machine::known_by(mac);
-    let machine = inventory.machine(mac).unwrap_or(&unnamed);
-    let image = inventory.image_for(machine);
+    let machine = inventory.machine_or_stranger(mac);
+    let image = inventory.image_for(&machine, mac);
     let Some(installer) = image.and_then(|image| image.profile.installer.as_deref()) else {
         return refusal("there is no image for it on the stick");
     };
@@ -352,7 +351,7 @@ fn boot_failed(
     if !only_head {
         let shelf = world.shelf();
         let machine = shelf.inventory.machine(mac);
-        let image = machine.and_then(|machine| shelf.inventory.image_for(machine));
+        let image = machine.and_then(|machine| shelf.inventory.image_for(machine, mac));
         let needs = image.and_then(|image| image.profile.ram);
         world.saw(mac, &Sign::Failed(Failure { needs, ..*failure }));
     }

@@ -35,7 +35,7 @@ use crate::fleet::life::{Event, Phase, Record};
 use crate::fleet::store::{Change, Saved, Store};
 use crate::fleet::timeline::{Source, Timelines, Weight};
 use crate::inventory::profile::Reports;
-use crate::inventory::{ConfigKind, Install, Inventory, Machine, MediaFile, Problem};
+use crate::inventory::{ConfigKind, Install, Inventory, MediaFile, Problem};
 use crate::net::{Mac, Subnet, neighbours};
 use crate::verify::{Gate, Verdicts};
 
@@ -298,28 +298,29 @@ impl World {
     /// not where our memory was lost: it may be installed. None: it is not armed.
     pub fn phase(&self, mac: Mac) -> Option<Phase> {
         let cards = self.cards(mac)?;
+        let lives = self.lives(mac, &cards);
         let fleet = locked(&self.fleet);
         let never_seen = (!self.memory_lost).then_some(Phase::Armed);
-        fleet.record(&cards).map_or(never_seen, |(_, record)| Some(record.phase))
+        fleet.record(&lives).map_or(never_seen, |(_, record)| Some(record.phase))
     }
 
     /// How often the machine was given the installer since it was armed.
     pub fn attempts(&self, mac: Mac) -> u8 {
         let cards = self.cards(mac).unwrap_or_default();
-        locked(&self.fleet).record(&cards).map_or(0, |(_, record)| record.attempts)
+        let lives = self.lives(mac, &cards);
+        locked(&self.fleet).record(&lives).map_or(0, |(_, record)| record.attempts)
     }
 
     /// The machine took its configuration whole. Of an installer that says nothing more, this
     /// is the last that we hear: when it boots again, it is done.
     pub fn config_taken(&self, mac: Mac, kind: ConfigKind) {
         let inventory = self.shelf().inventory;
-        let anonymous = Machine::known_by(mac);
-        let unnamed = (self.config.boot.unknown == Unknown::Install).then_some(&anonymous);
-        let waits_for_it = inventory.machine(mac).or(unnamed).is_some_and(|machine| {
-            let image = inventory.image_for(machine);
+        let machine = inventory.to_install(mac, self.config.boot.unknown);
+        let waits_for_it = machine.is_some_and(|machine| {
+            let image = inventory.image_for(&machine, mac);
             image.is_some_and(|image| {
                 image.profile.reports == Reports::Config
-                    && inventory.config_for(image, machine) == Some(kind)
+                    && inventory.config_for(image, &machine, mac) == Some(kind)
             })
         });
         if waits_for_it && self.phase(mac) == Some(Phase::Installing) {
@@ -343,8 +344,9 @@ impl World {
         let is_named = self.shelf.borrow().inventory.machine(mac).is_some();
         let now = self.now();
         let cards = named.clone().unwrap_or_else(|| vec![mac]);
+        let lives = self.lives(mac, &cards);
         let mut fleet = locked(&self.fleet);
-        let known = fleet.record(&cards).map(|(key, record)| (key, record.clone()));
+        let known = fleet.record(&lives).map(|(key, record)| (key, record.clone()));
         let is_new = known.is_none();
         // A life that has begun goes on while the stick is out, or a report would be lost
         // and its machine wiped again; none begins, or begins anew.
@@ -384,25 +386,30 @@ impl World {
         }
     }
 
-    /// Every network card of the machine that has `mac`; none if it is not to be armed.
+    /// Every network card of the machine that has `mac`; none if it is not to be armed, as
+    /// long as it can still tell that it is another one.
     fn cards(&self, mac: Mac) -> Option<Vec<Mac>> {
-        if !self.may_install() {
+        if !self.may_install() || self.may_be_another(mac) {
             return None;
         }
         let shelf = self.shelf.borrow();
         match shelf.inventory.roster.cards(mac) {
             Some(cards) => Some(cards),
-            // A stranger, unless its number can still tell that it is somebody.
-            None if self.config.boot.unknown == Unknown::Install && !self.wants_serial(mac) => {
-                Some(vec![mac])
-            }
+            None if self.config.boot.unknown == Unknown::Install => Some(vec![mac]),
             None => None,
         }
     }
 
+    /// Under what its life may be kept: what its firmware says goes before its cards, which
+    /// other machines may have had.
+    fn lives(&self, mac: Mac, cards: &[Mac]) -> Vec<Mac> {
+        let known_as = self.shelf.borrow().inventory.roster.known_as(mac);
+        known_as.map(|(_, key)| key).into_iter().chain(cards.iter().copied()).collect()
+    }
+
     fn install_policy(&self, mac: Mac) -> Install {
         let shelf = self.shelf.borrow();
-        shelf.inventory.machine(mac).map_or(Install::Once, |machine| machine.install)
+        shelf.inventory.machine_or_stranger(mac).install
     }
 
     /// The lines that a person waits for.
