@@ -45,6 +45,7 @@ const PURE: &[&str] = &[
     "fetch/publisher.rs",
     "fetch/unpack.rs",
     "fetch/url.rs",
+    "fleet/facts.rs",
     "fleet/life.rs",
     "fleet/stage.rs",
     "fleet/timeline.rs",

@@ -3,6 +3,7 @@
 use tokio::sync::watch;
 
 use super::{World, locked};
+use crate::fleet::facts::Facts;
 use crate::fleet::timeline::{Entry, Source, Weight};
 use crate::net::Mac;
 
@@ -29,5 +30,15 @@ impl World {
     /// To wait for that; the number is another after each change.
     pub fn watch_changes(&self) -> watch::Receiver<u64> {
         self.revision.subscribe()
+    }
+
+    /// What the machine with this card said of itself.
+    pub fn facts(&self, _mac: Mac) -> Facts {
+        Facts::default()
+    }
+
+    /// The last packets of the machine's last attempt that failed, as a pcap file.
+    pub fn capture(&self, _mac: Mac) -> Option<Vec<u8>> {
+        None
     }
 }
