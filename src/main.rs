@@ -41,14 +41,16 @@ fn run(command: Command) -> Result<ExitCode, String> {
         }
         Command::Fetch(request) => return fetch(&request),
         Command::Status { socket } => {
-            print!("{}", report::status(&request(&socket, "GET", "/status")?))
+            let [status, machines, images, problems] = ["status", "machines", "images", "problems"]
+                .map(|part| request(&socket, "GET", &format!("/v1/{part}")));
+            print!("{}", report::status(&[status?, machines?, images?, problems?]));
         }
         Command::Rescan { socket } => {
-            request(&socket, "POST", "/rescan")?;
+            request(&socket, "POST", "/v1/rescan")?;
             println!("reading the sticks again; `pxeberry status` shows the outcome");
         }
         Command::Arm { mac, socket } => {
-            request(&socket, "POST", &format!("/arm?mac={mac}"))?;
+            request(&socket, "POST", &format!("/v1/machines/{mac}/arm"))?;
             println!("{mac} is armed: its next network boot installs it");
         }
     }

@@ -1,4 +1,4 @@
-//! The API on the Unix socket: status, re-scan, arm.
+//! The API on the Unix socket.
 
 use std::fs;
 use std::io::{self, Cursor};
@@ -8,11 +8,9 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tiny_http::{Method, Request, Response, Server};
+use tiny_http::{Header, Request, Response, Server};
 
-use super::status::{conditions, status};
-use crate::fleet::life::Event;
-use crate::net::Mac;
+use super::api::{self, ApiAnswer, ApiRequest};
 use crate::world::World;
 use crate::world::media::Scanner;
 
@@ -68,56 +66,25 @@ pub fn listen(path: &Path) -> io::Result<UnixListener> {
 
 fn answer(world: &World, scanner: &Scanner, request: &Request) -> Answer {
     if request.body_length().unwrap_or(0) > LARGEST_BODY {
-        return error(413, "too large");
+        return response(api::error(413, "too large"));
     }
     let url = request.url();
     let (path, query) = url.split_once('?').unwrap_or((url, ""));
-    match (request.method(), path) {
-        (Method::Get, "/status") => json(200, &status(world)),
-        (Method::Get, "/conditions") => {
-            json(200, &serde_json::json!({ "conditions": conditions(world) }))
-        }
-        (Method::Post, "/rescan") => {
-            scanner.request();
-            json(202, &serde_json::json!({ "ok": true }))
-        }
-        (Method::Post, "/arm") => arm(world, query),
-        (Method::Post, "/safe-mode") => safe_mode(world),
-        (_, "/status" | "/conditions" | "/rescan" | "/arm" | "/safe-mode") => {
-            error(405, "wrong method")
-        }
-        _ => error(404, "there is nothing of this name"),
+    let method = request.method().as_str();
+    response(api::answer(world, scanner, &ApiRequest { method, path, query, body: &[] }))
+}
+
+fn response(answer: ApiAnswer) -> Answer {
+    let header = |name: &str, value: &str| Header::from_bytes(name, value).ok();
+    let mut response = Response::from_data(answer.body).with_status_code(answer.code);
+    for header in [
+        header("Content-Type", answer.content_type),
+        answer.allow.and_then(|methods| header("Allow", methods)),
+    ]
+    .into_iter()
+    .flatten()
+    {
+        response.add_header(header);
     }
-}
-
-/// For as long as these servers run. That it outlives them, the panel has noted: they may
-/// write nowhere.
-fn safe_mode(world: &World) -> Answer {
-    world.enter_safe_mode();
-    json(200, &serde_json::json!({ "ok": true }))
-}
-
-fn arm(world: &World, query: &str) -> Answer {
-    let mac = query.strip_prefix("mac=").map(str::parse::<Mac>);
-    let Some(Ok(mac)) = mac else {
-        return error(400, "write it like /arm?mac=00:25:90:c0:f7:86");
-    };
-    match world.happened(mac, Event::Arm) {
-        Some(_) => json(200, &serde_json::json!({ "ok": true })),
-        None => error(
-            409,
-            "this machine cannot be armed: the stick does not name it, or nothing can be \
-             remembered (see the log)",
-        ),
-    }
-}
-
-fn error(code: u16, message: &str) -> Answer {
-    json(code, &serde_json::json!({ "error": message }))
-}
-
-fn json(code: u16, value: &impl serde::Serialize) -> Answer {
-    // Our own types: they always are JSON.
-    let text = serde_json::to_vec(value).unwrap_or_default();
-    Response::from_data(text).with_status_code(code).with_chunked_threshold(usize::MAX)
+    response.with_chunked_threshold(usize::MAX)
 }

@@ -120,6 +120,7 @@ impl FileBody {
         if let Ok(bytes) = &piece {
             self.at += bytes.len() as u64;
             self.left = self.left.saturating_sub(bytes.len() as u64);
+            self.shown.sent(bytes.len() as u64);
             self.read_ahead();
             // Hyper asks no further once the promised length is reached.
             if self.left == 0

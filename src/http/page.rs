@@ -2,16 +2,34 @@
 
 use std::fmt::Write;
 
-use crate::control::status::{BootStatus, Status, status};
-use crate::panel::pattern::{Entry, State, table};
+use crate::control::images::{Images, images};
+use crate::control::machines::{Boot, Machine, machines};
+use crate::control::status::{Status, problems, shown, status};
+use crate::inventory::Problem;
+use crate::panel::pattern::{Entry, table};
 use crate::world::World;
 
 /// The page as it is now.
 pub fn page(world: &World) -> String {
-    render(&status(world))
+    let now = Now {
+        status: status(world),
+        machines: machines(world),
+        images: images(world),
+        problems: problems(world),
+    };
+    render(&now)
 }
 
-fn render(status: &Status) -> String {
+/// All that it shows.
+struct Now {
+    status: Status,
+    machines: Vec<Machine>,
+    images: Images,
+    problems: Vec<Problem>,
+}
+
+fn render(all: &Now) -> String {
+    let status = &all.status;
     let mut page = String::from(HEAD);
     // Writing into a String cannot fail.
     let _ = write!(
@@ -21,20 +39,20 @@ fn render(status: &Status) -> String {
         escaped(&status.interface.name),
         escaped(&status.interface.address)
     );
-    let now = shown(status);
+    let now = shown(&status.conditions);
     if let Some(entry) = now {
         let (leds, pattern, action) = (entry.leds.names(), entry.pattern, entry.action);
         let _ = write!(page, "<p>LEDs: {leds}, {pattern}. {action} <a href=#leds>All patterns</a>");
     }
     page.push_str("<h2>Machines</h2><table><tr><th>Machine<th>Address<th>State<th>Next boot</tr>");
-    for machine in &status.machines {
+    for machine in &all.machines {
         let _ = write!(
             page,
             "<tr><td>{} <small>{}</small><td>{}<td>{}{}<td>{}</tr>",
             escaped(machine.name.as_deref().unwrap_or("")),
             machine.mac,
             machine.address.map_or_else(String::new, |address| address.to_string()),
-            machine.state,
+            machine.state.name(),
             machine.boot.as_ref().map_or_else(String::new, last_boot),
             escaped(&machine.next),
         );
@@ -42,21 +60,21 @@ fn render(status: &Status) -> String {
     page.push_str("</table>");
     page.push_str(&boots(status));
     page.push_str("<h2>Images</h2><ul>");
-    for found in &status.media.verification {
-        let (image, words) = (escaped(&found.image), escaped(&found.words));
+    for found in &all.images.images {
+        let (image, words) = (escaped(&found.name), escaped(&found.verification.words));
         let _ = write!(page, "<li>{image} <small>{words}</small></li>");
     }
     page.push_str("</ul>");
-    if !status.media.keys.is_empty() {
+    if !all.images.keys.is_empty() {
         page.push_str("<h2>Keys on the sticks</h2><ul>");
-        for key in &status.media.keys {
+        for key in &all.images.keys {
             let _ = write!(page, "<li>{}</li>", escaped(key));
         }
         page.push_str("</ul>");
     }
-    if !status.media.problems.is_empty() {
+    if !all.problems.is_empty() {
         page.push_str("<h2>Problems on the sticks</h2><ul>");
-        for problem in &status.media.problems {
+        for problem in &all.problems {
             let _ = write!(page, "<li>{}</li>", escaped(&problem.to_string()));
         }
         page.push_str("</ul>");
@@ -73,7 +91,7 @@ fn render(status: &Status) -> String {
 }
 
 /// How far a machine's last network boot came, and what to check if it stopped.
-fn last_boot(boot: &BootStatus) -> String {
+fn last_boot(boot: &Boot) -> String {
     let mut html = format!(" <small>{}, {}</small>", boot.words, since(boot.ago));
     for sentence in boot.check.as_deref().into_iter().chain(boot.loader) {
         let _ = write!(html, "<br><b>It {}</b>", escaped(sentence));
@@ -101,12 +119,6 @@ fn boots(status: &Status) -> String {
         "" => html,
         _ => format!("<h2>Network boots beside the other DHCP server</h2><ul>{html}</ul>"),
     }
-}
-
-/// What the LEDs show now: the panel asks for the same conditions.
-fn shown(status: &Status) -> Option<&'static Entry> {
-    let state = State::foremost(status.conditions.iter().copied());
-    table().iter().find(|entry| Some(entry.state) == state)
 }
 
 /// The README's table, with the line that holds now marked. It is folded away; who comes by
@@ -144,29 +156,27 @@ fn escaped(text: &str) -> String {
 mod tests {
     use super::*;
     use crate::confine::Confinement;
-    use crate::control::status::{Dhcp, Interface, Sticks};
+    use crate::control::machines::Counts;
+    use crate::control::status::{Dhcp, Interface, Leds, Sticks};
+    use crate::panel::pattern::State;
 
     fn page_when(conditions: &[State]) -> String {
-        render(&Status {
+        let status = Status {
             version: "1",
             headline: "Well.".to_owned(),
             conditions: conditions.to_vec(),
+            leds: Leds { colours: Vec::new(), pattern: "", action: "" },
+            revision: 0,
             memory_kib: 1,
             confinement: Confinement::default(),
             interface: Interface { name: "eth0".to_owned(), link: true, address: String::new() },
             dhcp: Dhcp { role: "server", reason: String::new() },
-            media: Sticks {
-                state: "ready",
-                images: 0,
-                machines: 0,
-                names: Vec::new(),
-                verification: Vec::new(),
-                keys: Vec::new(),
-                problems: Vec::new(),
-            },
-            machines: Vec::new(),
+            media: Sticks { state: "ready", sticks: 1, images: 0, machines: 0, problems: 0 },
+            counts: Counts::default(),
             boots: Vec::new(),
-        })
+        };
+        let images = Images { images: Vec::new(), keys: Vec::new() };
+        render(&Now { status, images, machines: Vec::new(), problems: Vec::new() })
     }
 
     #[test]

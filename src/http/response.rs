@@ -196,7 +196,7 @@ async fn send_file(
         length,
         errand,
         readers: asked.world.readers.clone(),
-        shown: asked.world.transfers.begin(),
+        shown: asked.world.transfers.begin_file(asked.asker, &file.path, first, file.size),
         place: place.flatten(),
         when_sent: when_sent.filter(|_| ends_whole),
     };
