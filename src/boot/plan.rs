@@ -125,6 +125,7 @@ fn decide(
         (_, None) => return Plan::LocalBoot("not armed"),
         (_, Some(Phase::Installed)) => return Plan::LocalBoot("it is installed"),
         (_, Some(Phase::Failed)) => return Plan::LocalBoot("installing failed too often"),
+        (_, Some(Phase::Disarmed)) => return Plan::LocalBoot("it was disarmed"),
         (_, Some(Phase::Armed | Phase::Installing | Phase::Delivered)) => {}
     }
     if is_unfit {
@@ -316,6 +317,7 @@ pub(super) mod tests {
             ("no such image", 3, Some(Phase::Armed)),
             ("installed", 1, Some(Phase::Installed)),
             ("failed", 1, Some(Phase::Failed)),
+            ("disarmed", 1, Some(Phase::Disarmed)),
             ("known but not armed", 1, None),
         ] {
             let plan = decide(last, phase, Media::Ready, Unknown::Local);

@@ -264,7 +264,7 @@ impl View<'_> {
 
 fn state(phase: Option<Phase>, install: Install) -> State {
     match phase {
-        None => State::Known,
+        None | Some(Phase::Disarmed) => State::Known,
         Some(Phase::Armed) if install == Install::Never => State::Known,
         Some(Phase::Armed) => State::Armed,
         Some(Phase::Installing) => State::Installing,

@@ -341,7 +341,7 @@ impl World {
         if named.is_none() && (is_new || event == Event::Arm) {
             return None;
         }
-        if is_new && self.memory_lost && event != Event::Arm {
+        if is_new && self.memory_lost && !matches!(event, Event::Arm | Event::Disarm) {
             return None;
         }
         let (key, before) = match known {
@@ -405,6 +405,15 @@ impl World {
             (_, Phase::Armed) => {
                 (Weight::Info, "armed, its next network boot installs it".to_owned())
             }
+            (Phase::Installing | Phase::Delivered, Phase::Disarmed) => (
+                Weight::Warning,
+                "disarmed while its installer may be at work: nothing new is given to it, what \
+                 runs on it goes on"
+                    .to_owned(),
+            ),
+            (_, Phase::Disarmed) => {
+                (Weight::Info, "disarmed, its next network boot leads to its own disk".to_owned())
+            }
             (_, Phase::Delivered) => (Weight::Info, "has its whole image".to_owned()),
             (_, Phase::Installed) => {
                 (Weight::Info, "installed, it boots its own disk now".to_owned())
@@ -421,7 +430,8 @@ impl World {
         let who = self.name(mac);
         match weight {
             Weight::Error => log::error!("{who}: {words}"),
-            _ => log::info!("{who}: {words}"),
+            Weight::Warning => log::warn!("{who}: {words}"),
+            Weight::Info => log::info!("{who}: {words}"),
         }
         self.happened_to(mac, Source::Life, weight, &words);
     }
