@@ -115,7 +115,7 @@ fn start(config: Config, owned: Owned) -> Result<(), String> {
         control::server::run(world, &for_button, control);
     })?;
     let edge = http::server::Edge::new(Arc::clone(&world), descriptors / 4 * 3);
-    serve_http(&edge, sockets.http, runtime, signals, scanner)
+    serve_http(&world, &edge, sockets.http, runtime, (signals, scanner))
 }
 
 /// How many descriptors connections and transfers may have: as many as the system grants.
@@ -168,11 +168,11 @@ fn in_background(
 
 /// HTTP, signals and the heartbeat share one thread: none of them computes.
 fn serve_http(
+    world: &Arc<World>,
     edge: &Arc<http::server::Edge>,
     listeners: Vec<TcpListener>,
     runtime: Runtime,
-    mut signals: Signals,
-    scanner: Scanner,
+    (mut signals, scanner): (Signals, Scanner),
 ) -> Result<(), String> {
     let served = runtime.block_on(async {
         for listener in listeners {
@@ -180,7 +180,7 @@ fn serve_http(
             let listener = tokio::net::TcpListener::from_std(listener)?;
             tokio::spawn(Arc::clone(edge).serve(listener));
         }
-        tokio::spawn(beat());
+        tokio::spawn(beat(Arc::clone(world)));
         tokio::spawn(scan_when_told(signals.rescan, scanner));
         tokio::select! {
             _ = signals.stop.recv() => {}
@@ -201,13 +201,17 @@ async fn scan_when_told(mut signal: Signal, scanner: Scanner) {
     }
 }
 
-/// Tells PID 1 that this thread still turns.
-async fn beat() {
+/// Tells PID 1 that this thread still turns, and what only PID 1 can do.
+async fn beat(world: Arc<World>) {
     let Some(mut heart) = Heart::from_supervisor() else { return };
+    world.restart.is_possible();
     let mut clock = tokio::time::interval(heartbeat::INTERVAL);
     loop {
         clock.tick().await;
         heart.beat();
+        if world.restart.take() {
+            heart.asks_for_restart();
+        }
     }
 }
 

@@ -11,6 +11,7 @@ mod identity;
 pub mod loaders;
 pub mod media;
 pub mod readers;
+pub mod restart;
 mod timelines;
 pub mod transfers;
 pub mod turns;
@@ -40,6 +41,7 @@ use crate::verify::{Gate, Verdicts};
 
 pub use fleet::{Fleet, Touched};
 use readers::Readers;
+use restart::Restart;
 use transfers::Transfers;
 
 /// USB sticks need up to ten seconds to show up after power-on; until then "no stick" may
@@ -92,6 +94,8 @@ pub struct World {
     pub transfers: Transfers,
     /// Who reads from the sticks.
     pub readers: Readers,
+    /// Whether the box is to restart.
+    pub restart: Restart,
     shelf: watch::Sender<Shelf>,
     fleet: Mutex<Fleet>,
     timelines: Mutex<Timelines>,
@@ -117,6 +121,7 @@ impl World {
         World {
             transfers: Transfers::default(),
             readers: Readers::default(),
+            restart: Restart::default(),
             shelf: watch::Sender::new(Shelf {
                 inventory: Arc::new(Inventory::default()),
                 verdicts: Arc::default(),
