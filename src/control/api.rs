@@ -6,10 +6,10 @@
 use serde::Serialize;
 use serde_json::json;
 
+use super::acts::{Act, perform, reboot};
 use super::images::images;
 use super::machines::{called, machines, story};
 use super::status::{conditions, problems, status};
-use crate::fleet::life::Event;
 use crate::logging;
 use crate::net::Mac;
 use crate::world::World;
@@ -63,14 +63,9 @@ enum Place<'a> {
     Changes,
     Conditions,
     Rescan,
+    Reboot,
     SafeMode,
     Description,
-}
-
-/// What can be done with a machine.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Act {
-    Arm,
 }
 
 /// Answers at once; who has to wait for a change first is told by [`waits_for`].
@@ -104,6 +99,7 @@ pub fn answer(world: &World, scanner: &Scanner, request: &ApiRequest) -> ApiAnsw
             scanner.request();
             json(202, &json!({ "ok": true }))
         }
+        Place::Reboot => reboot(world),
         Place::SafeMode => {
             // For as long as these servers run. That it outlives them, the panel has noted:
             // they may write nowhere.
@@ -117,6 +113,13 @@ pub fn answer(world: &World, scanner: &Scanner, request: &ApiRequest) -> ApiAnsw
             body: DESCRIPTION.as_bytes().to_vec(),
         },
     }
+}
+
+/// Whether only who may command this box may ask this: it changes something, or tells what
+/// machines said to each other.
+pub fn needs_rights(request: &ApiRequest) -> bool {
+    let place = place(request.path);
+    place.is_some_and(|place| place.method() == "POST" || matches!(place, Place::Capture(_)))
 }
 
 /// The revision that this request knows already: it is to be answered when there is another
@@ -134,6 +137,9 @@ fn place(path: &str) -> Option<Place<'_>> {
             None => Some(Place::Machine(rest)),
             Some((word, "capture")) => Some(Place::Capture(word)),
             Some((word, "arm")) => Some(Place::Act(word, Act::Arm)),
+            Some((word, "disarm")) => Some(Place::Act(word, Act::Disarm)),
+            Some((word, "wake")) => Some(Place::Act(word, Act::Wake)),
+            Some((word, "reboot")) => Some(Place::Act(word, Act::Reboot)),
             Some(_) => None,
         };
     }
@@ -146,6 +152,7 @@ fn place(path: &str) -> Option<Place<'_>> {
         "/changes" => Some(Place::Changes),
         "/conditions" => Some(Place::Conditions),
         "/rescan" => Some(Place::Rescan),
+        "/reboot" => Some(Place::Reboot),
         "/safe-mode" => Some(Place::SafeMode),
         "/openapi.json" => Some(Place::Description),
         _ => None,
@@ -155,17 +162,34 @@ fn place(path: &str) -> Option<Place<'_>> {
 impl Place<'_> {
     fn method(&self) -> &'static str {
         match self {
-            Place::Act(..) | Place::Rescan | Place::SafeMode => "POST",
+            Place::Act(..) | Place::Rescan | Place::Reboot | Place::SafeMode => "POST",
             _ => "GET",
         }
     }
 }
 
 fn with(world: &World, word: &str, act: impl FnOnce(Mac) -> ApiAnswer) -> ApiAnswer {
-    match called(world, word) {
+    match decoded(word).and_then(|word| called(world, &word)) {
         Some(mac) => act(mac),
         None => unknown(),
     }
+}
+
+/// Names may hold what a path cannot (RFC 3986 §2.1).
+fn decoded(word: &str) -> Option<String> {
+    let mut bytes = word.bytes();
+    let mut plain = Vec::new();
+    while let Some(byte) = bytes.next() {
+        plain.push(match byte {
+            b'%' => {
+                let digit = |byte: u8| char::from(byte).to_digit(16);
+                let value = digit(bytes.next()?)? * 16 + digit(bytes.next()?)?;
+                u8::try_from(value).ok()?
+            }
+            byte => byte,
+        });
+    }
+    String::from_utf8(plain).ok()
 }
 
 fn unknown() -> ApiAnswer {
@@ -177,20 +201,6 @@ fn capture(world: &World, mac: Mac) -> ApiAnswer {
         Some(body) => ApiAnswer { code: 200, content_type: PCAP, allow: None, body },
         None => error(404, "no packets of this machine are kept: no boot of it has failed"),
     }
-}
-
-fn perform(world: &World, mac: Mac, act: Act) -> ApiAnswer {
-    let done = match act {
-        Act::Arm => world.happened(mac, Event::Arm).is_some(),
-    };
-    if done {
-        return json(200, &json!({ "ok": true }));
-    }
-    error(
-        409,
-        "this machine cannot be armed: the stick does not name it, or nothing can be \
-         remembered (see the log)",
-    )
 }
 
 fn log(after: Option<u64>) -> ApiAnswer {
@@ -217,8 +227,12 @@ pub fn error(code: u16, message: &str) -> ApiAnswer {
     json(code, &json!({ "error": message }))
 }
 
-fn json(code: u16, value: &impl Serialize) -> ApiAnswer {
-    // Our own types: they always are JSON.
+/// Any of our own types.
+pub fn json(code: u16, value: &impl Serialize) -> ApiAnswer {
+    // They always are JSON.
     let body = serde_json::to_vec(value).unwrap_or_default();
     ApiAnswer { code, content_type: JSON, allow: None, body }
 }
+
+#[cfg(test)]
+mod tests;

@@ -83,7 +83,7 @@ fn start(config: Config, owned: Owned) -> Result<(), String> {
     let dhcp = DhcpSocket::new(sockets.dhcp, &interface, address)
         .map_err(|error| format!("dhcp: {interface}: {error}"))?;
     let store = store(&config);
-    let control = control::server::listen(&config.control);
+    let control = control::server::listen(&config.control, own_user.then_some(confine::OWN_USER));
     confine::confine(&folders(&config), own_user);
     let world = Arc::new(World::new(config, interface, store));
     if Path::new(SAFE_MODE).exists() {
