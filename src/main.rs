@@ -7,7 +7,7 @@ use pxeberry::cli::{self, Command};
 use pxeberry::config::{self, Config};
 use pxeberry::control::client::ask;
 use pxeberry::serve::Owned;
-use pxeberry::{init, logging, panel, report, serve};
+use pxeberry::{http, init, logging, panel, report, serve};
 
 fn main() -> ExitCode {
     let command = match cli::parse(std::process::id(), std::env::args_os().skip(1).collect()) {
@@ -45,6 +45,7 @@ fn run(command: Command) -> Result<ExitCode, String> {
                 .map(|part| request(&socket, "GET", &format!("/v1/{part}")));
             print!("{}", report::status(&[status?, machines?, images?, problems?]));
         }
+        Command::HashPassword => println!("{}", http::admin::hash_line(std::io::stdin().lock())?),
         Command::Rescan { socket } => {
             request(&socket, "POST", "/v1/rescan")?;
             println!("reading the sticks again; `pxeberry status` shows the outcome");

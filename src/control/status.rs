@@ -155,8 +155,18 @@ fn media(world: &World, shelf: &Shelf) -> &'static str {
 pub fn problems(world: &World) -> Vec<Problem> {
     let shelf = world.shelf();
     let config = config_problem().map(|message| Problem::new("pxeberry.toml", message));
+    let config = config.into_iter().chain(world.config.admin.in_clear.then(in_clear));
     let sticks = shelf.refused.iter().chain(&shelf.inventory.problems).cloned();
-    config.into_iter().chain(sticks).collect()
+    config.chain(sticks).collect()
+}
+
+/// Whoever has the card in his hand reads it.
+fn in_clear() -> Problem {
+    Problem::new(
+        "pxeberry.toml",
+        "the admin's password stands there in clear; `pxeberry hash-password` makes what can \
+         stand there instead",
+    )
 }
 
 fn boots(world: &World) -> Vec<Boot> {

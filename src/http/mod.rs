@@ -4,6 +4,7 @@
 //! chunked or redirected. `route`, `range` and `condition` are pure; `answer` looks things up; `response`
 //! and `body` send them; `server` is the edge with its limits.
 
+pub mod admin;
 mod answer;
 mod body;
 mod condition;
