@@ -11,6 +11,7 @@ mod condition;
 mod config;
 mod guests;
 mod page;
+pub mod people;
 mod range;
 mod response;
 mod route;

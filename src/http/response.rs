@@ -123,7 +123,8 @@ pub fn text(status: StatusCode, line: &str) -> Response<Body> {
     in_memory(status, "text/plain; charset=utf-8", line.as_bytes().to_vec())
 }
 
-fn in_memory(status: StatusCode, kind: &'static str, bytes: Vec<u8>) -> Response<Body> {
+/// Bytes with a status.
+pub fn in_memory(status: StatusCode, kind: &'static str, bytes: Vec<u8>) -> Response<Body> {
     let length = bytes.len() as u64;
     let mut answer = head(status, length, HeaderValue::from_static(kind));
     *answer.body_mut() = Body::Bytes(Bytes::from(bytes));

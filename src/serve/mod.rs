@@ -23,6 +23,7 @@ use crate::confine;
 use crate::dhcp::socket::DhcpSocket;
 use crate::fleet::store::Store;
 use crate::heartbeat::{self, Heart};
+use crate::http::people::People;
 use crate::net::iface;
 use crate::world::media::{self, Scanner, Sticks};
 use crate::world::{self, SAFE_MODE, World, verifier};
@@ -36,6 +37,9 @@ const STATE_IS_LOST: &str = "/run/pxeberry/state-is-lost";
 
 /// Answers over HTTP that may wait for the card at once; it writes one at a time.
 const DESKS: usize = 3;
+
+/// Beside them: one for pages, one for a password.
+const DESKS_FOR_PEOPLE: usize = 2;
 
 /// Descriptors that the servers hold for themselves: sockets, threads' wake-ups, the state.
 const OWN_DESCRIPTORS: u64 = 40;
@@ -65,12 +69,12 @@ pub fn run(config: Config, owned: Owned) -> ExitCode {
     }
 }
 
-fn start(config: Config, owned: Owned) -> Result<(), String> {
+fn start(mut config: Config, owned: Owned) -> Result<(), String> {
     let Owned { set_address, mounted_sticks, own_user } = owned;
     let descriptors = descriptors();
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
-        .max_blocking_threads(DESKS)
+        .max_blocking_threads(DESKS + DESKS_FOR_PEOPLE)
         .build()
         .map_err(|error| format!("tokio cannot start: {error}"))?;
     // Before the first scan: a stick that comes while we start must not be missed.
@@ -85,6 +89,7 @@ fn start(config: Config, owned: Owned) -> Result<(), String> {
     let store = store(&config);
     let control = control::server::listen(&config.control, own_user.then_some(confine::OWN_USER));
     confine::confine(&folders(&config), own_user);
+    let password = config.admin.password.take();
     let world = Arc::new(World::new(config, interface, store));
     if Path::new(SAFE_MODE).exists() {
         world.enter_safe_mode();
@@ -114,7 +119,8 @@ fn start(config: Config, owned: Owned) -> Result<(), String> {
     in_background("control", &world, move |world| {
         control::server::run(world, &for_button, control);
     })?;
-    let edge = http::server::Edge::new(Arc::clone(&world), descriptors / 4 * 3);
+    let people = People::new(password, scanner.clone());
+    let edge = http::server::Edge::new(Arc::clone(&world), descriptors / 4 * 3, people);
     serve_http(&world, &edge, sockets.http, runtime, (signals, scanner))
 }
 

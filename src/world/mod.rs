@@ -176,6 +176,7 @@ impl World {
     /// Changes the shelf and wakes who waits for it.
     pub fn change_shelf(&self, change: impl FnOnce(&mut Shelf)) {
         self.shelf.send_modify(change);
+        self.changed();
     }
 
     /// To wait for a change of the sticks.
