@@ -32,6 +32,8 @@ pxeberry: network-installs a room of machines
   pxeberry status [--socket PATH]                   what a running server does and sees
   pxeberry rescan [--socket PATH]                   read the sticks again (as the button does)
   pxeberry arm MAC [--socket PATH]                  install this machine once more
+  pxeberry hash-password                            read a password, print what stands for
+                                                    it in pxeberry.toml
   pxeberry --version
 ";
 
@@ -85,6 +87,8 @@ pub enum Command {
         /// The server's control socket.
         socket: PathBuf,
     },
+    /// Make `password_hash` for pxeberry.toml of a line of standard input.
+    HashPassword,
     /// Print the help.
     Help,
     /// Print the version.
@@ -152,6 +156,7 @@ pub fn parse(pid: u32, arguments: Vec<OsString>) -> Result<Command, String> {
         "fetch" => words.fetch().map(Command::Fetch),
         "status" => Ok(Command::Status { socket: words.socket()? }),
         "rescan" => Ok(Command::Rescan { socket: words.socket()? }),
+        "hash-password" => Ok(Command::HashPassword),
         "arm" => {
             let mac = words.needed("arm needs a machine: pxeberry arm 00:25:90:c0:f7:86")?;
             Ok(Command::Arm { mac: machine(&mac)?, socket: words.socket()? })

@@ -31,6 +31,24 @@ pub fn start_on_kernel_log() {
     }
 }
 
+/// A line of the log.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub struct Line {
+    /// Counted from 1 since the start.
+    pub number: u64,
+    /// Seconds since it was written.
+    pub ago: u64,
+    /// `error`, `warning` or `info`.
+    pub level: &'static str,
+    /// What it says.
+    pub text: String,
+}
+
+/// The lines that are kept with higher numbers than `after`, and the highest number.
+pub fn ring_after(after: u64) -> (Vec<Line>, u64) {
+    (Vec::new(), after)
+}
+
 /// On the appliance nobody sees what the standard library prints of a panic.
 fn tell_of_panics() {
     std::panic::set_hook(Box::new(|panic| {

@@ -8,7 +8,7 @@ use pxeberry::cli::{self, Command};
 use pxeberry::config::{self, Config};
 use pxeberry::control::client::ask;
 use pxeberry::serve::Owned;
-use pxeberry::{init, logging, panel, report, serve};
+use pxeberry::{http, init, logging, panel, report, serve};
 
 fn main() -> ExitCode {
     let command = match cli::parse(std::process::id(), std::env::args_os().skip(1).collect()) {
@@ -42,14 +42,17 @@ fn run(command: Command) -> Result<ExitCode, String> {
         }
         Command::Fetch(request) => return fetch(&request),
         Command::Status { socket } => {
-            say(&report::status(&request(&socket, "GET", "/status")?));
+            let [status, machines, images, problems] = ["status", "machines", "images", "problems"]
+                .map(|part| request(&socket, "GET", &format!("/v1/{part}")));
+            say(&report::status(&[status?, machines?, images?, problems?]));
         }
+        Command::HashPassword => println!("{}", http::admin::hash_line(std::io::stdin().lock())?),
         Command::Rescan { socket } => {
-            request(&socket, "POST", "/rescan")?;
+            request(&socket, "POST", "/v1/rescan")?;
             say("reading the sticks again; `pxeberry status` shows the outcome\n");
         }
         Command::Arm { mac, socket } => {
-            request(&socket, "POST", &format!("/arm?mac={mac}"))?;
+            request(&socket, "POST", &format!("/v1/machines/{mac}/arm"))?;
             say(&format!("{mac} is armed: its next network boot installs it\n"));
         }
     }

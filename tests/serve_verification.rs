@@ -93,7 +93,7 @@ fn what_is_verified_is_given_out_and_told_with_its_fingerprint() {
         assert!(machine.tftp(KERNEL).unwrap() == stick.image_file(KERNEL));
         assert!(text(&machine, SCRIPT).1.contains("kernel "));
         let page = text(&machine, "/").1;
-        let line = format!("<li>{key} (Publisher &lt;p@example.invalid&gt;)</li>");
+        let line = format!("<li class=mono>{key} (Publisher &lt;p@example.invalid&gt;)</li>");
         assert!(page.contains(&line), "{page}");
         let status = appliance.tell(&["status"]).good().text();
         let line = format!("key      {key} (Publisher <p@example.invalid>)\n");

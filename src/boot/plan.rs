@@ -124,6 +124,7 @@ fn decide(
         (_, None) => return Plan::LocalBoot(not_armed(asker.mac, situation.inventory)),
         (_, Some(Phase::Installed)) => return Plan::LocalBoot("it is installed"),
         (_, Some(Phase::Failed)) => return Plan::LocalBoot("installing failed too often"),
+        (_, Some(Phase::Disarmed)) => return Plan::LocalBoot("it was disarmed"),
         (_, Some(Phase::Armed | Phase::Installing | Phase::Delivered)) => {}
     }
     if is_unfit {
@@ -323,6 +324,7 @@ pub(super) mod tests {
             ("no such image", 3, Some(Phase::Armed)),
             ("installed", 1, Some(Phase::Installed)),
             ("failed", 1, Some(Phase::Failed)),
+            ("disarmed", 1, Some(Phase::Disarmed)),
             ("known but not armed", 1, None),
         ] {
             let plan = decide(last, phase, Media::Ready, Unknown::Local);

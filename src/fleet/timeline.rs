@@ -112,6 +112,12 @@ impl Timelines {
         all
     }
 
+    /// Every machine with the time of its last entry.
+    pub fn last_of_each(&self) -> Vec<(Mac, Seconds)> {
+        let last = |(mac, line): (&Mac, &VecDeque<Entry>)| Some((*mac, line.back()?.at));
+        self.of.iter().filter_map(last).collect()
+    }
+
     fn make_room(&mut self, mac: Mac) {
         let full = self.of.len() >= MOST_MACHINES && !self.of.contains_key(&mac);
         if !full && self.in_all < MOST_IN_ALL {

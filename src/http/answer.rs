@@ -9,7 +9,6 @@ use hyper::{Method, Request, Response, StatusCode, header};
 
 use super::body::{Body, WhenSent};
 use super::config::config;
-use super::page;
 use super::response::{Asked, Downloads, Found, OPEN_DEADLINE, respond, text};
 use super::route::{Route, route};
 use crate::boot::install_script::{self, Job};
@@ -121,7 +120,6 @@ fn find(world: &Arc<World>, place: &Route, asker: Ipv4Addr, only_head: bool) -> 
     let inventory = &shelf.inventory;
     let newest_file = |name: &str| inventory.images.iter().find_map(|image| image.file(name));
     match place {
-        Route::Page => Found::Bytes("text/html; charset=utf-8", page::page(world).into_bytes()),
         Route::Metrics => Found::Bytes(metrics::MEDIA_TYPE, metrics::metrics(world).into_bytes()),
         Route::Boot(name) => match content(world, name, asker, !only_head) {
             Content::Loader(file) => {
@@ -171,7 +169,15 @@ fn find(world: &Arc<World>, place: &Route, asker: Ipv4Addr, only_head: bool) -> 
         },
         Route::Event { token, event } => report(world, token, event),
         Route::BootFailed { mac, failure } => boot_failed(world, *mac, failure, asker, only_head),
-        Route::Nowhere => Found::Missing("this".to_owned()),
+        // People are answered elsewhere.
+        Route::Page
+        | Route::Machine(_)
+        | Route::Act(..)
+        | Route::SignIn
+        | Route::SignOut
+        | Route::Rescan
+        | Route::Api(_)
+        | Route::Nowhere => Found::Missing("this".to_owned()),
     }
 }
 

@@ -55,6 +55,8 @@ pub struct Outgoing {
     errand: Errand,
     readers: Readers,
     when_sent: Option<WhenSent>,
+    /// For people and LEDs.
+    shown: Option<Transfer>,
     /// Given back when it is out, or its connection has ended.
     held: Vec<Box<dyn Send>>,
 }
@@ -69,7 +71,7 @@ impl Outgoing {
         readers: Readers,
     ) -> Self {
         let (file, when_sent, held) = (Arc::new(file), None, Vec::new());
-        Outgoing { file, at: first, left: length, errand, readers, when_sent, held }
+        Outgoing { file, at: first, left: length, errand, readers, when_sent, shown: None, held }
     }
 
     /// How much is left.
@@ -82,6 +84,12 @@ impl Outgoing {
         self.when_sent = when_sent;
         // Of an empty one it is out.
         self.sent(0);
+        self
+    }
+
+    /// Shows how far it is.
+    pub fn showing(mut self, transfer: Transfer) -> Self {
+        self.shown = Some(transfer);
         self
     }
 
@@ -110,6 +118,9 @@ impl Outgoing {
     fn sent(&mut self, count: usize) {
         self.at += count as u64;
         self.left = self.left.saturating_sub(count as u64);
+        if let Some(shown) = &self.shown {
+            shown.sent(count as u64);
+        }
         if self.left == 0
             && let Some(tell) = self.when_sent.take()
         {

@@ -4,12 +4,14 @@
 //! chunked or redirected. `route`, `range` and `condition` are pure; `answer` looks things up; `response`,
 //! `body` and `wire` send them; `server` is the edge with its limits.
 
+pub mod admin;
 mod answer;
 mod body;
 pub mod condition;
 mod config;
 mod guests;
 mod page;
+pub mod people;
 pub mod range;
 mod response;
 pub mod route;

@@ -126,7 +126,8 @@ pub fn text(status: StatusCode, line: &str) -> Response<Body> {
     in_memory(status, "text/plain; charset=utf-8", line.as_bytes().to_vec())
 }
 
-fn in_memory(status: StatusCode, kind: &'static str, bytes: Vec<u8>) -> Response<Body> {
+/// Bytes with a status.
+pub fn in_memory(status: StatusCode, kind: &'static str, bytes: Vec<u8>) -> Response<Body> {
     let length = bytes.len() as u64;
     let mut answer = head(status, length, HeaderValue::from_static(kind));
     *answer.body_mut() = Body::Bytes(Bytes::from(bytes));
@@ -188,7 +189,7 @@ async fn send_file(
     let readers = asked.world.readers.clone();
     let outgoing = Outgoing::new(open, (first, length), errand, readers)
         .telling(when_sent.filter(|_| first + length == file.size))
-        .holding(Some(asked.world.transfers.begin()))
+        .showing(asked.world.transfers.begin_file(asked.asker, &file.path, first, file.size))
         .holding(place.flatten());
     *answer.body_mut() = Body::File(Box::new(outgoing));
     answer

@@ -24,7 +24,9 @@ use tokio::sync::oneshot;
 use super::answer::answer;
 use super::body::{Body, Data, Outbox};
 use super::guests::{Entry, Guests, Id, Limits};
+use super::people::People;
 use super::response::Downloads;
+use super::route::route;
 use super::socket::Socket;
 use super::wire::Wire;
 use crate::world::World;
@@ -59,16 +61,18 @@ pub struct Edge {
     world: Arc<World>,
     guests: Mutex<Guests<Bell>>,
     downloads: Downloads,
+    people: People,
 }
 
 impl Edge {
     /// An edge with all its places free. `descriptors`: how many it may use; a connection
     /// with a file takes two.
-    pub fn new(world: Arc<World>, descriptors: usize) -> Arc<Edge> {
+    pub fn new(world: Arc<World>, descriptors: usize, people: People) -> Arc<Edge> {
         let places = MOST_CONNECTIONS.min(descriptors / 2);
         let limits = Limits { places, of_address: MOST_PER_ADDRESS };
         Arc::new(Edge {
             world,
+            people,
             guests: Mutex::new(Guests::new(limits)),
             // An eighth is always left for what is small.
             downloads: Downloads::limited_to(places - places.div_ceil(8)),
@@ -166,7 +170,11 @@ impl Guest {
         let for_files = &outbox;
         let service = service_fn(|request| async move {
             let asking = Asking::begin(edge, *id);
-            let answer = answer(&edge.world, &edge.downloads, &request, *address).await;
+            let place = route(request.uri().to_string().as_str());
+            let answer = match place.is_for_people() {
+                true => edge.people.answer(&edge.world, place, request, *address).await,
+                false => answer(&edge.world, &edge.downloads, &request, *address).await,
+            };
             edge.world.counters.http(answer.status().as_u16());
             let outbox = for_files.clone();
             let asking = Some(asking);

@@ -38,6 +38,7 @@ pub struct Download {
     door: Arc<Door>,
     peer: SocketAddrV4,
     source: Source,
+    size: u64,
     left: u64,
     begun: bool,
     shown: Option<Transfer>,
@@ -61,7 +62,7 @@ impl Download {
         when_sent: Option<WhenSent>,
     ) -> Download {
         let door = Arc::clone(door);
-        Download { door, peer, source, left, begun: false, shown: None, when_sent }
+        Download { door, peer, source, size: left, left, begun: false, shown: None, when_sent }
     }
 }
 
@@ -82,7 +83,14 @@ impl AsyncRead for Download {
             if !this.door.places().go_on(this.peer, Instant::now(), context.waker()) {
                 return Poll::Pending;
             }
-            this.shown.get_or_insert_with(|| this.door.world().transfers.begin());
+            let transfers = &this.door.world().transfers;
+            this.shown.get_or_insert_with(|| match &this.source {
+                Source::Bytes(_) => transfers.begin(),
+                Source::File(ahead) => {
+                    let sent = this.size - this.left;
+                    transfers.begin_file(*this.peer.ip(), &ahead.file.path, sent, this.size)
+                }
+            });
         }
         let count = match &mut this.source {
             Source::Bytes(bytes) => bytes.read(buffer),
@@ -98,6 +106,9 @@ impl AsyncRead for Download {
         counters.tftp_sent(count);
         this.begun = true;
         this.left = this.left.saturating_sub(count as u64);
+        if let Some(shown) = &this.shown {
+            shown.sent(count as u64);
+        }
         // The last window is on its way; what does not arrive is sent again.
         if this.left == 0
             && let Some(tell) = this.when_sent.take()

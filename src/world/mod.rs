@@ -12,6 +12,7 @@ mod identity;
 pub mod loaders;
 pub mod media;
 pub mod readers;
+pub mod restart;
 mod timelines;
 pub mod transfers;
 pub mod turns;
@@ -42,6 +43,7 @@ use crate::verify::{Gate, Verdicts};
 use counters::Counters;
 pub use fleet::{Fleet, Touched};
 use readers::Readers;
+use restart::Restart;
 use transfers::Transfers;
 
 /// USB sticks need up to ten seconds to show up after power-on; until then "no stick" may
@@ -96,6 +98,8 @@ pub struct World {
     pub counters: Counters,
     /// Who reads from the sticks.
     pub readers: Readers,
+    /// Whether the box is to restart.
+    pub restart: Restart,
     shelf: watch::Sender<Shelf>,
     fleet: Mutex<Fleet>,
     timelines: Mutex<Timelines>,
@@ -122,6 +126,7 @@ impl World {
             transfers: Transfers::default(),
             counters: Counters::default(),
             readers: Readers::default(),
+            restart: Restart::default(),
             shelf: watch::Sender::new(Shelf {
                 inventory: Arc::new(Inventory::default()),
                 verdicts: Arc::default(),
@@ -181,6 +186,7 @@ impl World {
     /// Changes the shelf and wakes who waits for it.
     pub fn change_shelf(&self, change: impl FnOnce(&mut Shelf)) {
         self.shelf.send_modify(change);
+        self.changed();
     }
 
     /// To wait for a change of the sticks.
@@ -353,7 +359,7 @@ impl World {
         if named.is_none() && (is_new || event == Event::Arm) {
             return None;
         }
-        if is_new && self.memory_lost && event != Event::Arm {
+        if is_new && self.memory_lost && !matches!(event, Event::Arm | Event::Disarm) {
             return None;
         }
         let (key, before) = match known {
@@ -422,6 +428,15 @@ impl World {
             (_, Phase::Armed) => {
                 (Weight::Info, "armed, its next network boot installs it".to_owned())
             }
+            (Phase::Installing | Phase::Delivered, Phase::Disarmed) => (
+                Weight::Warning,
+                "disarmed while its installer may be at work: nothing new is given to it, what \
+                 runs on it goes on"
+                    .to_owned(),
+            ),
+            (_, Phase::Disarmed) => {
+                (Weight::Info, "disarmed, its next network boot leads to its own disk".to_owned())
+            }
             (_, Phase::Delivered) => (Weight::Info, "has its whole image".to_owned()),
             (_, Phase::Installed) => {
                 (Weight::Info, "installed, it boots its own disk now".to_owned())
@@ -438,7 +453,8 @@ impl World {
         let who = self.name(mac);
         match weight {
             Weight::Error => log::error!("{who}: {words}"),
-            _ => log::info!("{who}: {words}"),
+            Weight::Warning => log::warn!("{who}: {words}"),
+            Weight::Info => log::info!("{who}: {words}"),
         }
         self.happened_to(mac, Source::Life, weight, &words);
     }

@@ -1,8 +1,11 @@
 //! The machines' timelines, and who waits for something to change.
 
+use std::cmp::Reverse;
+
 use tokio::sync::watch;
 
 use super::{World, locked};
+use crate::fleet::facts::Facts;
 use crate::fleet::timeline::{Entry, Source, Weight};
 use crate::net::Mac;
 
@@ -21,13 +24,37 @@ impl World {
         locked(&self.timelines).of(&cards)
     }
 
+    /// Machines of which something happened and that no stick names, latest first.
+    pub fn strangers(&self, most: usize) -> Vec<Mac> {
+        let mut seen = locked(&self.timelines).last_of_each();
+        let inventory = self.shelf().inventory;
+        seen.retain(|(mac, _)| inventory.machine(*mac).is_none());
+        seen.sort_by_key(|(mac, at)| (Reverse(*at), *mac));
+        seen.into_iter().take(most).map(|(mac, _)| mac).collect()
+    }
+
     /// Something that the page shows is another now.
     pub fn changed(&self) {
         self.revision.send_modify(|revision| *revision = revision.wrapping_add(1));
     }
 
+    /// The number of the newest change.
+    pub fn revision(&self) -> u64 {
+        *self.revision.borrow()
+    }
+
     /// To wait for that; the number is another after each change.
     pub fn watch_changes(&self) -> watch::Receiver<u64> {
         self.revision.subscribe()
+    }
+
+    /// What the machine with this card said of itself.
+    pub fn facts(&self, _mac: Mac) -> Facts {
+        Facts::default()
+    }
+
+    /// The last packets of the machine's last attempt that failed, as a pcap file.
+    pub fn capture(&self, _mac: Mac) -> Option<Vec<u8>> {
+        None
     }
 }

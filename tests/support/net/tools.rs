@@ -12,6 +12,7 @@ const PACKAGES: &[(&str, &str)] = &[
     ("bridge", "iproute2"),
     ("busybox", "busybox"),
     ("bzip2", "bzip2"),
+    ("chromium", "chromium"),
     ("cp", "coreutils"),
     ("curl", "curl"),
     ("dash", "dash"),
