@@ -5,7 +5,6 @@ use std::process::ExitCode;
 
 use pxeberry::cli::{self, Command};
 use pxeberry::config::{self, Config};
-use pxeberry::control::client::ask;
 use pxeberry::serve::Owned;
 use pxeberry::{init, logging, panel, report, serve};
 
@@ -40,19 +39,7 @@ fn run(command: Command) -> Result<ExitCode, String> {
             return report::check(&request, config);
         }
         Command::Fetch(request) => return fetch(&request),
-        Command::Status { socket } => {
-            let [status, machines, images, problems] = ["status", "machines", "images", "problems"]
-                .map(|part| request(&socket, "GET", &format!("/v1/{part}")));
-            print!("{}", report::status(&[status?, machines?, images?, problems?]));
-        }
-        Command::Rescan { socket } => {
-            request(&socket, "POST", "/v1/rescan")?;
-            println!("reading the sticks again; `pxeberry status` shows the outcome");
-        }
-        Command::Arm { mac, socket } => {
-            request(&socket, "POST", &format!("/v1/machines/{mac}/arm"))?;
-            println!("{mac} is armed: its next network boot installs it");
-        }
+        Command::Ask(ask) => report::ask(&ask)?,
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -65,10 +52,6 @@ fn fetch(request: &cli::Fetch) -> Result<ExitCode, String> {
 #[cfg(not(feature = "fetch"))]
 fn fetch(_: &cli::Fetch) -> Result<ExitCode, String> {
     Err("fetch is a command for a workstation; the program on the box has it not".to_owned())
-}
-
-fn request(socket: &Path, method: &str, target: &str) -> Result<String, String> {
-    ask(socket, method, target).map_err(|error| error.to_string())
 }
 
 fn load(path: Option<&Path>) -> Result<Config, String> {
