@@ -29,11 +29,21 @@ pxeberry: network-installs a room of machines
                  [--accept-unsigned] [--timeout SECONDS]
                                                     download a release into a stick's layout;
                                                     VERSION: 4081.2.1, beta, 13, ...
-  pxeberry status [--socket PATH]                   what a running server does and sees
-  pxeberry rescan [--socket PATH]                   read the sticks again (as the button does)
-  pxeberry arm MAC [--socket PATH]                  install this machine once more
   pxeberry hash-password                            read a password, print what stands for
                                                     it in pxeberry.toml
+
+Of a running server, on the box itself; MACHINE is a name or a MAC, and --json prints the
+answer as data:
+  pxeberry status [--json]                          what it does and sees
+  pxeberry machines [--json]                        every machine, and how far its boot came
+  pxeberry images [--json]                          every image, and where it comes from
+  pxeberry log [MACHINE] [--follow] [--json]        what happened, to all or to one
+  pxeberry arm MACHINE [--json]                     install it at its next network boot
+  pxeberry disarm MACHINE [--json]                  do not
+  pxeberry wake MACHINE [--json]                    switch it on (Wake-on-LAN)
+  pxeberry capture MACHINE > FILE                   the last packets of a boot that failed
+  pxeberry rescan [--json]                          read the sticks again (as the button does)
+  all of these: [--socket PATH]
   pxeberry --version
 ";
 
@@ -70,29 +80,60 @@ pub enum Command {
     Check(Check),
     /// Download a release.
     Fetch(Fetch),
-    /// Ask a running server.
-    Status {
-        /// Its control socket.
-        socket: PathBuf,
-    },
-    /// Read the sticks again.
-    Rescan {
-        /// The server's control socket.
-        socket: PathBuf,
-    },
-    /// Install a machine once more.
-    Arm {
-        /// The machine.
-        mac: Mac,
-        /// The server's control socket.
-        socket: PathBuf,
-    },
     /// Make `password_hash` for pxeberry.toml of a line of standard input.
     HashPassword,
+    /// Ask or tell a running server.
+    Ask(Ask),
     /// Print the help.
     Help,
     /// Print the version.
     Version,
+}
+
+/// A question or an order to a running server.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Ask {
+    /// What is asked.
+    pub what: What,
+    /// Whether the answer is printed as data.
+    pub json: bool,
+    /// The server's control socket.
+    pub socket: PathBuf,
+}
+
+/// What is asked of a running server. Machines are named by a MAC or a name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum What {
+    /// The state of the box.
+    Status,
+    /// All machines.
+    Machines,
+    /// All images.
+    Images,
+    /// What happened.
+    Log {
+        /// To this machine alone.
+        machine: Option<String>,
+        /// And what will happen.
+        follow: bool,
+    },
+    /// To read the sticks again.
+    Rescan,
+    /// To do something with a machine.
+    Do(Deed, String),
+    /// The packets of a machine.
+    Capture(String),
+}
+
+/// What is done with a machine.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Deed {
+    /// It is installed at its next network boot.
+    Arm,
+    /// It is not.
+    Disarm,
+    /// It is switched on.
+    Wake,
 }
 
 /// `pxeberry check`.
@@ -154,13 +195,9 @@ pub fn parse(pid: u32, arguments: Vec<OsString>) -> Result<Command, String> {
         }
         "check" => words.check().map(Command::Check),
         "fetch" => words.fetch().map(Command::Fetch),
-        "status" => Ok(Command::Status { socket: words.socket()? }),
-        "rescan" => Ok(Command::Rescan { socket: words.socket()? }),
         "hash-password" => Ok(Command::HashPassword),
-        "arm" => {
-            let mac = words.needed("arm needs a machine: pxeberry arm 00:25:90:c0:f7:86")?;
-            Ok(Command::Arm { mac: machine(&mac)?, socket: words.socket()? })
-        }
+        "status" | "machines" | "images" | "rescan" | "log" | "arm" | "disarm" | "wake"
+        | "capture" => words.ask(&first).map(Command::Ask),
         "help" | "--help" | "-h" => Ok(Command::Help),
         "version" | "--version" | "-V" => Ok(Command::Version),
         other => Err(format!("there is no command {other:?}; pxeberry --help lists them")),
@@ -262,9 +299,36 @@ impl<I: Iterator<Item = OsString>> Words<I> {
         })
     }
 
-    fn socket(&mut self) -> Result<PathBuf, String> {
-        let [socket] = self.options(["--socket"])?;
-        Ok(socket.unwrap_or_else(|| DEFAULT_SOCKET.to_owned()).into())
+    /// The machine may stand anywhere.
+    fn ask(&mut self, command: &str) -> Result<Ask, String> {
+        let (mut machine, mut json, mut follow, mut socket) = (None, false, false, None);
+        while let Some(word) = self.next()? {
+            match word.as_str() {
+                "--json" => json = true,
+                "--follow" if command == "log" => follow = true,
+                "--socket" => socket = Some(self.needed("--socket needs a value")?),
+                option if option.starts_with('-') => return Err(not_understood(option)),
+                _ if machine.is_none() => machine = Some(word),
+                more => return Err(not_understood(more)),
+            }
+        }
+        let needed = |machine: Option<String>| {
+            machine.ok_or_else(|| format!("{command} needs a machine: pxeberry {command} node-1"))
+        };
+        let what = match command {
+            "log" => What::Log { machine, follow },
+            "arm" => What::Do(Deed::Arm, needed(machine)?),
+            "disarm" => What::Do(Deed::Disarm, needed(machine)?),
+            "wake" => What::Do(Deed::Wake, needed(machine)?),
+            "capture" => What::Capture(needed(machine)?),
+            _ if machine.is_some() => return Err(not_understood(&machine.unwrap_or_default())),
+            "machines" => What::Machines,
+            "images" => What::Images,
+            "rescan" => What::Rescan,
+            _ => What::Status,
+        };
+        let socket = socket.unwrap_or_else(|| DEFAULT_SOCKET.to_owned()).into();
+        Ok(Ask { what, json, socket })
     }
 }
 
@@ -349,6 +413,20 @@ mod tests {
         assert!(parsed(2, "server").unwrap_err().contains("\"server\""));
         assert!(parsed(2, "serve --confg x").unwrap_err().contains("\"--confg\""));
         assert!(parsed(2, "serve --config").unwrap_err().contains("--config needs a value"));
-        assert!(parsed(2, "arm node-1").unwrap_err().contains("not a MAC address"));
+        assert!(parsed(2, "arm").unwrap_err().contains("pxeberry arm node-1"));
+        assert!(parsed(2, "arm --follow node-1").unwrap_err().contains("\"--follow\""));
+        assert!(parsed(2, "status node-1").unwrap_err().contains("\"node-1\""));
+    }
+
+    #[test]
+    fn the_machine_may_be_a_name_and_stand_anywhere() {
+        for line in ["arm node-1 --json --socket s", "arm --json --socket s node-1"] {
+            let what = What::Do(Deed::Arm, "node-1".to_owned());
+            let expected = Ask { what, json: true, socket: "s".into() };
+            assert_eq!(parsed(2, line), Ok(Command::Ask(expected)), "{line}");
+        }
+        let what = What::Log { machine: None, follow: true };
+        let expected = Ask { what, json: false, socket: DEFAULT_SOCKET.into() };
+        assert_eq!(parsed(2, "log --follow"), Ok(Command::Ask(expected)));
     }
 }

@@ -6,7 +6,6 @@ use std::process::ExitCode;
 
 use pxeberry::cli::{self, Command};
 use pxeberry::config::{self, Config};
-use pxeberry::control::client::ask;
 use pxeberry::serve::Owned;
 use pxeberry::{http, init, logging, panel, report, serve};
 
@@ -41,20 +40,10 @@ fn run(command: Command) -> Result<ExitCode, String> {
             return report::check(&request, config);
         }
         Command::Fetch(request) => return fetch(&request),
-        Command::Status { socket } => {
-            let [status, machines, images, problems] = ["status", "machines", "images", "problems"]
-                .map(|part| request(&socket, "GET", &format!("/v1/{part}")));
-            say(&report::status(&[status?, machines?, images?, problems?]));
+        Command::HashPassword => {
+            say(&format!("{}\n", http::admin::hash_line(std::io::stdin().lock())?))
         }
-        Command::HashPassword => println!("{}", http::admin::hash_line(std::io::stdin().lock())?),
-        Command::Rescan { socket } => {
-            request(&socket, "POST", "/v1/rescan")?;
-            say("reading the sticks again; `pxeberry status` shows the outcome\n");
-        }
-        Command::Arm { mac, socket } => {
-            request(&socket, "POST", &format!("/v1/machines/{mac}/arm"))?;
-            say(&format!("{mac} is armed: its next network boot installs it\n"));
-        }
+        Command::Ask(ask) => report::ask(&ask)?,
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -72,10 +61,6 @@ fn fetch(request: &cli::Fetch) -> Result<ExitCode, String> {
 #[cfg(not(feature = "fetch"))]
 fn fetch(_: &cli::Fetch) -> Result<ExitCode, String> {
     Err("fetch is a command for a workstation; the program on the box has it not".to_owned())
-}
-
-fn request(socket: &Path, method: &str, target: &str) -> Result<String, String> {
-    ask(socket, method, target).map_err(|error| error.to_string())
 }
 
 fn load(path: Option<&Path>) -> Result<Config, String> {

@@ -8,12 +8,14 @@ mod net;
 #[path = "support/schema.rs"]
 mod schema;
 
-use std::io::Write;
+use std::io::{BufRead, BufReader, Write};
 use std::net::{Ipv4Addr, UdpSocket};
+use std::process::{Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use net::api::{answer, ask, connect, get, post, send};
+use net::api::{SOCKET, answer, ask, connect, get, post, send};
+use net::appliance::PROGRAM;
 use net::stick::{NODE_1, NODE_2, STRANGER};
 use net::{Appliance, Firmware, PATIENCE, isolated};
 use serde_json::Value;
@@ -316,6 +318,72 @@ fn what_is_too_large_or_no_request_is_refused_and_everything_serves_on() {
 
 fn post_arm() -> u16 {
     post("/v1/machines/node-1/arm").0
+}
+
+#[test]
+fn every_command_says_what_it_did_or_what_to_do_and_has_the_same_as_data() {
+    isolated(|lan| {
+        let appliance = Appliance::server();
+        appliance.sample_stick();
+        let _server = appliance.serves();
+        let node = lan.machine(NODE_1);
+        node.boots(Firmware::Bios);
+        node.tftp_text("pxelinux.cfg/default");
+        let says = |words: &[&str], expected: &str| {
+            let text = appliance.tell(words).good().text();
+            assert!(text.contains(expected), "{words:?}: {text}");
+            // Fingerprints and paths are for programs, too: they are not broken.
+            let mut lines = text.lines().filter(|line| !line.starts_with("origin"));
+            assert!(lines.all(|line| line.chars().count() <= 80), "{words:?}: {text}");
+        };
+        says(&["status"], "machines  1 armed, 1 installing\n");
+        says(&["machines"], "has its boot script, 0 s ago\n");
+        says(&["log", "node-1"], "script  has its boot script\n");
+        says(&["disarm", "node-1"], "node-1 is disarmed: it boots its own disk\n");
+        says(&["machines"], "    boots its own disk: it was disarmed\n");
+        says(&["arm", "node-1"], "node-1 is armed: its next network boot installs it\n");
+        says(&["wake", NODE_1], "is told to wake");
+        says(&["rescan"], "reading the sticks again");
+        says(&["images"], "coreos/1185.3.0  unknown-key\n");
+        for words in [&["status"][..], &["machines"], &["images"], &["log"], &["log", "node-1"]] {
+            let ran = appliance.tell(&[words, &["--json"]].concat()).good();
+            assert!(serde_json::from_slice::<Value>(&ran.out).unwrap().is_object(), "{words:?}");
+        }
+        for (words, expected) in [
+            (&["arm", "node-7"][..], "no machine of this name"),
+            (&["capture", "node-1"], "no packets of this machine are kept"),
+            (&["wake", STRANGER], "only named ones are woken"),
+        ] {
+            let ran = appliance.tell(words);
+            assert_eq!((ran.code, ran.err.lines().count()), (Some(2), 1), "{}", ran.err);
+            assert!(ran.err.contains(expected), "{words:?}: {}", ran.err);
+        }
+    });
+}
+
+#[test]
+fn who_follows_a_machine_is_told_when_something_happens_to_it() {
+    isolated(|lan| {
+        let appliance = Appliance::server();
+        appliance.sample_stick();
+        let _server = appliance.serves();
+        let mut follower = Command::new(PROGRAM)
+            .args(["log", "node-1", "--follow", "--socket", SOCKET])
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut lines = BufReader::new(follower.stdout.take().unwrap()).lines();
+        let mut hears = |words: &str| {
+            let heard = lines.find(|line| line.as_ref().unwrap().contains(words));
+            assert!(heard.is_some(), "{words}");
+        };
+        post("/v1/machines/node-1/disarm");
+        hears("disarmed, its next network boot");
+        lan.machine(NODE_1).boots(Firmware::Bios);
+        hears("has taken its address");
+        follower.kill().unwrap();
+        follower.wait().unwrap();
+    });
 }
 
 #[test]

@@ -32,9 +32,10 @@ fn status_says_in_lines_what_it_does_and_whom_it_knows() {
             .collect();
         for line in [
             "network srv0 10.10.10.1/24 (link)".to_owned(),
-            "image coreos/1185.3.0".to_owned(),
-            format!("machine {NODE_1} node-1 installing {address} installing coreos/1185.3.0"),
-            format!("machine {NODE_2} - armed - installing coreos/1185.3.0"),
+            "sticks 1 stick, ready, 1 image".to_owned(),
+            "machines 1 armed, 1 installing".to_owned(),
+            format!("node-1 {NODE_1} installing {address} coreos/1185.3.0"),
+            format!("- {NODE_2} armed - coreos/1185.3.0"),
         ] {
             assert!(lines.contains(&line), "{line:?}: {text}");
         }
@@ -99,7 +100,7 @@ fn rescan_reads_the_sticks_again() {
         stick.image("1235.9.0");
         appliance.tell(&["rescan"]).good();
         server.log.wait_for("1 stick read: 2 images, 2 machines");
-        let text = appliance.tell(&["status"]).good().text();
+        let text = appliance.tell(&["images"]).good().text();
         assert!(text.contains("coreos/1235.9.0"), "{text}");
     });
 }

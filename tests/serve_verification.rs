@@ -58,12 +58,12 @@ fn text(machine: &Machine, path: &str) -> (u16, String) {
     (status, String::from_utf8_lossy(&body).into_owned())
 }
 
-/// The line of `pxeberry status` on the image's origin, once it holds `words`.
+/// The line of `pxeberry images` on the image's origin, once it holds `words`.
 #[track_caller]
 fn wait_for_origin(appliance: &Appliance, words: &str) -> String {
     let end = Instant::now() + PATIENCE;
     loop {
-        let text = appliance.tell(&["status"]).good().text();
+        let text = appliance.tell(&["images"]).good().text();
         let line = text.lines().find(|line| line.starts_with("origin ")).unwrap_or_default();
         if line.contains(words) {
             return line.to_owned();
@@ -95,7 +95,7 @@ fn what_is_verified_is_given_out_and_told_with_its_fingerprint() {
         let page = text(&machine, "/").1;
         let line = format!("<li class=mono>{key} (Publisher &lt;p@example.invalid&gt;)</li>");
         assert!(page.contains(&line), "{page}");
-        let status = appliance.tell(&["status"]).good().text();
+        let status = appliance.tell(&["images"]).good().text();
         let line = format!("key      {key} (Publisher <p@example.invalid>)\n");
         assert!(status.contains(&line), "{status}");
     });

@@ -171,12 +171,12 @@ fn one_bit_anywhere_in_the_chain_is_refused() {
     });
 }
 
-/// Waits until `pxeberry status` says this of the image.
+/// Waits until `pxeberry images` says this of the image.
 #[track_caller]
 fn wait_for_origin(appliance: &Appliance, words: &str) {
     let end = Instant::now() + PATIENCE;
     loop {
-        let text = appliance.tell(&["status"]).good().text();
+        let text = appliance.tell(&["images"]).good().text();
         let mut origins = text.lines().filter(|line| line.starts_with("origin "));
         if origins.any(|line| line.contains(words)) {
             return;

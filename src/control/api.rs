@@ -193,7 +193,7 @@ fn decoded(word: &str) -> Option<String> {
 }
 
 fn unknown() -> ApiAnswer {
-    error(404, "no machine of this name or MAC is known here")
+    error(404, "no machine of this name or MAC is known here; `pxeberry machines` lists them")
 }
 
 fn capture(world: &World, mac: Mac) -> ApiAnswer {

@@ -4,6 +4,7 @@
 //! `stick` and `explain` say it as data, which is what `--json` prints; `table` and
 //! `explain_text` make text for people of the same data.
 
+mod ask;
 mod asking;
 mod check;
 mod explain;
@@ -12,5 +13,5 @@ mod status;
 mod stick;
 mod table;
 
+pub use ask::ask;
 pub use check::check;
-pub use status::status;

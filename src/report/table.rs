@@ -171,7 +171,7 @@ fn below(machine: &MachineLine) -> String {
 }
 
 /// Each row as a line, every column as wide as its widest cell.
-fn columns<const N: usize>(rows: &[[String; N]]) -> Vec<String> {
+pub fn columns<const N: usize>(rows: &[[String; N]]) -> Vec<String> {
     let width = |cell: &String| cell.chars().count();
     let mut widths = [0; N];
     for row in rows {
