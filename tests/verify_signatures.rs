@@ -303,8 +303,9 @@ fn says_the_same(one: &[u8], other: &[u8]) -> bool {
         true => armor::block(std::str::from_utf8(bytes).ok()?, armor::SIGNATURE).ok(),
         false => Some(bytes.to_vec()),
     };
-    // Further signatures of whoever may follow a good one.
-    packets(one).zip(packets(other)).is_some_and(|(one, other)| one.starts_with(&other))
+    // Other signatures, damaged ones too, may stand before and behind a good one.
+    let holds = |one: &[u8], other: &[u8]| one.windows(other.len()).any(|part| part == other);
+    packets(one).zip(packets(other)).is_some_and(|(one, other)| holds(&one, &other))
 }
 
 fn mutated(mut bytes: Vec<u8>, random: &mut Random) -> Vec<u8> {
