@@ -84,6 +84,7 @@ const PURE: &[&str] = &[
     "inventory/pattern.rs",
     "inventory/profile/mod.rs",
     "inventory/profile/names.rs",
+    "inventory/profile/own.rs",
     "inventory/profile/read.rs",
     "inventory/quota.rs",
     "inventory/version.rs",

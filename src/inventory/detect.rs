@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use super::iso::is_iso;
+use super::profile::own::Own;
 use super::{
-    Image, Install, Inventory, Listing, MediaFile, Problem, Profile, Start, assign, find, profile,
+    Image, Install, Inventory, Listing, MediaFile, Problem, Profile, Start, assign, find,
 };
 
 /// Makes one inventory of all sticks. An error means that the new content must not
@@ -65,17 +66,14 @@ fn place(found: &mut Inventory, file: &MediaFile) {
 
 /// The stick's own profiles. A mistake in one refuses only that one.
 fn own_profiles(listing: &Listing, problems: &mut Vec<Problem>) -> Vec<Arc<Profile>> {
-    let mut own = Vec::new();
+    let mut own = Own::default();
     for (index, text) in &listing.texts {
         let Some(file) = listing.files.get(*index).filter(|file| is_profile(&file.path)) else {
             continue;
         };
-        match profile::read::parse(&file.path, text) {
-            Ok(profiles) => own.extend(profiles.into_iter().map(Arc::new)),
-            Err(problem) => problems.push(problem),
-        }
+        problems.extend(own.add(&file.path, text).err());
     }
-    own
+    own.profiles()
 }
 
 /// `profiles/<name>.toml`

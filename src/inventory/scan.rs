@@ -9,7 +9,8 @@ use std::time::{Duration, Instant};
 use super::detect::is_profile;
 use super::media_file::MediaFile;
 use super::profile::names::Names;
-use super::profile::{self, Profile, any_reads, any_wants};
+use super::profile::own::{self, Own};
+use super::profile::{Profile, any_reads, any_wants};
 use super::quota::{Quotas, Verdict};
 use super::{ConfigKind, Problem, discs, iso, media_file};
 
@@ -52,8 +53,9 @@ const LONGEST_NAMES: usize = 2 * 1024 * 1024;
 /// Lists every file of the stick that is mounted at `volume`, and of those inside its ISOs
 /// the ones that tell what the ISO is, or that a machine starts with.
 pub fn list(volume: &Path) -> Listing {
+    let deadline = Instant::now() + LONGEST_SCAN;
     let profiles: Vec<Arc<Profile>> =
-        own_profiles(volume).into_iter().chain(Profile::built_in()).collect();
+        own_profiles(volume, deadline).into_iter().chain(Profile::built_in()).collect();
     let mut walk = Walk {
         volume: volume.into(),
         listing: Listing::default(),
@@ -61,7 +63,7 @@ pub fn list(volume: &Path) -> Listing {
         text_bytes: 0,
         name_bytes: 0,
         path_bytes: 0,
-        deadline: Instant::now() + LONGEST_SCAN,
+        deadline,
         stopped: false,
         quotas: Quotas::default(),
         names: Names::of(&profiles),
@@ -189,7 +191,8 @@ impl Walk {
             inside: None,
         };
         if is_text(&file.path) || self.tells(&file) {
-            self.text(&file, LARGEST_TEXT);
+            let largest = if is_profile(&file.path) { LARGEST_PROFILE } else { LARGEST_TEXT };
+            self.text(&file, largest);
         }
         let iso = is_image(&file.path).then(|| file.clone());
         self.add(file);
@@ -255,7 +258,7 @@ impl Walk {
 
 /// The stick's own profiles, which say what else of it is of interest. What is wrong with
 /// them is said where they are read for good.
-fn own_profiles(volume: &Path) -> Vec<Arc<Profile>> {
+fn own_profiles(volume: &Path, deadline: Instant) -> Vec<Arc<Profile>> {
     let Ok(entries) = fs::read_dir(volume.join("profiles")) else {
         return Vec::new();
     };
@@ -263,18 +266,25 @@ fn own_profiles(volume: &Path) -> Vec<Arc<Profile>> {
         let path = format!("profiles/{}", entry.ok()?.file_name().to_str()?);
         is_profile(&path).then_some(path)
     });
-    let texts = paths.take(MOST_PROFILES).filter_map(|path| {
+    let mut paths: Vec<String> = paths.take(MOST_ENTRIES).collect();
+    paths.sort();
+    paths.truncate(own::MOST_FILES);
+    let mut own = Own::default();
+    for path in paths.iter().take_while(|_| Instant::now() < deadline) {
         let mut text = String::new();
-        let file = media_file::open_beneath(volume, &path).ok()?;
-        file.take(LARGEST_TEXT).read_to_string(&mut text).ok()?;
-        Some((path, text))
-    });
-    let profiles = texts.filter_map(|(path, text)| profile::read::parse(&path, &text).ok());
-    profiles.flatten().map(Arc::new).collect()
+        let Ok(file) = media_file::open_beneath(volume, path) else {
+            continue;
+        };
+        // One byte more, so that a larger one is refused and not cut.
+        if file.take(LARGEST_PROFILE + 1).read_to_string(&mut text).is_ok() {
+            let _ = own.add(path, &text);
+        }
+    }
+    own.profiles()
 }
 
-/// More systems than anybody has.
-const MOST_PROFILES: usize = 64;
+/// What a person writes of a system is short.
+const LARGEST_PROFILE: u64 = own::LARGEST as u64;
 
 /// What says what an image is, is short.
 const LARGEST_FACTS: u64 = 64 * 1024;
