@@ -6,7 +6,9 @@
 mod disk;
 mod file;
 pub mod identity;
+mod learned;
 mod roster;
+mod rules;
 pub mod shell;
 
 use std::collections::BTreeMap;
