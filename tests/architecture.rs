@@ -77,6 +77,7 @@ const PURE: &[&str] = &[
     "inventory/machine/disk.rs",
     "inventory/machine/file.rs",
     "inventory/machine/identity.rs",
+    "inventory/machine/labels.rs",
     "inventory/machine/learned.rs",
     "inventory/machine/mod.rs",
     "inventory/machine/roster.rs",
