@@ -87,14 +87,14 @@ pub fn jobs(
 ) -> Vec<Job> {
     let sticks: Vec<Stick> = listings.iter().filter_map(|l| Stick::of(l, &stamp_of)).collect();
     let keys = sticks.iter().flat_map(Stick::keys).take(MOST_KEYS).collect();
-    let mut given: BTreeMap<(&Path, String), bool> = BTreeMap::new();
+    let mut given: BTreeMap<(&Path, &str), bool> = BTreeMap::new();
     for (file, needed) in exported(inventory) {
-        let place = (file.volume.as_ref(), container(file).to_owned());
+        let place = (file.volume.as_ref(), container(file));
         *given.entry(place).or_default() |= needed;
     }
-    let job = |((volume, path), needed): ((&Path, String), bool)| {
+    let job = |((volume, path), needed): ((&Path, &str), bool)| {
         let stick = sticks.iter().find(|stick| stick.volume == volume)?;
-        let job = stick.job(&path, needed, Arc::clone(&keys))?;
+        let job = stick.job(path, needed, Arc::clone(&keys))?;
         (needed || job.has_evidence()).then_some(job)
     };
     given.into_iter().filter_map(job).collect()

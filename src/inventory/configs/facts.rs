@@ -77,7 +77,7 @@ impl Facts {
             macs: macs.iter().map(Mac::to_string).collect(),
             ip: ip.to_string(),
             image: image.map(Image::name).unwrap_or_default(),
-            system: image.map(|image| image.profile.name.clone()).unwrap_or_default(),
+            system: image.map(|image| image.system.clone()).unwrap_or_default(),
             version: image.map(|image| image.version.to_string()).unwrap_or_default(),
             disk: machine.disk.device().map(str::to_owned),
             find_disk: machine.disk.shell(),
