@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::iso::is_iso;
 use super::profile::own::Own;
-use super::{Image, Install, Inventory, Listing, MediaFile, Problem, Profile, Start, assign, find};
+use super::{Image, Inventory, Listing, MediaFile, Problem, Profile, Start, assign, find};
 
 /// Makes one inventory of all sticks. An error means that the new content must not
 /// replace what serves now: half a list of machines is worse than yesterday's whole one.
@@ -119,15 +119,6 @@ fn missing_pieces(found: &mut Inventory) {
                 let message = format!("{} needs this file beside the others", image.title);
                 problems.push(Problem::new(format!("{}/{name}", image.name()), message));
             }
-        }
-    }
-    for machine in found.roster.list() {
-        if machine.install != Install::Never && found.image_for(machine).is_none() {
-            let who = machine.words();
-            problems.push(Problem::new(
-                "machines.toml",
-                format!("{who}: there is no image for it on the stick; it boots its own disk"),
-            ));
         }
     }
     found.problems.extend(problems);

@@ -217,8 +217,13 @@ impl Inventory {
         let takes = |image: &Image, has: &dyn Fn(ConfigKind) -> bool| {
             image.profile.configs.iter().any(|kind| has(*kind))
         };
-        let own = |kind| self.has_own_config(kind, machine);
-        let any = |kind| self.gets_config(kind, machine);
+        // Looked up once, and not for each image.
+        let mut any = ConfigKind::ALL.to_vec();
+        any.retain(|kind| self.gets_config(*kind, machine));
+        let mut own = any.clone();
+        own.retain(|kind| self.has_own_config(*kind, machine));
+        let own = |kind| own.contains(&kind);
+        let any = |kind| any.contains(&kind);
         installs()
             .find(|image| takes(image, &own))
             .or_else(|| installs().find(|image| takes(image, &any)))
