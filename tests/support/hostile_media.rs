@@ -12,6 +12,7 @@ use rustix::fs::{CWD, FileType, Mode, makedev, mknodat};
 use super::chance::{Random, rounds, seed};
 use super::disc::{self, Disc, FILE, FOLDER, ROOT, SECTOR, Scratch, XORRISO, record};
 use super::hostile_discs::{crafted, descriptors, wide};
+use super::hostile_loads::loads;
 
 /// Stands in a file outside of every stick, to which links lead.
 pub const SECRET: &str = "this-is-outside-of-the-stick";
@@ -50,6 +51,7 @@ pub fn all(scratch: &Scratch) -> Vec<Medium> {
     media.extend(links(secret));
     media.extend(crowds());
     media.extend(no_files());
+    media.extend(loads());
     media
 }
 
@@ -204,7 +206,7 @@ fn links(secret: String) -> Vec<Medium> {
 }
 
 /// This many files in one folder.
-fn crowd(
+pub fn crowd(
     folder: &'static str,
     count: usize,
     name: fn(usize) -> String,
