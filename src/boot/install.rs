@@ -52,7 +52,7 @@ pub fn installation(
         && profile.reports == Reports::Config;
     Ok(Installation {
         image: image.name(),
-        title: profile.title.clone(),
+        title: image.title.clone(),
         purpose: if waits { Purpose::Live } else { profile.purpose },
         program: layout.program,
         kernel: source.name(&source.start.kernel),

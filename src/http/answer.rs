@@ -157,7 +157,7 @@ fn find(world: &Arc<World>, place: &Route, asker: Ipv4Addr, only_head: bool) -> 
             image_file(world, &shelf, found, name, asker, only_head)
         }
         Route::ImageFile(system, version, name) => {
-            let fits = |image: &&Image| image.profile.name == *system && image.version == *version;
+            let fits = |image: &&Image| image.system == *system && image.version == *version;
             let image = inventory.images.iter().find(fits);
             let found = image.and_then(|image| Some((image, image.file(name)?)));
             image_file(world, &shelf, found, name, asker, only_head)

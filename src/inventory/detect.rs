@@ -3,9 +3,8 @@
 use std::sync::Arc;
 
 use super::iso::is_iso;
-use super::{
-    Image, Install, Inventory, Listing, MediaFile, Problem, Profile, Start, assign, find, profile,
-};
+use super::profile::own::Own;
+use super::{Image, Inventory, Listing, MediaFile, Problem, Profile, Start, assign, find};
 
 /// Makes one inventory of all sticks. An error means that the new content must not
 /// replace what serves now: half a list of machines is worse than yesterday's whole one.
@@ -31,20 +30,22 @@ pub fn inventory(
         let mut all = own_profiles(listing, &mut found.problems);
         let own = all.len();
         all.extend(profiles.iter().cloned());
-        let (images, problems) = find::images(listing, &all, own);
+        let most = find::MOST_IMAGES - found.images.len();
+        let (images, problems, unsaid) = find::images(listing, &all, own, most);
         found.images.extend(images);
         found.problems.extend(problems);
+        found.unsaid += unsaid;
     }
     if !refused.is_empty() {
+        refused.iter_mut().for_each(Problem::shorten);
         return Err(refused);
     }
     assign::known_by_config(&mut found);
-    found.images.sort_by(|a, b| {
-        a.profile.name.cmp(&b.profile.name).then_with(|| b.version.cmp(&a.version))
-    });
+    found.images.sort_by(|a, b| a.system.cmp(&b.system).then_with(|| b.version.cmp(&a.version)));
     found.images = put_together(std::mem::take(&mut found.images));
     assign::try_out(&mut found);
     missing_pieces(&mut found);
+    found.cut_problems();
     Ok(found)
 }
 
@@ -66,17 +67,14 @@ fn place(found: &mut Inventory, file: &MediaFile) {
 
 /// The stick's own profiles. A mistake in one refuses only that one.
 fn own_profiles(listing: &Listing, problems: &mut Vec<Problem>) -> Vec<Arc<Profile>> {
-    let mut own = Vec::new();
+    let mut own = Own::default();
     for (index, text) in &listing.texts {
         let Some(file) = listing.files.get(*index).filter(|file| is_profile(&file.path)) else {
             continue;
         };
-        match profile::read::parse(&file.path, text) {
-            Ok(profiles) => own.extend(profiles.into_iter().map(Arc::new)),
-            Err(problem) => problems.push(problem),
-        }
+        problems.extend(own.add(&file.path, text).err());
     }
-    own
+    own.profiles()
 }
 
 /// `profiles/<name>.toml`
@@ -91,23 +89,21 @@ pub(super) fn is_profile(path: &str) -> bool {
 fn put_together(images: Vec<Image>) -> Vec<Image> {
     let mut whole: Vec<Image> = Vec::new();
     for image in images {
-        let same = |other: &&mut Image| {
-            other.profile.name == image.profile.name && other.version == image.version
-        };
-        match whole.iter_mut().rev().find(same) {
+        // They stand side by side: the list is in order.
+        let same =
+            |other: &&mut Image| other.system == image.system && other.version == image.version;
+        match whole.last_mut().filter(same) {
             None => whole.push(image),
             Some(first) => {
                 let kind = |start: &Start| (start.cpu, start.layout);
                 let mut starts = image.starts;
                 starts.retain(|start| {
-                    !first.files.contains_key(&start.kernel)
+                    first.files.get(&start.kernel).is_none()
                         && !first.starts.iter().any(|own| kind(own) == kind(start))
                 });
                 if !starts.is_empty() {
                     first.starts.extend(starts);
-                    for (path, file) in image.files {
-                        first.files.entry(path).or_insert(file);
-                    }
+                    first.files.add(image.files);
                 }
             }
         }
@@ -121,20 +117,9 @@ fn missing_pieces(found: &mut Inventory) {
     for image in &found.images {
         for name in image.starts.iter().flat_map(|start| &start.missing) {
             if !found.tftp.contains_key(&name.to_ascii_lowercase()) {
-                let message = format!("{} needs this file beside the others", image.profile.title);
+                let message = format!("{} needs this file beside the others", image.title);
                 problems.push(Problem::new(format!("{}/{name}", image.name()), message));
             }
-        }
-    }
-    for machine in found.roster.list() {
-        let gets =
-            |mac| found.image_for(machine, mac).is_some() || machine.install == Install::Never;
-        if assign::some_card(machine).is_some_and(|mac| !gets(mac)) {
-            let who = machine.words();
-            problems.push(Problem::new(
-                "machines.toml",
-                format!("{who}: there is no image for it on the stick; it boots its own disk"),
-            ));
         }
     }
     found.problems.extend(problems);
@@ -272,6 +257,22 @@ mod tests {
         for path in ["images/old.iso/13/kernel", "images/x.iso/a", "somewhere.iso", "", "/"] {
             assert_eq!(divided(path), None, "{path}");
         }
+    }
+
+    #[test]
+    fn of_many_problems_the_first_and_the_last_are_said_and_the_rest_is_counted() {
+        let broken: Vec<String> = (0..150).map(|at| format!("kickstart/x{at:03}/y.ks")).collect();
+        let mut files: Vec<(&str, &str)> = broken.iter().map(|path| (path.as_str(), "")).collect();
+        let machines = "[[machine]]\nmac = \"52:54:00:00:00:01\"\n";
+        files.push(("machines.toml", machines));
+        let found = inventory_of(&files).unwrap();
+        let said: Vec<String> = found.problems.iter().map(ToString::to_string).collect();
+        assert_eq!(said.len(), 101);
+        assert!(said[0].starts_with("kickstart/x000") && said[99].contains("no image for it"));
+        assert_eq!(said[100], "the stick: and 51 more problems");
+        let long = format!("[[machine]]\nmac = \"52:54:00:00:00:01\"\nx{} = 1\n", "y".repeat(9000));
+        let refused = inventory_of(&[("machines.toml", &long)]).unwrap_err();
+        assert!(refused[0].message.len() < 1100, "{}", refused[0].message.len());
     }
 
     #[test]

@@ -17,6 +17,7 @@ pub mod pattern;
 pub mod profile;
 mod quota;
 pub mod scan;
+mod tree;
 pub mod version;
 
 use std::borrow::Cow;
@@ -39,6 +40,7 @@ pub use media_file::{Inside, MediaFile};
 pub use profile::Profile;
 use profile::Purpose;
 pub use scan::{Listing, list};
+pub use tree::Tree;
 pub use version::Version;
 
 /// One operating system in one version.
@@ -46,10 +48,14 @@ pub use version::Version;
 pub struct Image {
     /// What kind of system it is.
     pub profile: Arc<Profile>,
+    /// The system's name: its profile's, or that of its folder if any kernel will do.
+    pub system: String,
+    /// What people call it.
+    pub title: String,
     /// The name of its folder.
     pub version: Version,
     /// Its files by their paths from the image's folder, in the publisher's spelling.
-    pub files: BTreeMap<String, MediaFile>,
+    pub files: Tree,
     /// The ways to start it: one for each processor and firmware that it is made for.
     pub starts: Vec<Start>,
 }
@@ -84,7 +90,7 @@ pub struct Start {
 impl Image {
     /// `coreos/1185.3.0`, as `machines.toml` names it.
     pub fn name(&self) -> String {
-        format!("{}/{}", self.profile.name, self.version)
+        format!("{}/{}", self.system, self.version)
     }
 
     /// The kinds of configuration that its installer takes.
@@ -99,13 +105,14 @@ impl Image {
             let boot = std::iter::once(&start.kernel).chain(&start.initrds);
             boot.chain(start.files.values()).chain(&start.iso)
         });
-        let written = self.files.keys().filter(|name| self.profile.writes(name));
-        of_starts.chain(written).map(String::as_str)
+        let names = self.files.iter().map(|(name, _)| name);
+        let written = names.filter(|name| self.profile.writes(name));
+        of_starts.map(String::as_str).chain(written)
     }
 
     /// A file of this image by its published name; some ROMs ask in capitals.
     pub fn file(&self, name: &str) -> Option<&MediaFile> {
-        let is_it = |(known, _): &(&String, &MediaFile)| known.eq_ignore_ascii_case(name);
+        let is_it = |(known, _): &(&str, &MediaFile)| known.eq_ignore_ascii_case(name);
         let second_chance = || self.files.iter().find(is_it).map(|(_, file)| file);
         self.files.get(name).or_else(second_chance)
     }
@@ -137,6 +144,14 @@ impl Problem {
     pub fn new(file: impl Into<String>, message: impl Into<String>) -> Problem {
         Problem { file: file.into(), line: None, message: message.into() }
     }
+
+    /// Cuts what repeats half a stick.
+    fn shorten(&mut self) {
+        if let Some((end, _)) = self.message.char_indices().nth(LONGEST_MESSAGE) {
+            self.message.truncate(end);
+            self.message.push('…');
+        }
+    }
 }
 
 impl fmt::Display for Problem {
@@ -167,7 +182,18 @@ pub struct Inventory {
     pub isos: BTreeMap<String, MediaFile>,
     /// What is wrong with the sticks.
     pub problems: Vec<Problem>,
+    /// Problems that were counted and not kept.
+    unsaid: usize,
 }
+
+/// More problems than anybody reads; all of them are logged, and shown on each page.
+const MOST_PROBLEMS: usize = 100;
+
+/// The same of machines with one mistake.
+const MOST_OUTSIDE: usize = 10;
+
+/// In the words of a problem: what stands on a stick is told in part.
+const LONGEST_MESSAGE: usize = 1000;
 
 impl Inventory {
     /// The machine that has `mac`.
@@ -204,7 +230,7 @@ impl Inventory {
         let own: Vec<ConfigKind> = ConfigKind::ALL.into_iter().filter(has_own).collect();
         if machine.image != ImageChoice::Newest {
             // Defaults may name one for a machine of which only its configuration is known.
-            let fits = |i: &&Image| machine.image.fits(&i.profile.name, &i.version);
+            let fits = |i: &&Image| machine.image.fits(&i.system, &i.version);
             let named = self.images.iter().find(fits)?;
             return (takes(named, &own) || !self.roster.is_by_config(mac)).then_some(named);
         }
@@ -240,7 +266,7 @@ impl Inventory {
     pub fn image_of<'n>(&self, name: &'n str) -> Option<(&Image, &'n str)> {
         let (system, rest) = name.strip_prefix("images/")?.split_once('/')?;
         let (version, path) = rest.split_once('/')?;
-        let fits = |i: &&Image| i.profile.name == system && i.version.as_str() == version;
+        let fits = |i: &&Image| i.system == system && i.version.as_str() == version;
         Some((self.images.iter().find(fits)?, path))
     }
 
@@ -270,13 +296,33 @@ impl Inventory {
             );
             Some(Problem::new("machines.toml", message))
         });
-        let outside: Vec<Problem> = outside.collect();
+        let mut outside: Vec<Problem> = outside.collect();
+        let more = outside.len().saturating_sub(MOST_OUTSIDE);
+        outside.truncate(MOST_OUTSIDE);
         self.problems.extend(outside);
+        if more > 0 {
+            let message = format!("and {more} more with an ip that no machine can have");
+            self.problems.push(Problem::new("machines.toml", message));
+        }
     }
 
-    /// The newest image of `profile`.
-    pub fn newest(&self, profile: &str) -> Option<&Image> {
-        self.images.iter().find(|image| image.profile.name == profile)
+    /// Cuts the list of problems to what a person reads. Its end stays, too: what machines
+    /// miss is said last.
+    fn cut_problems(&mut self) {
+        let more = self.problems.len().saturating_sub(MOST_PROBLEMS);
+        let begin = self.problems.len().min(MOST_PROBLEMS / 2);
+        self.problems.drain(begin..begin + more);
+        self.unsaid += more;
+        if self.unsaid > 0 {
+            let message = format!("and {} more problems", self.unsaid);
+            self.problems.push(Problem::new("the stick", message));
+        }
+        self.problems.iter_mut().for_each(Problem::shorten);
+    }
+
+    /// The newest image of `system`.
+    pub fn newest(&self, system: &str) -> Option<&Image> {
+        self.images.iter().find(|image| image.system == system)
     }
 
     /// What the machine with `mac` has for an installer that takes this kind.

@@ -41,6 +41,13 @@ enum Piece {
     Any,
 }
 
+impl Piece {
+    /// Whether it fits texts of any length.
+    fn is_open(&self) -> bool {
+        !matches!(self, Piece::Literal(_) | Piece::Arch)
+    }
+}
+
 /// The last part of a path with holes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Name<'a> {
@@ -55,6 +62,9 @@ const LONGEST: usize = 300;
 
 /// Holes of any length in one folder's name: the work grows with the length to this power.
 const MOST_OPEN: usize = 2;
+
+/// Ends of a name that are tried: a publisher's name takes some hundred.
+const MOST_TRIES: u32 = 500;
 
 /// No version is longer (`version::Version` holds it, too).
 const LONGEST_VERSION: usize = 64;
@@ -102,17 +112,39 @@ impl Pattern {
         self.segments.iter().flatten().map(literal).sum()
     }
 
+    /// How much work it can be to compare it with the end of `path`, or with a line: tens of
+    /// nanoseconds each. Nearly all are refused by their last letters.
+    pub fn effort(&self, path: &str) -> u64 {
+        let end = match self.name() {
+            Name::Whole(text) | Name::Open(_, text) => text,
+        };
+        let begin = path.len().checked_sub(end.len());
+        let same = begin.and_then(|begin| path.get(begin..)).map(|it| it.eq_ignore_ascii_case(end));
+        if same != Some(true) {
+            return 1;
+        }
+        let open = |segment: &Vec<Piece>| segment.iter().filter(|piece| piece.is_open()).count();
+        let length = path.split('/').map(str::len).max().unwrap_or_default() as u64;
+        let tries = match self.segments.iter().map(open).max() {
+            None | Some(0) => 0,
+            Some(1) => length / 4,
+            Some(_) => length * length / 8,
+        };
+        2 + tries.min(u64::from(MOST_TRIES))
+    }
+
     /// Compares with the end of `path`: the folder that it is in, without a slash, and what
     /// stood in the holes.
     pub fn at_end_of<'a>(&self, path: &'a str) -> Option<(&'a str, Captures<'a>)> {
         let mut captures = Captures::default();
+        let mut tries = MOST_TRIES;
         let mut rest = Some(path);
         for segment in &self.segments {
             let (before, name) = match rest?.rsplit_once('/') {
                 Some((before, name)) => (Some(before), name),
                 None => (None, rest?),
             };
-            captures = fit(segment, name, captures)?;
+            captures = fit(segment, name, captures, &mut tries)?;
             rest = before;
         }
         Some((rest.unwrap_or_default(), captures))
@@ -126,7 +158,8 @@ impl Pattern {
 
     /// Compares with a line of text.
     pub fn in_line<'a>(&self, line: &'a str) -> Option<Captures<'a>> {
-        fit(self.segments.first()?, line, Captures::default())
+        let mut tries = MOST_TRIES;
+        fit(self.segments.first()?, line, Captures::default(), &mut tries)
     }
 
     /// The name with its holes filled; none if there is nothing for one of them.
@@ -173,8 +206,7 @@ fn pieces(text: &str) -> Result<Vec<Piece>, String> {
         pieces.push(piece);
         rest = rest.get(length..).unwrap_or_default();
     }
-    let open = |piece: &&Piece| !matches!(piece, Piece::Literal(_) | Piece::Arch);
-    if pieces.iter().filter(open).count() > MOST_OPEN {
+    if pieces.iter().filter(|piece| piece.is_open()).count() > MOST_OPEN {
         return Err(format!("{text:?}: at most {MOST_OPEN} holes in one name, beside {{arch}}"));
     }
     Ok(pieces)
@@ -184,7 +216,14 @@ const HOLES: &str = "{version}, {arch}, {suite}, {family}";
 
 /// Whether `pieces` are all of `text`; a hole that comes twice holds the same both times.
 /// From the end, because names differ there.
-fn fit<'a>(pieces: &[Piece], text: &'a str, captures: Captures<'a>) -> Option<Captures<'a>> {
+/// `tries` are what may be tried yet: past them nothing fits.
+fn fit<'a>(
+    pieces: &[Piece],
+    text: &'a str,
+    captures: Captures<'a>,
+    tries: &mut u32,
+) -> Option<Captures<'a>> {
+    *tries = tries.checked_sub(1)?;
     let Some((piece, before)) = pieces.split_last() else {
         return text.is_empty().then_some(captures);
     };
@@ -193,27 +232,29 @@ fn fit<'a>(pieces: &[Piece], text: &'a str, captures: Captures<'a>) -> Option<Ca
         Piece::Literal(literal) => {
             let head = head_of(literal.len())?;
             let tail = text.get(head.len()..)?;
-            tail.eq_ignore_ascii_case(literal).then(|| fit(before, head, captures))?
+            tail.eq_ignore_ascii_case(literal).then(|| fit(before, head, captures, tries))?
         }
         Piece::Arch => SPELLINGS.iter().find_map(|(spelling, cpu)| {
             let head = head_of(spelling.len())?;
             let tail = text.get(head.len()..)?;
             let same = captures.arch.is_none_or(|arch| Cpu::named(arch) == Some(*cpu));
             (same && tail.eq_ignore_ascii_case(spelling))
-                .then(|| fit(before, head, Captures { arch: Some(tail), ..captures }))?
+                .then(|| fit(before, head, Captures { arch: Some(tail), ..captures }, tries))?
         }),
-        Piece::Any => holes(text, 0, |_| true).find_map(|(head, _)| fit(before, head, captures)),
+        Piece::Any => {
+            holes(text, 0, |_| true).find_map(|(head, _)| fit(before, head, captures, tries))
+        }
         Piece::Version => holes(text, 1, is_version).find_map(|(head, hole)| {
             let same = captures.version.is_none_or(|version| version == hole);
             let captures = Captures { version: Some(hole), ..captures };
-            (same && starts_well(head, hole)).then(|| fit(before, head, captures))?
+            (same && starts_well(head, hole)).then(|| fit(before, head, captures, tries))?
         }),
         Piece::Suite => holes(text, 1, is_suite).find_map(|(head, hole)| {
             let same = captures.suite.is_none_or(|suite| suite == hole);
-            same.then(|| fit(before, head, Captures { suite: Some(hole), ..captures }))?
+            same.then(|| fit(before, head, Captures { suite: Some(hole), ..captures }, tries))?
         }),
         Piece::Family => holes(text, 1, |_| true).find_map(|(head, hole)| {
-            fit(before, head, Captures { family: Some(hole), ..captures })
+            fit(before, head, Captures { family: Some(hole), ..captures }, tries)
         }),
     }
 }

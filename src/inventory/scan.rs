@@ -4,6 +4,8 @@
 //! then the configurations. If any of it is there and cannot be seen, the stick is refused:
 //! the rest of it alone would mean something else.
 
+mod profiles;
+
 use std::ffi::OsStr;
 use std::fs;
 use std::io::Read;
@@ -14,9 +16,10 @@ use std::time::{Duration, Instant};
 use super::detect::is_profile;
 use super::media_file::MediaFile;
 use super::profile::names::Names;
-use super::profile::{self, Profile, any_reads, any_wants};
+use super::profile::{Profile, any_reads, any_wants};
 use super::quota::{Quotas, Verdict};
 use super::{ConfigKind, Problem, discs, iso, media_file};
+use profiles::{LARGEST_PROFILE, own_profiles};
 
 /// What a walk found: regular files, and the text of the small ones that say something.
 #[derive(Debug, Clone, Default)]
@@ -60,8 +63,9 @@ const LONGEST_NAMES: usize = 2 * 1024 * 1024;
 /// Lists every file of the stick that is mounted at `volume`, and of those inside its ISOs
 /// the ones that tell what the ISO is, or that a machine starts with.
 pub fn list(volume: &Path) -> Listing {
+    let deadline = Instant::now() + LONGEST_SCAN;
     let profiles: Vec<Arc<Profile>> =
-        own_profiles(volume).into_iter().chain(Profile::built_in()).collect();
+        own_profiles(volume, deadline).into_iter().chain(Profile::built_in()).collect();
     let mut walk = Walk {
         volume: volume.into(),
         listing: Listing::default(),
@@ -69,7 +73,7 @@ pub fn list(volume: &Path) -> Listing {
         text_bytes: 0,
         name_bytes: 0,
         path_bytes: 0,
-        deadline: Instant::now() + LONGEST_SCAN,
+        deadline,
         stopped: false,
         has_configs: false,
         quotas: Quotas::default(),
@@ -259,7 +263,8 @@ impl Walk {
             return;
         }
         if let Some(text) = text {
-            self.text(&text, LARGEST_TEXT);
+            let largest = if is_profile(&text.path) { LARGEST_PROFILE } else { LARGEST_TEXT };
+            self.text(&text, largest);
         }
         if let Some(iso) = iso {
             self.disc(&iso);
@@ -351,32 +356,6 @@ impl Walk {
 
 /// Enough to see what is wrong; a broken stick has thousands.
 const MOST_PROBLEMS: usize = 100;
-
-/// The stick's own profiles, which say what else of it is of interest. What is wrong with
-/// them is said where they are read for good.
-fn own_profiles(volume: &Path) -> Vec<Arc<Profile>> {
-    let folders = names_in(volume).filter(|name| name.eq_ignore_ascii_case("profiles"));
-    let paths = folders.flat_map(|folder| {
-        names_in(&volume.join(&folder)).map(move |name| format!("{folder}/{name}"))
-    });
-    let paths = paths.filter(|path| is_profile(path));
-    let texts = paths.take(MOST_PROFILES).filter_map(|path| {
-        let mut text = String::new();
-        let file = media_file::open_beneath(volume, &path).ok()?;
-        file.take(LARGEST_TEXT).read_to_string(&mut text).ok()?;
-        Some((path, text))
-    });
-    let profiles = texts.filter_map(|(path, text)| profile::read::parse(&path, &text).ok());
-    profiles.flatten().map(Arc::new).collect()
-}
-
-fn names_in(folder: &Path) -> impl Iterator<Item = String> + use<> {
-    let entries = fs::read_dir(folder).into_iter().flatten().take(MOST_ENTRIES);
-    entries.filter_map(|entry| entry.ok()?.file_name().into_string().ok())
-}
-
-/// More systems than anybody has.
-const MOST_PROFILES: usize = 64;
 
 /// What says what an image is, is short.
 const LARGEST_FACTS: u64 = 64 * 1024;

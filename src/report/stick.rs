@@ -186,11 +186,11 @@ fn image_line(stick: &Stick, image: &Image) -> ImageLine {
     processors.dedup();
     let report = stick.verdicts.report_of(image, &stick.inventory);
     ImageLine {
-        system: image.profile.name.clone(),
-        title: image.profile.title.clone(),
+        system: image.system.clone(),
+        title: image.title.clone(),
         version: image.version.to_string(),
         processors,
-        files: image.files.len(),
+        files: image.files.count(),
         origin: report.map(|report| origin(&report.path, &report.verdict)),
     }
 }

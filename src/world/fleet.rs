@@ -134,9 +134,13 @@ impl Fleet {
         self.identities.insert(mac, identity);
     }
 
-    /// What everybody said.
+    /// What everybody said. First those that lives are kept under: of a machine for which
+    /// too many cards were made up, some are passed over.
     pub fn identities(&self) -> Vec<(Mac, Identity)> {
-        self.identities.iter().map(|(mac, identity)| (*mac, identity.clone())).collect()
+        let all = self.identities.iter().map(|(mac, identity)| (*mac, identity.clone()));
+        let mut all: Vec<(Mac, Identity)> = all.collect();
+        all.sort_by_key(|(mac, _)| (!self.records.contains_key(mac), *mac));
+        all
     }
 
     /// The machine whose installation has this token.
@@ -174,6 +178,15 @@ mod tests {
         assert_eq!(kept, MOST_RECORDS / 2);
         assert!(fleet.remember(mac(0), armed(), false), "it is known already");
         assert!(fleet.remember(mac(MOST_RECORDS), armed(), true));
+    }
+
+    #[test]
+    fn cards_that_lives_are_kept_under_are_told_first() {
+        let mut fleet = Fleet::new(Saved::default());
+        (0..100).for_each(|number| fleet.remember_identity(mac(number), Identity::default()));
+        assert!(fleet.remember(mac(60), Record::armed("token".to_owned(), 0), true));
+        let macs: Vec<Mac> = fleet.identities().into_iter().map(|(mac, _)| mac).collect();
+        assert_eq!(macs.get(..3), Some([mac(60), mac(0), mac(1)].as_slice()));
     }
 
     #[test]

@@ -13,6 +13,7 @@ use super::chance::{Random, rounds, seed};
 use super::disc::{self, Disc, FILE, FOLDER, ROOT, SECTOR, Scratch, XORRISO, record};
 use super::gpg::{Gpg, packets};
 use super::hostile_discs::{crafted, descriptors, wide};
+use super::hostile_loads::loads;
 
 /// Stands in a file outside of every stick, to which links lead.
 pub const SECRET: &str = "this-is-outside-of-the-stick";
@@ -53,6 +54,7 @@ pub fn all(scratch: &Scratch) -> Vec<Medium> {
     media.extend(no_files());
     media.extend(evidence());
     media.extend(keys());
+    media.extend(loads());
     media
 }
 
@@ -207,7 +209,7 @@ fn links(secret: String) -> Vec<Medium> {
 }
 
 /// This many files in one folder.
-fn crowd(
+pub fn crowd(
     folder: &'static str,
     count: usize,
     name: fn(usize) -> String,

@@ -29,7 +29,7 @@ pub fn case(name: &str, rule: &str, image: &str, files: &[(&str, &str)]) {
     }
     let found = stick.found();
     for image in &found.images {
-        text.push_str(&format!("\nimage {} ({})\n", image.name(), image.profile.title));
+        text.push_str(&format!("\nimage {} ({})\n", image.name(), image.title));
     }
     for problem in &found.problems {
         text.push_str(&format!("\nproblem {problem}\n"));

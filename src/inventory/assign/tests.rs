@@ -46,7 +46,7 @@ fn defaults_hold_for_machines_that_their_config_alone_makes_known_and_for_strang
     for machine in [known, &*stranger] {
         assert_eq!(machine.install, Install::Never);
         assert_eq!(machine.disk.device(), Some("/dev/vdb"));
-        assert_eq!(machine.labels["a"], "b");
+        assert_eq!(machine.labels.all()["a"], "b");
     }
     assert_eq!((known.macs[0], stranger.macs[0]), (mac(NODE), mac("52:54:00:00:00:09")));
 }
@@ -157,6 +157,20 @@ fn a_config_under_a_mac_never_hides_the_rule_that_means_its_machine() {
     assert_eq!((machine.install, machine.disk.device()), (Install::Never, Some("/dev/nvme0n1")));
     assert!(!found.roster.is_by_config(mac(NODE)));
     assert_eq!(found.machines().count(), 1, "it is one machine");
+}
+
+#[test]
+fn made_up_cards_of_its_machine_do_not_make_a_card_its_configs_again() {
+    let own = ("cloud-configs/52-54-00-00-00-01.yml", YML);
+    let toml = format!("{RULE}install = \"never\"\n");
+    let found = stick(&[THREE.as_slice(), &[own, ("machines.toml", &toml)]].concat());
+    let made_up = |last| Mac::new([2, 0, 0, 0, 0, last]).unwrap();
+    (0..15).for_each(|last| assert!(found.roster.learn(made_up(last), &says(UUID))));
+    assert!(found.roster.learn(mac(NODE), &says(UUID)));
+    assert!(!found.roster.may_be_another(mac(NODE), &says(UUID)));
+    assert!(found.roster.learn(made_up(15), &says(UUID)));
+    assert!(found.roster.is_by_config(mac(NODE)), "it lost its place");
+    assert!(found.roster.may_be_another(mac(NODE), &says(UUID)), "and is not armed for that");
 }
 
 #[test]

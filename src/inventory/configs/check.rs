@@ -143,6 +143,14 @@ pub const BUTANE: &str =
     "is Butane, which no machine reads; convert it: butane --strict < x.bu > x.ign";
 
 fn xml(text: &str) -> Result<(), Fault> {
+    // A few of them, each holding the next one often or one of them long, fill any memory.
+    if let Some((before, _)) = text.split_once("<!ENTITY") {
+        let line = before.matches('\n').count() + 1;
+        return Err(Fault::at(
+            line,
+            "XML: has entities (<!ENTITY …>); write out what they stand for",
+        ));
+    }
     // AutoYaST profiles name a DTD that nobody has.
     let options =
         ParsingOptions { allow_dtd: true, nodes_limit: MOST_XML_NODES, ..Default::default() };

@@ -67,6 +67,8 @@ impl Facts {
         let report = |event: &str| format!("{server}/v1/event?token={token}&event={event}");
         let name = machine.name.clone().unwrap_or_else(|| mac.dashed());
         let macs = if machine.macs.contains(&mac) { machine.macs.clone() } else { vec![mac] };
+        let labels = machine.labels.all().into_iter();
+        let labels = labels.map(|(key, value)| (key.to_owned(), value.to_owned()));
         Facts {
             hostname: machine.hostname.clone().unwrap_or_else(|| name.clone()),
             name,
@@ -75,7 +77,7 @@ impl Facts {
             macs: macs.iter().map(Mac::to_string).collect(),
             ip: ip.to_string(),
             image: image.map(Image::name).unwrap_or_default(),
-            system: image.map(|image| image.profile.name.clone()).unwrap_or_default(),
+            system: image.map(|image| image.system.clone()).unwrap_or_default(),
             version: image.map(|image| image.version.to_string()).unwrap_or_default(),
             disk: machine.disk.device().map(str::to_owned),
             find_disk: machine.disk.shell(),
@@ -83,7 +85,7 @@ impl Facts {
                 Disk::Rule(rule) => rule.clone(),
                 Disk::Path(_) => DiskRule::default(),
             },
-            labels: machine.labels.clone(),
+            labels: labels.collect(),
             server: server.to_owned(),
             token: token.to_owned(),
             report_installed: report("installed"),

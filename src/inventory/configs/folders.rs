@@ -168,7 +168,7 @@ impl Configs {
     /// Whether a file has this name in any folder.
     pub fn has_named(&self, name: &str) -> bool {
         let owner = Owner::Name(name.to_ascii_lowercase());
-        self.folders.keys().any(|(_, other)| *other == owner)
+        ConfigKind::ALL.into_iter().any(|kind| self.folders.contains_key(&(kind, owner.clone())))
     }
 
     /// Files under the name of a machine, with that name.

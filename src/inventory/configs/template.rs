@@ -88,9 +88,25 @@ impl Template {
 
     /// What it makes of one machine.
     pub fn render(&self, facts: &Facts) -> Result<String, Fault> {
-        let template =
-            engine().template_from_named_str(NAME, &self.0).map_err(|error| fault(&error))?;
-        template.render(Value::from(Serde(facts))).map_err(|error| fault(&error))
+        self.try_out(facts).0
+    }
+
+    /// The same, and how much work it was with what follows, in microseconds of a slow board:
+    /// to check what it made is more than to make it.
+    pub fn try_out(&self, facts: &Facts) -> (Result<String, Fault>, u64) {
+        let source = self.0.len() as u64 / 64;
+        let made = engine().template_from_named_str(NAME, &self.0).and_then(|template| {
+            let made = template.render_captured(Value::from(Serde(facts)))?;
+            let steps = made.state().fuel_levels().map_or(FUEL, |(steps, _)| steps);
+            Ok((made.into_output(), steps))
+        });
+        match made {
+            Ok((text, steps)) => {
+                let work = source + steps / 8 + text.len() as u64 / 16;
+                (Ok(text), work)
+            }
+            Err(error) => (Err(fault(&error)), source + FUEL / 8),
+        }
     }
 }
 

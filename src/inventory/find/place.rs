@@ -93,7 +93,8 @@ pub fn version_named(name: &str, profile: &Profile) -> Option<Version> {
     code.or_else(|| Version::new(name)).or_else(|| Version::new(name.strip_prefix('v')?))
 }
 
-fn is_images(name: &str) -> bool {
+/// The folder that images are in, whatever its case.
+pub fn is_images(name: &str) -> bool {
     name.eq_ignore_ascii_case("images")
 }
 

@@ -33,6 +33,7 @@ impl<'a> Candidate<'a> {
         captures: Captures<'a>,
         is_own: bool,
     ) -> Candidate<'a> {
+        files.spend(100);
         let told = Told::of(files, profile, &place, &captures);
         let mut candidate = Candidate {
             profile,
@@ -149,10 +150,7 @@ impl<'a> Candidate<'a> {
     fn find_in(&self, files: &Files<'a>, folder: &str, name: &Pattern) -> Option<&'a MediaFile> {
         match name.filled(&self.captures) {
             Some(name) => files.at(folder, &name),
-            None => {
-                let mut below = files.below(folder);
-                below.find(|(path, _)| name.is(path)).map(|(_, file)| file)
-            }
+            None => files.fitting(folder, name),
         }
     }
 

@@ -172,3 +172,66 @@ fn a_full_stick_is_understood_at_once() {
     let files: Vec<(&str, &str)> = files.iter().map(|path| (path.as_str(), "")).collect();
     assert_eq!(stick(&files).images.len(), 200);
 }
+
+#[test]
+fn a_file_is_found_whatever_the_case_of_its_name_where_it_belongs() {
+    let pair = |kernel: &'static str, initrd: &'static str| {
+        [(kernel, ""), (initrd, ""), ("profiles/toaster.toml", OWN)]
+    };
+    let initrds = |files: &[(&str, &str)]| stick(files).images[0].starts[0].initrds.clone();
+    let found = initrds(&pair("images/a/toaster-2.1.krn", "images/a/TOASTER-2.1.RD"));
+    assert_eq!(found, ["TOASTER-2.1.RD"]);
+    // Another folder, on a file system that tells them apart.
+    let found = initrds(&pair("images/a/toaster-2.1.krn", "images/A/toaster-2.1.rd"));
+    assert_eq!(found, Vec::<String>::new());
+}
+
+#[test]
+fn a_folder_holds_some_images_and_a_stick_a_thousand() {
+    let names = |count: usize, one: &dyn Fn(usize) -> String| -> Inventory {
+        let paths: Vec<String> = (0..count).map(one).collect();
+        stick(&paths.iter().map(|path| (path.as_str(), "")).collect::<Vec<_>>())
+    };
+    let live = |at| format!("images/x/fedora-coreos-{at}.0-live-kernel-x86_64");
+    let found = names(100, &live);
+    assert_eq!(found.images.len(), MOST_IN_FOLDER);
+    assert!(problems(&found).iter().any(|problem| problem.contains("a folder of its own")));
+    let found = names(MOST_IMAGES + 10, &|at| format!("images/x/{at}/linux"));
+    assert_eq!(found.images.len(), MOST_IMAGES);
+    assert!(problems(&found)[0].contains("more than 1,000 images"));
+}
+
+#[test]
+fn isos_with_names_that_begin_alike_do_not_hold_each_others_files_without_end() {
+    let iso = |at| format!("images/ubuntu-24.04.{at}-live-server-amd64.iso");
+    let files = |at| ["", ".sig", "/casper/vmlinuz", "/casper/initrd"].map(|end| iso(at) + end);
+    let paths: Vec<String> = (0..300).flat_map(files).collect();
+    let found = stick(&paths.iter().map(|path| (path.as_str(), "")).collect::<Vec<_>>());
+    // Each has three of its own, and what lies beside all of them.
+    assert_eq!(found.images.len(), MOST_FILES / 303);
+    assert!(problems(&found).iter().any(|problem| problem.contains("too many files beside")));
+}
+
+#[test]
+fn an_image_from_two_places_has_the_files_of_both_once() {
+    let found = stick(&[
+        ("images/fcos/fedora-coreos-41.1-live-kernel-x86_64", ""),
+        ("images/fcos/fedora-coreos-41.1-live-initramfs.x86_64.img", ""),
+        ("images/fcos/SHA256SUMS", ""),
+        ("images/more/SHA256SUMS", ""),
+        ("images/more/fedora-coreos-41.1-live-kernel-aarch64", ""),
+    ]);
+    let [image] = found.images.as_slice() else { panic!("{:?}", found.images) };
+    let mut paths: Vec<&str> = image.files.iter().map(|(_, file)| file.path.as_str()).collect();
+    paths.sort_unstable();
+    assert_eq!(
+        paths,
+        [
+            "images/fcos/SHA256SUMS",
+            "images/fcos/fedora-coreos-41.1-live-initramfs.x86_64.img",
+            "images/fcos/fedora-coreos-41.1-live-kernel-x86_64",
+            "images/more/fedora-coreos-41.1-live-kernel-aarch64",
+        ]
+    );
+    assert_eq!(image.files.count(), 4);
+}

@@ -2,7 +2,7 @@
 
 use super::Files;
 use super::place::{Place, version_named};
-use crate::inventory::pattern::Captures;
+use crate::inventory::pattern::{Captures, Pattern};
 use crate::inventory::profile::Profile;
 use crate::inventory::{Version, cpu::Cpu};
 
@@ -26,7 +26,8 @@ impl Told {
             let (folder, captures) = pattern.at_end_of(given)?;
             folder.is_empty().then_some(captures)
         });
-        let text = read(files, profile, place);
+        let key = (std::ptr::from_ref(profile).addr(), place.base);
+        let text = files.told_once(key, || read(files, profile, place));
         let named = |version: &str| version_named(version, profile);
         let suite = captures.suite.and_then(|suite| profile.versions.get(suite));
         let version = place
@@ -56,7 +57,10 @@ fn read<'a>(files: &Files<'a>, profile: &Profile, place: &Place) -> Captures<'a>
             .find_map(|folder| files.at(folder, facts.file.as_str()));
         let text = file.and_then(|file| files.text(file)).unwrap_or_default();
         for line in text.lines().take(MOST_LINES).filter(|line| line.len() <= LONGEST_LINE) {
-            for found in facts.lines.iter().filter_map(|pattern| pattern.in_line(line.trim())) {
+            let line = line.trim();
+            let fits = |pattern: &&Pattern| files.spend(pattern.effort(line));
+            let lines = facts.lines.iter().take_while(fits);
+            for found in lines.filter_map(|pattern| pattern.in_line(line)) {
                 all.version = all.version.or(found.version);
                 all.arch = all.arch.or(found.arch);
                 all.suite = all.suite.or(found.suite);

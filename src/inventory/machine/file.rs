@@ -4,9 +4,11 @@
 //! mistake refuses the file: half a list of machines to wipe is worse than none.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::net::Ipv4Addr;
 
 use serde::Deserialize;
+use serde::de::{Deserializer, SeqAccess, Visitor};
 use toml::Spanned;
 
 use super::disk::Written;
@@ -28,13 +30,31 @@ const LONGEST_LABEL: usize = 1024;
 /// More than anybody keeps apart.
 const MOST_LABELS: usize = 64;
 
+/// More than any few racks have.
+const MOST_MACHINES: usize = 5_000;
+
+/// Those and three more in each: its disk, its labels and what it is known by.
+const MOST_TABLES: usize = 4 * MOST_MACHINES;
+
+/// Twenty for each.
+const MOST_VALUES: usize = 20 * MOST_MACHINES;
+
+/// The same.
+const MOST_GROUPS: usize = 1_000;
+
+/// Each is compared with what every machine says of itself, at each of its boots.
+const MOST_PATTERNS: usize = 256;
+
+/// Of the groups that there are, where one is named that is not there.
+const MOST_NAMED: usize = 10;
+
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct File {
     defaults: Option<Spanned<Entry>>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "groups")]
     group: Vec<Spanned<Entry>>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "machines")]
     machine: Vec<Spanned<Entry>>,
 }
 
@@ -79,17 +99,64 @@ pub fn parse(path: &str, text: &str) -> Result<Roster, Problem> {
     })
 }
 
-/// "unknown `seriall`, expected …", with the nearest right one.
-pub(super) fn unknown_key(what: &str, key: &str, known: &[&str]) -> String {
-    let listed: Vec<String> = known.iter().map(|key| format!("`{key}`")).collect();
-    let message = format!("unknown key `{key}`, expected one of {}", listed.join(", "));
-    match nearest_key(&message) {
-        Some(hint) => format!("{what}: {message} (did you mean {hint}?)"),
-        None => format!("{what}: {message}"),
+fn groups<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<Spanned<Entry>>, D::Error> {
+    from.deserialize_seq(AtMost(MOST_GROUPS, "groups"))
+}
+
+fn machines<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<Spanned<Entry>>, D::Error> {
+    from.deserialize_seq(AtMost(MOST_MACHINES, "machines"))
+}
+
+/// A list that is not read on past its limit: an entry takes hundreds of times the memory of
+/// its text.
+struct AtMost(usize, &'static str);
+
+impl<'de> Visitor<'de> for AtMost {
+    type Value = Vec<Spanned<Entry>>;
+
+    fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        write!(f, "a list of {}", self.1)
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Self::Value, A::Error> {
+        let AtMost(most, what) = self;
+        let mut entries = Vec::new();
+        while let Some(entry) = list.next_element()? {
+            if entries.len() >= most {
+                return Err(serde::de::Error::custom(format!("more than {most} {what}")));
+            }
+            entries.push(entry);
+        }
+        Ok(entries)
     }
 }
 
+/// "unknown `seriall`, expected …", with the nearest right one.
+pub(super) fn unknown_key(what: &str, key: &str, known: &[&str]) -> String {
+    let listed: Vec<String> = known.iter().map(|key| format!("`{key}`")).collect();
+    let of_all =
+        |listed: &[String]| format!("unknown key `{key}`, expected one of {}", listed.join(", "));
+    let message = of_all(&listed);
+    let hint = nearest_key(&message).map(|hint| format!(" (did you mean {hint}?)"));
+    let more = match listed.len().saturating_sub(MOST_NAMED) {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    let message = of_all(listed.get(..MOST_NAMED).unwrap_or(&listed));
+    format!("{what}: {message}{more}{}", hint.unwrap_or_default())
+}
+
+/// What no list of machines has; its reader takes a hundred times the room of a number, and
+/// a kilobyte for a table.
+fn is_too_much(text: &str) -> bool {
+    let tables = text.matches("[[").count() + text.matches('{').count();
+    tables > MOST_TABLES || text.matches(['=', ',', '[', '{']).count() > MOST_VALUES
+}
+
 fn read(text: &str) -> Result<Roster, Fault> {
+    if is_too_much(text) {
+        return Err((0, "too large: more than 5,000 machines with what belongs to them".into()));
+    }
     let file: File = toml::from_str(text).map_err(|error| {
         let mut message = error.message().trim().replace('\n', "; ");
         if let Some(hint) = nearest_key(&message) {
@@ -103,11 +170,15 @@ fn read(text: &str) -> Result<Roster, Fault> {
         base = settings_only("[defaults]", defaults, base)?.1;
         roster.set_defaults(base.clone());
     }
+    let mut patterns = 0;
     let mut groups = BTreeMap::new();
     for entry in file.group {
         let start = entry.span().start;
         let (name, settings) = settings_only("a group", entry, base.clone())?;
         let name = name.ok_or_else(|| (start, "a group needs name = \"…\"".to_owned()))?;
+        if !is_group_name(&name) {
+            return Err((start, format!("group: {GROUP_HELP}")));
+        }
         if groups.insert(name.clone(), settings).is_some() {
             return Err((start, format!("there are two groups named {name:?}")));
         }
@@ -120,6 +191,10 @@ fn read(text: &str) -> Result<Roster, Fault> {
             None => base.clone(),
         };
         let machine = entry.machine(start, base)?;
+        patterns += usize::from(machine.rule.as_ref().is_some_and(Rule::is_pattern));
+        if patterns > MOST_PATTERNS {
+            return Err((start, format!("more than {MOST_PATTERNS} machines match a pattern")));
+        }
         roster
             .add(machine)
             .map_err(|text| (start, format!("{text} stands at another machine too")))?;
@@ -131,6 +206,10 @@ fn group<'a>(
     groups: &'a BTreeMap<String, Machine>,
     name: &Spanned<String>,
 ) -> Result<&'a Machine, Fault> {
+    // First: a name without an end takes hours to compare, and much room to repeat.
+    if !is_group_name(name.get_ref()) {
+        return Err((name.span().start, format!("group: {GROUP_HELP}")));
+    }
     groups.get(name.get_ref()).ok_or_else(|| {
         let known: Vec<&str> = groups.keys().map(String::as_str).collect();
         (name.span().start, unknown_key("group", name.get_ref(), &known))
@@ -158,6 +237,7 @@ fn settings_only(
     let name = entry.name.clone().map(Spanned::into_inner);
     let mut settings = base;
     entry.put_into(&mut settings)?;
+    settings.labels = settings.labels.shared();
     Ok((name, settings))
 }
 
@@ -202,7 +282,7 @@ impl Entry {
             let text = image.get_ref();
             machine.image = ImageChoice::parse(text).ok_or_else(|| {
                 let help = "write it like \"coreos/1185.3.0\" or \"coreos/latest\"";
-                (image.span().start, format!("image {text:?}: {help}"))
+                (image.span().start, format!("image {:?}: {help}", beginning(text)))
             })?;
         }
         if let Some(disk) = &self.disk {
@@ -221,7 +301,7 @@ impl Entry {
                 check_label(key, value).map_err(fault)?;
                 machine.labels.insert(key.clone(), value.clone());
             }
-            if machine.labels.len() > MOST_LABELS {
+            if machine.labels.all().len() > MOST_LABELS {
                 return Err(fault(format!("more than {MOST_LABELS} labels")));
             }
         }
@@ -231,6 +311,13 @@ impl Entry {
     }
 }
 
+/// Of a text of any length.
+fn beginning(text: &str) -> &str {
+    let end = text.char_indices().nth(LONGEST_NAME).map_or(text.len(), |(end, _)| end);
+    text.get(..end).unwrap_or_default()
+}
+
+const GROUP_HELP: &str = "a name in one line, at most 64 letters";
 const NAME_HELP: &str = "letters, digits, dots and dashes, at most 64";
 const ARGS_HELP: &str = "one line of plain text, at most 1024 letters";
 const CONFIG_HELP: &str = "the name of a config file without its ending, like \"web\"";
@@ -260,6 +347,13 @@ fn is_arguments(args: &str) -> bool {
 fn is_host_name(name: &str) -> bool {
     let plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.' | b'_');
     (1..=LONGEST_NAME).contains(&name.len()) && name.bytes().all(plain)
+}
+
+/// People may call a group what they like.
+fn is_group_name(name: &str) -> bool {
+    (1..=4 * LONGEST_NAME).contains(&name.len())
+        && name.chars().count() <= LONGEST_NAME
+        && !name.chars().any(char::is_control)
 }
 
 /// A file's name without its ending; never a way out of the folder.

@@ -51,6 +51,11 @@ impl Uuid {
         self == other || swap(self.0) == other.0
     }
 
+    /// The same in whichever order its fields are written.
+    pub fn in_one_order(self) -> Uuid {
+        self.min(Uuid(swap(self.0)))
+    }
+
     /// The UUID's bytes as firmware stores them.
     pub fn bytes(self) -> [u8; 16] {
         self.0
@@ -152,7 +157,7 @@ impl<'de> Deserialize<'de> for Uuid {
 }
 
 /// A text with `*` for any letters and `?` for one, compared without regard to case.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Glob(String);
 
 impl Glob {
@@ -247,7 +252,7 @@ impl Identity {
 }
 
 /// `match = { serial = "…", uuid = "…" }`: all that stands there must fit.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Rule {
     /// On the serial number.
     pub serial: Option<Glob>,
@@ -267,12 +272,15 @@ impl Rule {
         if let Some(text) = serial {
             let glob = Glob::new(text);
             let fault = match glob.as_str().trim_matches(['*', '?']) {
+                // Each comparison may take the product of both lengths.
+                _ if glob.as_str().len() > LONGEST_SERIAL => Some("is longer than any"),
                 "" => Some("fits every machine"),
                 _ if glob.is_pattern() => None,
                 _ => serial_fault(text),
             };
             if let Some(fault) = fault {
-                return Err(format!("match: serial {text:?} {fault}"));
+                let shown: String = text.chars().take(LONGEST_SERIAL).collect();
+                return Err(format!("match: serial {shown:?} {fault}"));
             }
             rule.serial = Some(glob);
         }
@@ -287,7 +295,8 @@ impl Rule {
         if glob.is_pattern() {
             let known = glob.as_str().bytes().filter(u8::is_ascii_hexdigit).count();
             let plain = |b: u8| b.is_ascii_hexdigit() || matches!(b, b'-' | b'*' | b'?');
-            if known == 0 || !glob.as_str().bytes().all(plain) {
+            let is_short = glob.as_str().len() <= LONGEST_SERIAL;
+            if known == 0 || !is_short || !glob.as_str().bytes().all(plain) {
                 return Err(format!(
                     "match: uuid {text:?}: a pattern is hexadecimal digits, - and *"
                 ));
@@ -315,14 +324,19 @@ impl Rule {
 
     /// Whether a machine that says so of itself is meant. What it did not say does not fit.
     pub fn fits(&self, identity: &Identity) -> bool {
-        let uuid = identity.uuid.filter(|uuid| uuid.fault().is_none());
+        let uuid = identity.uuid;
         let serial = identity.serial.as_ref().and_then(Option::as_deref);
-        self.uuid.is_none_or(|own| uuid.is_some_and(|told| own.is(told)))
-            && self
-                .uuids
-                .as_ref()
-                .is_none_or(|glob| uuid.is_some_and(|told| glob.fits(&told.to_string())))
-            && self.serial.as_ref().is_none_or(|glob| serial.is_some_and(|told| glob.fits(told)))
+        let is_told = |own: Uuid| uuid.is_some_and(|told| own.is(told));
+        let glob_fits = |glob: &Glob| uuid.is_some_and(|told| glob.fits(&told.to_string()));
+        self.serial.as_ref().is_none_or(|glob| serial.is_some_and(|told| glob.fits(told)))
+            && self.uuid.is_none_or(is_told)
+            && self.uuids.as_ref().is_none_or(glob_fits)
+            // Last: it is the most work.
+            && (self.serial_alone() || uuid.is_some_and(|uuid| uuid.fault().is_none()))
+    }
+
+    fn serial_alone(&self) -> bool {
+        self.uuid.is_none() && self.uuids.is_none()
     }
 
     /// `serial 5q4q7y1`

@@ -6,10 +6,12 @@
 mod disk;
 mod file;
 pub mod identity;
+mod labels;
+mod learned;
 mod roster;
+mod rules;
 pub mod shell;
 
-use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 
 use serde::Deserialize;
@@ -20,6 +22,7 @@ use crate::net::Mac;
 
 pub use disk::{Disk, DiskRule};
 pub use file::parse;
+pub use labels::Labels;
 pub use roster::Roster;
 
 /// Whether, and how often, a machine is installed.
@@ -47,9 +50,15 @@ pub enum ImageChoice {
     Exactly(String, Version),
 }
 
+/// The names of systems and versions are shorter.
+const LONGEST_CHOICE: usize = 128;
+
 impl ImageChoice {
     /// `coreos/1185.3.0`, `coreos/latest` or `coreos`.
     fn parse(text: &str) -> Option<ImageChoice> {
+        if text.len() > LONGEST_CHOICE {
+            return None;
+        }
         let (system, version) = text.split_once('/').unwrap_or((text, "latest"));
         if system.is_empty() {
             return None;
@@ -95,7 +104,7 @@ pub struct Machine {
     /// Kernel arguments behind the image's own.
     pub args: String,
     /// Words of the stick's owner, for templates.
-    pub labels: BTreeMap<String, String>,
+    pub labels: Labels,
     /// The name of its config file, without what it ends in; else its MAC or its name.
     pub config: Option<String>,
     /// What its UEFI firmware loads first, if not what `[boot]` says.
@@ -136,7 +145,7 @@ impl Default for Machine {
             disk: Disk::default(),
             address: None,
             args: String::new(),
-            labels: BTreeMap::new(),
+            labels: Labels::default(),
             config: None,
             loader: None,
         }

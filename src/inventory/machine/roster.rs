@@ -10,10 +10,9 @@ use std::sync::{PoisonError, RwLock};
 
 use super::Machine;
 use super::identity::{Identity, Rule};
+use super::learned::Learned;
+use super::rules::Rules;
 use crate::net::Mac;
-
-/// More cards than any few racks have; past this, machines are known by their MAC alone.
-const MOST_LEARNED: usize = 8_192;
 
 /// The machines that the sticks name.
 #[derive(Debug, Default)]
@@ -21,21 +20,13 @@ pub struct Roster {
     list: Vec<Machine>,
     by_mac: BTreeMap<Mac, usize>,
     by_address: HashMap<Ipv4Addr, usize>,
-    /// In the order in which they are tried: a place in `list` each.
-    rules: Vec<usize>,
-    learned: RwLock<BTreeMap<Mac, Learned>>,
+    rules: Rules,
+    learned: RwLock<Learned>,
     /// Cards that a configuration alone makes known. What their machines say of themselves
     /// counts for more: a rule may mean them.
     by_config: BTreeMap<Mac, usize>,
     /// `[defaults]`, if there is one.
     defaults: Option<Box<Machine>>,
-}
-
-/// What a card told.
-#[derive(Debug, Clone, PartialEq, Eq)]
-struct Learned {
-    place: usize,
-    identity: Identity,
 }
 
 impl Roster {
@@ -52,13 +43,10 @@ impl Roster {
                 return Err(format!("mac {mac}"));
             }
         }
-        if let Some(rule) = &machine.rule {
-            if self.rules().any(|(_, other)| other == rule) {
-                return Err(format!("match {}", rule.words()));
-            }
-            let rank = rule.rank();
-            let at = self.rules().take_while(|(_, other)| other.rank() <= rank).count();
-            self.rules.insert(at, place);
+        if let Some(rule) = &machine.rule
+            && !self.rules.insert(rule, place)
+        {
+            return Err(format!("match {}", rule.words()));
         }
         self.list.push(machine);
         Ok(())
@@ -123,7 +111,7 @@ impl Roster {
     pub fn iter(&self) -> impl Iterator<Item = (Mac, &Machine)> {
         let mut places = self.by_config.clone();
         places.extend(&self.by_mac);
-        places.extend(self.learned().iter().map(|(mac, learned)| (*mac, learned.place)));
+        places.extend(self.learned().iter());
         places.into_iter().filter_map(|(mac, place)| Some((mac, self.list.get(place)?)))
     }
 
@@ -132,13 +120,9 @@ impl Roster {
         let place = self.place(mac)?;
         let machine = self.list.get(place)?;
         let learned = self.learned();
-        let own = learned.get(&mac);
         // A pattern stands for many machines: cards of one tell the same of themselves.
         let pattern = machine.rule.as_ref().is_some_and(Rule::is_pattern);
-        let same = |(_, other): &(&Mac, &Learned)| {
-            other.place == place && (!pattern || own.is_some_and(|own| is_one(own, other)))
-        };
-        let others = learned.iter().filter(same).map(|(mac, _)| *mac);
+        let others = if pattern { learned.cards(mac) } else { learned.cards_at(place) };
         let mut cards = machine.macs.clone();
         cards.extend(others);
         if !cards.contains(&mac) {
@@ -166,19 +150,12 @@ impl Roster {
         if self.rules.is_empty() || self.names(mac) {
             return false;
         }
-        let place = self.rules().position(|(_, rule)| rule.fits(identity));
-        let place = place.and_then(|place| self.rules.get(place).copied());
+        let fitting = self.rules.fitting(identity);
         let mut learned = self.learned.write().unwrap_or_else(PoisonError::into_inner);
-        let Some(place) = place else {
-            return learned.remove(&mac).is_some();
-        };
-        let news = Learned { place, identity: identity.clone() };
-        if learned.get(&mac) == Some(&news)
-            || learned.len() >= MOST_LEARNED && !learned.contains_key(&mac)
-        {
-            return false;
+        match fitting {
+            Some((place, rule)) => learned.insert(mac, place, identity, rule.is_pattern()),
+            None => learned.remove(mac).is_some(),
         }
-        learned.insert(mac, news).is_none_or(|before| before.place != place)
     }
 
     /// Whether the serial number of the machine with `mac` could tell who it is. `told` is
@@ -187,23 +164,29 @@ impl Roster {
         if told.serial.is_some() || self.names(mac) {
             return false;
         }
-        let known = self.rules().find(|(_, rule)| rule.fits(told));
+        let known = self.rules.fitting(told);
         let rank = known.map_or(u8::MAX, |(_, rule)| rule.rank());
-        self.rules().any(|(_, rule)| rule.serial.is_some() && rule.rank() < rank)
+        self.rules.any_serial_before(rank)
     }
 
     /// Whether the machine with `mac` could be another one than it is taken for: a rule may
-    /// mean it by something that it has not told yet. Who introduces itself tells all.
+    /// mean it by something that it has not told yet, or told when there was no room for it.
+    /// Who introduces itself tells all.
     pub fn may_be_another(&self, mac: Mac, told: &Identity) -> bool {
-        let by_uuid = |rule: &Rule| rule.uuid.is_some() || rule.uuids.is_some();
-        let silent = told.uuid.is_none() && told.serial.is_none() && !self.names(mac);
-        self.wants_serial(mac, told) || silent && self.rules().any(|(_, rule)| by_uuid(rule))
+        if self.names(mac) {
+            return false;
+        }
+        let silent = told.uuid.is_none() && told.serial.is_none();
+        let meant = self.rules.fitting(told).map(|(place, _)| place);
+        self.wants_serial(mac, told)
+            || silent && self.rules.any_on_uuid()
+            || meant.is_some() && meant != self.learned().place(mac)
     }
 
     /// What the machine with `mac` said that a rule knows it by, and under what its life is
     /// kept when the card is another machine's.
     pub fn known_as(&self, mac: Mac) -> Option<(Identity, Mac)> {
-        let identity = self.learned().get(&mac).map(|learned| learned.identity.clone())?;
+        let identity = self.learned().identity(mac)?.clone();
         let by_serial = self.get(mac)?.rule.as_ref()?.serial.is_some();
         let key = identity.key(by_serial)?;
         Some((identity, key))
@@ -214,35 +197,18 @@ impl Roster {
         !self.rules.is_empty()
     }
 
-    fn rules(&self) -> impl Iterator<Item = (&Machine, &Rule)> {
-        self.rules.iter().filter_map(|place| {
-            let machine = self.list.get(*place)?;
-            Some((machine, machine.rule.as_ref()?))
-        })
-    }
-
     /// Its place in [`Roster::list`].
     pub fn place(&self, mac: Mac) -> Option<usize> {
         let named = self.by_mac.get(&mac).copied();
-        named
-            .or_else(|| self.learned().get(&mac).map(|learned| learned.place))
-            .or_else(|| self.by_config.get(&mac).copied())
+        named.or_else(|| self.learned().place(mac)).or_else(|| self.by_config.get(&mac).copied())
     }
 
     fn first_learned(&self, place: usize) -> Option<Mac> {
-        self.learned().iter().find(|(_, learned)| learned.place == place).map(|(mac, _)| *mac)
+        self.learned().cards_at(place).iter().min().copied()
     }
 
-    fn learned(&self) -> std::sync::RwLockReadGuard<'_, BTreeMap<Mac, Learned>> {
+    fn learned(&self) -> std::sync::RwLockReadGuard<'_, Learned> {
         self.learned.read().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// Whether two cards are those of one machine, among many that fit one pattern.
-fn is_one(a: &Learned, b: &Learned) -> bool {
-    match (a.identity.uuid, b.identity.uuid) {
-        (Some(a), Some(b)) => a == b && a.fault().is_none(),
-        _ => false,
     }
 }
 
@@ -349,12 +315,36 @@ mod tests {
     }
 
     #[test]
-    fn made_up_cards_cannot_fill_the_memory() {
-        let roster = roster("[[machine]]\nmatch = { serial = \"VM*\" }\n");
-        for number in 0..u32::try_from(MOST_LEARNED).unwrap() + 10 {
+    fn made_up_cards_of_a_known_machine_are_few_and_its_own_is_among_them() {
+        let text = format!("[[machine]]\nname = \"a\"\nmatch = {{ uuid = \"{UUID}\" }}\n");
+        let roster = roster(&text);
+        for number in 0..10_000_u32 {
             let [a, b, c, d] = number.to_be_bytes();
-            roster.learn(Mac::new([2, 0, a, b, c, d]).unwrap(), &says("", "VM1"));
+            roster.learn(Mac::new([2, 0, a, b, c, d]).unwrap(), &says(UUID, ""));
         }
-        assert_eq!(roster.iter().count(), MOST_LEARNED);
+        assert!(roster.learn(mac(1), &says(UUID, "")));
+        assert_eq!(name(&roster, 1), Some("a"));
+        let cards = roster.cards(mac(1)).unwrap();
+        assert_eq!((cards.len(), roster.iter().count()), (16, 16));
+        assert_eq!(cards.first(), Some(&Mac::new([2, 0, 0, 0, 0, 0]).unwrap()));
+    }
+
+    #[test]
+    fn a_rule_for_one_machine_goes_before_a_pattern_wherever_it_stands() {
+        let text = format!(
+            "[[machine]]\nmatch = {{ serial = \"ab*\" }}\n\
+             [[machine]]\nname = \"s\"\nmatch = {{ serial = \"AB1\" }}\n\
+             [[machine]]\nname = \"u\"\nmatch = {{ uuid = \"{UUID}\" }}\n"
+        );
+        let roster = roster(&text);
+        let as_old_firmware_tells_it = "44454c4c-5100-1034-8051-b5c04f375931";
+        for (last, told, expected) in [
+            (1, says(as_old_firmware_tells_it, "ab1"), Some("u")),
+            (2, says("", " aB1 "), Some("s")),
+            (3, says("", "ab2"), None),
+        ] {
+            assert!(roster.learn(mac(last), &told));
+            assert_eq!(name(&roster, last), expected, "{told:?}");
+        }
     }
 }

@@ -4,6 +4,7 @@
 //! built-in ones are in `src/inventory/profiles/`, a stick's own in its `profiles/`.
 
 pub mod names;
+pub mod own;
 pub mod read;
 
 use std::collections::BTreeMap;
@@ -261,6 +262,25 @@ impl Profile {
         let texts = texts.chain(self.layout.iter().flat_map(Layout::texts));
         let refused = self.refuse.iter().map(|refusal| &refusal.file);
         texts.chain(refused).chain(&self.disk_image).chain(self.files())
+    }
+
+    /// How much it holds: each name, line, argument and version counts.
+    pub fn pieces(&self) -> usize {
+        let words = |it: &Arguments| 1 + it.give.len() + it.has.len() + it.has_not.len();
+        let of_rewrite = |it: &Rewrite| {
+            let set = it.set.values().map(|list| 1 + list.iter().map(words).sum::<usize>());
+            set.sum::<usize>() + it.relative.len()
+        };
+        let rewrites = self.layout.iter().filter_map(|layout| layout.rewrite.as_ref());
+        let verify = &self.verify;
+        let verify = [&verify.signatures, &verify.sums, &verify.sums_signatures];
+        self.patterns().count()
+            + self.names.len()
+            + self.versions.len()
+            + self.facts.iter().map(|facts| facts.lines.len()).sum::<usize>()
+            + self.args.iter().map(words).sum::<usize>()
+            + rewrites.map(of_rewrite).sum::<usize>()
+            + verify.iter().map(|list| list.len()).sum::<usize>()
     }
 
     /// Every file that a layout names.

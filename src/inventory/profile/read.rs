@@ -40,6 +40,11 @@ pub fn built_in() -> &'static [Arc<Profile>] {
 
 /// Reads the profile that was found at `path`: one for each system that it names.
 pub fn parse(path: &str, text: &str) -> Result<Vec<Profile>, Problem> {
+    Ok(siblings(family(path, text)?))
+}
+
+/// The profile that was found at `path`, as it stands there.
+pub(super) fn family(path: &str, text: &str) -> Result<Profile, Problem> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let line_of = |offset: usize| text.get(..offset).map(|before| before.matches('\n').count() + 1);
     let profile: Profile = toml::from_str(text).map_err(|error| Problem {
@@ -52,19 +57,31 @@ pub fn parse(path: &str, text: &str) -> Result<Vec<Profile>, Problem> {
         line: text.find(&word).and_then(line_of),
         message,
     })?;
-    let also: Vec<Sibling> = profile.also.clone();
+    Ok(profile)
+}
+
+/// It, and one for each other system that it names: with all of it, but not those names.
+pub(super) fn siblings(mut profile: Profile) -> Vec<Profile> {
+    let also = std::mem::take(&mut profile.also);
     let siblings = also.into_iter().map(|Sibling { name, title, family }| Profile {
         name,
         title,
         family,
         ..profile.clone()
     });
-    Ok(std::iter::once(profile.clone()).chain(siblings).collect())
+    let siblings: Vec<Profile> = siblings.collect();
+    std::iter::once(profile).chain(siblings).collect()
 }
+
+/// Enterprise Linux has a dozen rebuilds.
+const MOST_SIBLINGS: usize = 32;
 
 /// What the shape of a profile does not hold: what could break out of a script, and the
 /// word that it stands at.
 fn check(profile: &Profile) -> Result<(), (String, String)> {
+    if profile.also.len() > MOST_SIBLINGS {
+        return Err(("also".to_owned(), format!("also: at most {MOST_SIBLINGS} other systems")));
+    }
     let also = profile.also.iter().map(|sibling| (&sibling.name, &sibling.title));
     for (name, title) in std::iter::once((&profile.name, &profile.title)).chain(also) {
         if !is_system_name(name) {
@@ -189,6 +206,19 @@ mod tests {
             "{}",
             problem(hole)
         );
+    }
+
+    #[test]
+    fn a_profile_of_many_systems_holds_each_of_them_once() {
+        let text = |count: usize| {
+            let also = |at| format!("[[also]]\nname = \"a{at}\"\ntitle = \"A\"\n");
+            let also: String = (0..count).map(also).collect();
+            format!("name = \"x\"\ntitle = \"X\"\n[[layout]]\nkernel = \"linux\"\n{also}")
+        };
+        let profiles = parse("profiles/x.toml", &text(MOST_SIBLINGS)).unwrap();
+        assert_eq!(profiles.len(), MOST_SIBLINGS + 1);
+        assert!(profiles.iter().all(|profile| profile.also.is_empty()));
+        assert!(problem(&text(MOST_SIBLINGS + 1)).contains("at most 32"));
     }
 
     #[test]

@@ -104,7 +104,7 @@ fn own_profiles_count_in_any_case_also_for_what_is_looked_for_in_isos() {
     let profile = "name = \"mine\"\ntitle = \"Mine\"\npurpose = \"live\"\nram = 16\n\
                    [[layout]]\nkernel = \"my-kernel\"\n";
     folder.put("Profiles/Mine.TOML", profile);
-    let own = own_profiles(&folder.0);
+    let own = own_profiles(&folder.0, Instant::now() + LONGEST_SCAN);
     assert_eq!(own.iter().map(|own| own.name.as_str()).collect::<Vec<_>>(), ["mine"]);
 }
 

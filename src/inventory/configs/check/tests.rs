@@ -75,6 +75,12 @@ fn what_explodes_in_a_reader_is_refused_here() {
     laughs.push_str("]><profile>&a11;</profile>");
     let outside = "<!DOCTYPE profile [<!ENTITY a SYSTEM \"file:///etc/passwd\">]><profile>&a;\
                    </profile>";
+    let long = format!(
+        "<!DOCTYPE profile [\n<!ENTITY a \"{}\">]><profile>{}</profile>",
+        "x".repeat(10_000),
+        "&a;".repeat(1000)
+    );
+    assert!(message(ConfigKind::AutoYast, &long).starts_with("2: XML: has entities"));
     for text in [laughs.as_str(), outside, &"<a>".repeat(300_000), &"<profile>".repeat(100_000)] {
         assert!(check(ConfigKind::AutoYast, Part::Whole, text).is_err());
     }

@@ -83,8 +83,7 @@ fn a_group_goes_before_the_defaults_and_the_machine_before_both() {
     assert_eq!(machine.disk.to_string(), "the disk with bus nvme");
     assert_eq!(machine.image, ImageChoice::NewestOf("flatcar".to_owned()));
     assert_eq!(machine.args, "console=ttyS0");
-    let labels: Vec<(&str, &str)> =
-        machine.labels.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect();
+    let labels: Vec<(&str, &str)> = machine.labels.all().into_iter().collect();
     assert_eq!(labels, [("rack", "7"), ("role", "web"), ("site", "lab")]);
     assert_eq!(machine.group.as_deref(), Some("web"));
 }
@@ -128,4 +127,33 @@ fn nothing_from_the_stick_can_break_out_of_a_script() {
     ] {
         assert!(parse("machines.toml", &entry(line)).is_err(), "{line}");
     }
+}
+
+#[test]
+fn what_a_person_never_writes_is_refused_before_it_takes_memory() {
+    let machine = |at: usize| format!("[[machine]]\nmac = \"525400{at:06x}\"\n");
+    let machines = |count| (0..count).map(machine).collect::<String>();
+    assert_eq!(parse("machines.toml", &machines(5000)).unwrap().list().len(), 5000);
+    assert!(problem(&machines(5001)).contains("more than 5000 machines"));
+    let group = |at| format!("[[group]]\nname = \"g{at}\"\n");
+    let groups = |count| (0..count).map(group).collect::<String>();
+    assert!(problem(&groups(1001)).contains("more than 1000 groups"));
+    let pattern = |at| format!("[[machine]]\nmatch = {{ serial = \"ab{at}*\" }}\n");
+    let patterns: String = (0..257).map(pattern).collect();
+    assert!(problem(&patterns).contains("match a pattern"));
+    let long = "a*".repeat(100);
+    let pattern = problem(&format!("[[machine]]\nmatch = {{ serial = \"{long}\" }}\n"));
+    assert!(pattern.contains("longer than any"), "{pattern}");
+}
+
+#[test]
+fn of_many_groups_ten_are_named_and_the_nearest_one() {
+    let group = |at| format!("[[group]]\nname = \"rack {at}\"\n");
+    let groups: String = (100..150).map(group).collect();
+    let one =
+        |name: &str| format!("{groups}[[machine]]\nmac = \"525400000001\"\ngroup = \"{name}\"\n");
+    let message = problem(&one("rak 149"));
+    assert!(message.contains("`rack 109` and 40 more (did you mean rack 149?)"), "{message}");
+    assert!(problem(&one(&"r".repeat(65))).contains("at most 64 letters"));
+    assert!(parse("machines.toml", &one("rack 149")).is_ok());
 }
