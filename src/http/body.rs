@@ -79,7 +79,7 @@ impl Outgoing {
         self.left
     }
 
-    /// Tells when its last byte is out.
+    /// Tells when all but its last byte is out.
     pub fn telling(mut self, when_sent: Option<WhenSent>) -> Self {
         self.when_sent = when_sent;
         // Of an empty one it is out.
@@ -110,7 +110,12 @@ impl Outgoing {
     /// "would block".
     fn send<S: Socket>(&self, socket: &Arc<S>, most: usize) -> Receiver<io::Result<usize>> {
         let left = usize::try_from(self.left).unwrap_or(usize::MAX);
-        let length = if left <= most + HELD_BACK { left } else { most };
+        let length = match self.when_sent {
+            // Who has the last byte may come back at once, and then this must be known.
+            Some(_) => most.min(left.saturating_sub(HELD_BACK)),
+            None if left <= most + HELD_BACK => left,
+            None => most,
+        };
         let (file, at, socket) = (Arc::clone(&self.file), self.at, Arc::clone(socket));
         self.readers.read(&self.errand, move || send(&file, at, length, &*socket))
     }
@@ -121,7 +126,7 @@ impl Outgoing {
         if let Some(shown) = &self.shown {
             shown.sent(count as u64);
         }
-        if self.left == 0
+        if self.left <= HELD_BACK as u64
             && let Some(tell) = self.when_sent.take()
         {
             tell();
