@@ -274,10 +274,11 @@ fn nobody_who_waits_or_dawdles_keeps_the_panel_from_its_answer() {
             assert!(asked.elapsed() < PANELS_PATIENCE, "{:?}", asked.elapsed());
         }
         println!("measured: 4 questions of the panel in {:?}", began.elapsed());
-        drop(dawdlers);
-        drop(polls);
+        // While all of them are still here.
         assert!(server.threads() < before.0 + 4 * PLACES, "{} threads", server.threads());
         assert!(server.descriptors() < before.1 + 6 * PLACES);
+        drop(dawdlers);
+        drop(polls);
     });
 }
 
@@ -367,8 +368,9 @@ fn who_follows_a_machine_is_told_when_something_happens_to_it() {
         let appliance = Appliance::server();
         appliance.sample_stick();
         let _server = appliance.serves();
-        let mut follower = Command::new(PROGRAM)
-            .args(["log", "node-1", "--follow", "--socket", SOCKET])
+        // It ends by itself if it is told nothing.
+        let mut follower = Command::new("timeout")
+            .args(["30", PROGRAM, "log", "node-1", "--follow", "--socket", SOCKET])
             .stdout(Stdio::piped())
             .spawn()
             .unwrap();
