@@ -88,6 +88,8 @@ const PURE: &[&str] = &[
     "inventory/profile/read.rs",
     "inventory/quota.rs",
     "inventory/version.rs",
+    "logging/limit.rs",
+    "logging/ring.rs",
     "net/mac.rs",
     "net/subnet.rs",
     "panel/button.rs",
