@@ -10,6 +10,7 @@ use bytes::Bytes;
 use hyper::body::{Body as HttpBody, Frame, SizeHint};
 use tokio::sync::oneshot::Receiver;
 
+use super::story::Story;
 use crate::inventory::media_file::Window;
 use crate::world::readers::Readers;
 use crate::world::transfers::Transfer;
@@ -47,6 +48,7 @@ pub struct FileBody {
     readers: Readers,
     reading: Option<Receiver<io::Result<Bytes>>>,
     when_sent: Option<WhenSent>,
+    story: Option<Story>,
     shown: Transfer,
     _place: Option<Transfer>,
 }
@@ -67,13 +69,15 @@ pub struct Sending {
     pub place: Option<Transfer>,
     /// Who wants to know when its last byte is out.
     pub when_sent: Option<WhenSent>,
+    /// Where it is told how it ended.
+    pub story: Option<Story>,
 }
 
 impl FileBody {
     /// A file that became shorter ends the connection with an error: a download that looks
     /// whole is whole.
     pub fn new(file: Window, sending: Sending) -> FileBody {
-        let Sending { first, length, errand, readers, shown, place, when_sent } = sending;
+        let Sending { first, length, errand, readers, shown, place, when_sent, story } = sending;
         FileBody {
             file: Arc::new(file),
             at: first,
@@ -82,6 +86,7 @@ impl FileBody {
             readers,
             reading: None,
             when_sent,
+            story,
             shown,
             _place: place,
         }
@@ -117,9 +122,15 @@ impl FileBody {
             Poll::Ready(Err(given_up)) => Err(io::Error::other(given_up)),
         };
         self.reading = None;
+        if let (Err(_), Some(story)) = (&piece, &mut self.story) {
+            story.is_unreadable();
+        }
         if let Ok(bytes) = &piece {
             self.at += bytes.len() as u64;
             self.left = self.left.saturating_sub(bytes.len() as u64);
+            if let Some(story) = &mut self.story {
+                story.goes_on(self.left);
+            }
             self.read_ahead();
             // Hyper asks no further once the promised length is reached.
             if self.left == 0

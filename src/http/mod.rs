@@ -2,7 +2,7 @@
 //!
 //! `Content-Length` comes first and in Title-Case, HEAD equals GET, ranges work, nothing is
 //! chunked or redirected. `route`, `range` and `condition` are pure; `answer` looks things up; `response`
-//! and `body` send them; `server` is the edge with its limits.
+//! and `body` send them; `story` tells it to the timeline; `server` is the edge with its limits.
 
 mod answer;
 mod body;
@@ -14,4 +14,5 @@ mod range;
 mod response;
 mod route;
 pub mod server;
+mod story;
 mod wire;

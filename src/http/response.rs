@@ -2,6 +2,7 @@
 
 use std::io;
 use std::net::Ipv4Addr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -11,6 +12,7 @@ use hyper::{Response, StatusCode, header};
 use super::body::{Body, FileBody, Sending, WhenSent};
 use super::condition::{Conditions, Verdict, Version};
 use super::range::{Part, part};
+use super::story::Story;
 use crate::inventory::MediaFile;
 use crate::inventory::media_file::Window;
 use crate::world::World;
@@ -67,7 +69,7 @@ pub struct Asked<'a> {
     /// HEAD: the same head, and no body.
     pub only_head: bool,
     /// Who reads files, and counts what is on its way.
-    pub world: &'a World,
+    pub world: &'a Arc<World>,
     /// Places for downloads.
     pub downloads: &'a Downloads,
 }
@@ -199,6 +201,7 @@ async fn send_file(
         shown: asked.world.transfers.begin(),
         place: place.flatten(),
         when_sent: when_sent.filter(|_| ends_whole),
+        story: Story::begins(asked.world, asked.asker, file, (first, length)),
     };
     *answer.body_mut() = Body::File(FileBody::new(open, sending));
     answer

@@ -25,6 +25,7 @@ use crate::fleet::store::Store;
 use crate::heartbeat::{self, Heart};
 use crate::net::iface;
 use crate::world::media::{self, Scanner, Sticks};
+use crate::world::recorder::Recorder;
 use crate::world::{self, SAFE_MODE, World, verifier};
 use crate::{control, dhcp, http, tftp};
 
@@ -84,8 +85,12 @@ fn start(config: Config, owned: Owned) -> Result<(), String> {
         .map_err(|error| format!("dhcp: {interface}: {error}"))?;
     let store = store(&config);
     let control = control::server::listen(&config.control);
+    // Where the control socket is: in memory, on the appliance.
+    let recorder = Recorder::open(&config.control.with_file_name("recorder"));
     confine::confine(&folders(&config), own_user);
-    let world = Arc::new(World::new(config, interface, store));
+    let mut world = World::new(config, interface, store);
+    world.keep_record(recorder);
+    let world = Arc::new(world);
     if Path::new(SAFE_MODE).exists() {
         world.enter_safe_mode();
     }
@@ -225,7 +230,8 @@ fn interface(config: &Config) -> Result<String, String> {
     }
 }
 
-/// All that the servers touch after their start; the database and the log are open by then.
+/// All that the servers touch after their start; the database, the record and the
+/// log are open by then.
 fn folders(config: &Config) -> Vec<PathBuf> {
     // A static program finds no getrandom(2) by its name, and reads these instead.
     let random = ["/dev/random", "/dev/urandom"];
