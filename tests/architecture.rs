@@ -108,6 +108,8 @@ const PURE: &[&str] = &[
     "report/status.rs",
     "report/stick.rs",
     "report/table.rs",
+    "syslog/limit.rs",
+    "syslog/message.rs",
     "tftp/places.rs",
     "tftp/request.rs",
     "tftp/tree.rs",
@@ -174,6 +176,7 @@ const LAYERS: [&[&str]; 6] = [
         "tftp",
         "http",
         "control",
+        "syslog",
     ],
     &["serve", "init", "panel", "report", "fetch"],
 ];

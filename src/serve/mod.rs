@@ -27,7 +27,7 @@ use crate::net::iface;
 use crate::world::media::{self, Scanner, Sticks};
 use crate::world::recorder::Recorder;
 use crate::world::{self, SAFE_MODE, World, verifier};
-use crate::{control, dhcp, http, tftp};
+use crate::{control, dhcp, http, syslog, tftp};
 
 /// What PID 1 and the panel leave for us. Settings of the next start are there: we read only.
 const RUN: &str = "/run/pxeberry";
@@ -115,6 +115,10 @@ fn start(config: Config, owned: Owned) -> Result<(), String> {
     // A thread of its own, which has nothing else to do than wait.
     proxydhcp.set_nonblocking(false).map_err(|error| format!("proxydhcp: {error}"))?;
     in_background("proxydhcp", &world, move |world| dhcp::server::run_proxy(world, &proxydhcp))?;
+    if let Some(lines) = sockets.syslog {
+        lines.set_nonblocking(false).map_err(|error| format!("syslog: {error}"))?;
+        in_background("syslog", &world, move |world| syslog::server::run(world, &lines))?;
+    }
     let for_button = scanner.clone();
     in_background("control", &world, move |world| {
         control::server::run(world, &for_button, control);
