@@ -32,6 +32,8 @@ pxeberry: network-installs a room of machines
   pxeberry status [--socket PATH]                   what a running server does and sees
   pxeberry rescan [--socket PATH]                   read the sticks again (as the button does)
   pxeberry arm MAC [--socket PATH]                  install this machine once more
+  pxeberry hash-password                            read a password, print what stands for
+                                                    it in pxeberry.toml
   pxeberry --version
 ";
 
@@ -85,6 +87,8 @@ pub enum Command {
         /// The server's control socket.
         socket: PathBuf,
     },
+    /// Make `password_hash` for pxeberry.toml of a line of standard input.
+    HashPassword,
     /// Print the help.
     Help,
     /// Print the version.
@@ -125,18 +129,15 @@ pub struct Fetch {
     pub patience: Duration,
 }
 
-/// Reads the arguments after the program's name. `pid` 1 without arguments is init.
+/// Reads the arguments after the program's name. `pid` 1 is init.
 pub fn parse(pid: u32, arguments: Vec<OsString>) -> Result<Command, String> {
-    let mut words = Words(arguments.into_iter().peekable());
-    let first = match words.next()? {
-        None if pid == 1 => return Ok(Command::Init),
-        None => return Ok(Command::Help),
-        Some(word) => word,
-    };
-    // The kernel hands PID 1 those words of its command line that it does not know.
+    // The kernel hands PID 1 those words of its command line that it does not know. None of
+    // them is looked at: an error here would end PID 1, and the kernel with it.
     if pid == 1 {
         return Ok(Command::Init);
     }
+    let mut words = Words(arguments.into_iter().peekable());
+    let Some(first) = words.next()? else { return Ok(Command::Help) };
     match first.as_str() {
         "serve" => {
             let ([config, interface], [set_address, mounted_sticks, own_user]) = words
@@ -155,6 +156,7 @@ pub fn parse(pid: u32, arguments: Vec<OsString>) -> Result<Command, String> {
         "fetch" => words.fetch().map(Command::Fetch),
         "status" => Ok(Command::Status { socket: words.socket()? }),
         "rescan" => Ok(Command::Rescan { socket: words.socket()? }),
+        "hash-password" => Ok(Command::HashPassword),
         "arm" => {
             let mac = words.needed("arm needs a machine: pxeberry arm 00:25:90:c0:f7:86")?;
             Ok(Command::Arm { mac: machine(&mac)?, socket: words.socket()? })
@@ -268,6 +270,8 @@ impl<I: Iterator<Item = OsString>> Words<I> {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::ffi::OsStringExt;
+
     use super::*;
 
     fn parsed(pid: u32, line: &str) -> Result<Command, String> {
@@ -278,6 +282,8 @@ mod tests {
     fn pid_1_is_init_whatever_the_kernel_passes_on() {
         assert_eq!(parsed(1, ""), Ok(Command::Init));
         assert_eq!(parsed(1, "splash serve"), Ok(Command::Init));
+        let no_text = OsString::from_vec(b"quiet=\xff".to_vec());
+        assert_eq!(parse(1, vec![no_text]), Ok(Command::Init));
     }
 
     #[test]

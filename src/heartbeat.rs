@@ -11,6 +11,9 @@ pub const INTERVAL: Duration = Duration::from_secs(1);
 /// Environment variable with the number of the pipe.
 pub const FD_VARIABLE: &str = "PXEBERRY_HEARTBEAT_FD";
 
+/// Among the beats: a person wants the box to restart, and PID 1 is the one who can.
+pub const RESTART: u8 = b'R';
+
 /// Our end of the pipe.
 #[derive(Debug)]
 pub struct Heart(File);
@@ -30,5 +33,10 @@ impl Heart {
     /// One beat. Never waits; one that cannot be told is one that was missed.
     pub fn beat(&mut self) {
         let _ = self.0.write_all(b".");
+    }
+
+    /// Asks PID 1 to restart the box.
+    pub fn asks_for_restart(&mut self) {
+        let _ = self.0.write_all(&[RESTART]);
     }
 }

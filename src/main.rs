@@ -1,5 +1,6 @@
 //! Role → run → exit code. Everything else is in the library.
 
+use std::io::Write;
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -7,7 +8,7 @@ use pxeberry::cli::{self, Command};
 use pxeberry::config::{self, Config};
 use pxeberry::control::client::ask;
 use pxeberry::serve::Owned;
-use pxeberry::{init, logging, panel, report, serve};
+use pxeberry::{http, init, logging, panel, report, serve};
 
 fn main() -> ExitCode {
     let command = match cli::parse(std::process::id(), std::env::args_os().skip(1).collect()) {
@@ -33,26 +34,34 @@ fn run(command: Command) -> Result<ExitCode, String> {
             logging::start();
             return Ok(panel::run(&load(config.as_deref())?));
         }
-        Command::Help => print!("{}", cli::HELP),
-        Command::Version => println!("pxeberry {}", env!("CARGO_PKG_VERSION")),
+        Command::Help => say(cli::HELP),
+        Command::Version => say(concat!("pxeberry ", env!("CARGO_PKG_VERSION"), "\n")),
         Command::Check(request) => {
             let config = load(request.config.as_deref())?;
             return report::check(&request, config);
         }
         Command::Fetch(request) => return fetch(&request),
         Command::Status { socket } => {
-            print!("{}", report::status(&request(&socket, "GET", "/status")?))
+            let [status, machines, images, problems] = ["status", "machines", "images", "problems"]
+                .map(|part| request(&socket, "GET", &format!("/v1/{part}")));
+            say(&report::status(&[status?, machines?, images?, problems?]));
         }
+        Command::HashPassword => println!("{}", http::admin::hash_line(std::io::stdin().lock())?),
         Command::Rescan { socket } => {
-            request(&socket, "POST", "/rescan")?;
-            println!("reading the sticks again; `pxeberry status` shows the outcome");
+            request(&socket, "POST", "/v1/rescan")?;
+            say("reading the sticks again; `pxeberry status` shows the outcome\n");
         }
         Command::Arm { mac, socket } => {
-            request(&socket, "POST", &format!("/arm?mac={mac}"))?;
-            println!("{mac} is armed: its next network boot installs it");
+            request(&socket, "POST", &format!("/v1/machines/{mac}/arm"))?;
+            say(&format!("{mac} is armed: its next network boot installs it\n"));
         }
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Whoever reads it may have seen enough before its end.
+fn say(text: &str) {
+    let _ = std::io::stdout().write_all(text.as_bytes());
 }
 
 #[cfg(feature = "fetch")]

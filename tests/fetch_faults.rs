@@ -94,6 +94,20 @@ fn a_part_of_a_file_that_was_replaced_is_not_gone_on_with() {
 }
 
 #[test]
+fn a_part_that_says_to_be_of_another_file_is_not_taken() {
+    let scene = Scene::new("part");
+    let new = replaced_after_a_part(&scene);
+    scene.publisher.fail(&scene.layout.large, &[Fault::ReplacedPart]);
+    scene.asked();
+    let ran = scene.run(&["flatcar"]);
+    ran.good();
+    assert_eq!(scene.asked(), ["GET it from 1000000", "GET it"]);
+    // Known before the rest of it came, not by its signature.
+    assert!(ran.err.contains("cannot be gone on with"), "{}", ran.err);
+    has_become(&scene, new);
+}
+
+#[test]
 fn parts_that_do_not_belong_together_are_fetched_again_in_one_piece() {
     let scene = Scene::new("mixed");
     // Under the same ETag: a server that makes it of the name, say.
@@ -102,6 +116,22 @@ fn parts_that_do_not_belong_together_are_fetched_again_in_one_piece() {
     scene.run(&["flatcar"]).good();
     assert_eq!(scene.asked(), ["GET it from 1000000", "GET it"]);
     has_become(&scene, new);
+}
+
+#[test]
+fn what_stays_damaged_is_fetched_twice_at_most() {
+    let scene = Scene::new("twice");
+    let damaged = [Fault::Cut(1_000_000), Fault::Flip(2_000_000)];
+    scene
+        .publisher
+        .fail(&scene.layout.large, &[damaged.clone(), damaged.clone(), damaged].concat());
+    scene.run(&["flatcar"]).bad(&[&scene.layout.large, "nothing of it was kept"]);
+    let once = ["GET it", "GET it from 1000000"];
+    assert_eq!(scene.asked(), once.repeat(2));
+    // Nothing of it is of an earlier try, so it is of one piece.
+    scene.publisher.fail(&scene.layout.large, &[Fault::Status(503), Fault::Flip(2_000_000)]);
+    scene.run(&["flatcar"]).bad(&[&scene.layout.large, "nothing of it was kept"]);
+    assert_eq!(scene.asked(), ["GET it", "GET it"]);
 }
 
 #[test]
@@ -226,6 +256,36 @@ fn a_missing_key_is_named_with_the_place_where_the_publisher_shows_it() {
 }
 
 #[test]
+fn fetch_takes_the_keys_that_the_box_takes() {
+    let scene = Scene::new("places");
+    let stick = scene.place.stick();
+    fs::remove_dir_all(stick.join("keys")).unwrap();
+    for (path, taken) in [
+        ("Keys/b.GPG", true),
+        ("keys/deeper/d.pgp", true),
+        ("keys/e.key", true),
+        ("keys/f.txt", false),
+        ("g.asc", false),
+    ] {
+        let path = stick.join(path);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(&path, scene.signer.public()).unwrap();
+        scene.run(&["flatcar", "--accept-unsigned"]).good();
+        let check = Command::new(env!("CARGO_BIN_EXE_pxeberry")).arg("check").arg(&stick).output();
+        let box_says = String::from_utf8(check.unwrap().stdout).unwrap();
+        assert_eq!(box_says.contains("verified by"), taken, "{path:?}: {box_says}");
+        let ran = scene.run(&["flatcar"]);
+        if taken {
+            ran.good()
+        } else {
+            ran.bad(&["holds no key that signed it"])
+        }
+        fs::remove_dir_all(stick.join("images")).unwrap();
+        fs::remove_file(&path).unwrap();
+    }
+}
+
+#[test]
 fn debian_keeps_the_newest_point_release_only() {
     let place = Place::new("points");
     let publisher = Publisher::start();
@@ -238,6 +298,23 @@ fn debian_keeps_the_newest_point_release_only() {
     let release = publisher.file("/debian/dists/stable/Release");
     publisher.put("/debian/dists/trixie/Release", release);
     run("13.1").bad(&["13.2", "no other"]);
+}
+
+#[test]
+fn the_version_that_names_debians_folder_is_the_signed_one() {
+    let place = Place::new("named");
+    let publisher = Publisher::start();
+    let signer = Signer::new("publisher");
+    layouts(&place, &publisher, &signer);
+    place.trust(&signer);
+    let base = format!("{}/debian", publisher.url());
+    let release = "/debian/dists/stable/Release";
+    let text = String::from_utf8(publisher.file(release)).unwrap();
+    let forged = text.replace("Version: 13.2", "Version: 99.9");
+    publisher.fail(release, &[Fault::Instead(forged.into_bytes())]);
+    let ran = finish(place.command(&base, &["debian"]).spawn().unwrap());
+    ran.bad(&["Release: is of version 13.2", "99.9"]);
+    assert!(place.names().is_empty(), "{:#?}", place.names());
 }
 
 #[test]

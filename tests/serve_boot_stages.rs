@@ -77,7 +77,7 @@ fn each_step_of_a_boot_is_shown_when_it_is_reached() {
         machine.get(&format!("/v1/event?token={token}&event=installed"));
         is("has reported");
         let page = String::from_utf8(machine.get("/")).unwrap();
-        assert!(page.contains("installed <small>has reported, "), "{page}");
+        assert!(page.contains("<div>Has reported <small>"), "{page}");
         assert_eq!(server.log.count("warning: "), 0, "{:#?}", server.log.lines());
     });
 }
@@ -153,7 +153,7 @@ fn a_failed_download_is_one_line_and_stays_on_the_page_until_it_works() {
         server.log.wait_for("node-1 (52:54:00:00:00:01): has too little memory of 2048 MiB for its image (it needs 2048 MiB)");
         assert_eq!(server.log.count("too little memory"), 1);
         let page = String::from_utf8(machine.get("/")).unwrap();
-        assert!(page.contains("<b>It has too little memory of 2048 MiB"), "{page}");
+        assert!(page.contains("<div class=check>It has too little memory of 2048 MiB"), "{page}");
         machine.boots(Firmware::IpxeEfiX64);
         assert!(shown(&appliance, NODE_1).contains("too little memory"), "it is the last failure");
         machine.get("/cloud-configs/install.sh");

@@ -84,7 +84,7 @@ fn firmware_that_ignores_the_file_in_the_offer_is_made_to_ask_and_remembered() {
         assert_eq!(boots(&machine), on_asking());
         let page = String::from_utf8(machine.get("/")).unwrap();
         let words = "ignored a boot file in our offer, asks on port 4011 instead, and loads it";
-        assert!(page.contains(&format!("<small>{MAC}</small> {words}")), "{page}");
+        assert!(page.contains(&format!("{MAC}</span></div><div></div><div>{words}")), "{page}");
         // The power is cut.
         server.dies();
         let _server = works(&appliance);

@@ -23,8 +23,10 @@ use net::appliance::PROGRAM;
 use net::lan::SERVER;
 use net::stick::{IMAGE, NODE_1};
 use net::{Appliance, Machine, Server, isolated, tools};
+use pxeberry::http::people::People;
 use pxeberry::http::server::Edge;
 use pxeberry::world::World;
+use pxeberry::world::media::scanner;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use socket2::{Domain, SockRef, Socket, Type};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -381,14 +383,14 @@ fn spoilt_heads_are_answered_in_http_or_not_at_all() {
         shelf.sticks = 1;
         shelf.accepted = true;
     });
-    let edge = Edge::new(Arc::new(world), 1_024);
+    let edge = Edge::new(Arc::new(world), 1_024, People::new(None, scanner().0));
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let (count, seed) = (rounds(20_000, 1_000_000), seed());
     let mut statuses: HashMap<String, u32> = HashMap::new();
     for number in 0..count {
         let head = spoilt(&mut Random::of_case(seed, number));
-        let (mut peer, ours) = tokio::io::duplex(1 << 20);
         let answer = runtime.block_on(async {
+            let (mut peer, ours) = tokio::net::UnixStream::pair().unwrap();
             peer.write_all(&head).await.unwrap();
             peer.shutdown().await.unwrap();
             // A panic in it comes out here.

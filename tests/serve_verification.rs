@@ -93,7 +93,7 @@ fn what_is_verified_is_given_out_and_told_with_its_fingerprint() {
         assert!(machine.tftp(KERNEL).unwrap() == stick.image_file(KERNEL));
         assert!(text(&machine, SCRIPT).1.contains("kernel "));
         let page = text(&machine, "/").1;
-        let line = format!("<li>{key} (Publisher &lt;p@example.invalid&gt;)</li>");
+        let line = format!("<li class=mono>{key} (Publisher &lt;p@example.invalid&gt;)</li>");
         assert!(page.contains(&line), "{page}");
         let status = appliance.tell(&["status"]).good().text();
         let line = format!("key      {key} (Publisher <p@example.invalid>)\n");
@@ -336,7 +336,8 @@ fn lists_of_checksums_count_as_much_as_their_signatures() {
 
 #[test]
 fn one_bit_anywhere_in_a_small_file_its_list_or_its_signature_is_refused() {
-    use pxeberry::verify::check::{Surroundings, check, keyring};
+    use pxeberry::verify::check::{Surroundings, check};
+    use pxeberry::verify::keys::keyring;
     use pxeberry::verify::{Progress, Verdict};
     use pxeberry::world::media;
     isolated(|_| {
@@ -353,7 +354,7 @@ fn one_bit_anywhere_in_a_small_file_its_list_or_its_signature_is_refused() {
         let verdict = || {
             let (_, jobs) = media::check(stick.folder()).unwrap();
             let job = jobs.iter().find(|job| job.file.file.path == path(KERNEL)).unwrap();
-            let (keyring, problems) = keyring(&job.keys);
+            let (keyring, problems) = keyring(&job.keys, &|| true).unwrap();
             assert_eq!(problems, []);
             let (progress, goes_on) = (Progress::default(), |_| true);
             let surroundings =

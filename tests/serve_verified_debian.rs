@@ -15,7 +15,8 @@ use std::time::{Duration, Instant};
 use gpg::{Form, Gpg};
 use net::stick::NODE_1;
 use net::{Appliance, Firmware, Machine, PATIENCE, Stick, isolated};
-use pxeberry::verify::check::{Surroundings, check, keyring};
+use pxeberry::verify::check::{Surroundings, check};
+use pxeberry::verify::keys::keyring;
 use pxeberry::verify::{Progress, Verdict};
 use pxeberry::world::media;
 use sha2::{Digest, Sha256};
@@ -66,7 +67,7 @@ impl Bench {
     fn verdict_of(&self, kernel: &str) -> Verdict {
         let (_, jobs) = media::check(self.stick.folder()).unwrap();
         let job = jobs.iter().find(|job| job.file.file.path == kernel).unwrap();
-        let (keyring, _) = keyring(&job.keys);
+        let (keyring, _) = keyring(&job.keys, &|| true).unwrap();
         let (progress, goes_on) = (Progress::default(), |_| true);
         let surroundings =
             Surroundings { keyring: &keyring, now: 0, progress: &progress, goes_on: &goes_on };

@@ -9,7 +9,7 @@ mod chance;
 mod gpg;
 
 use chance::Random;
-use gpg::{EARLY, Form, Gpg, LATE};
+use gpg::{EARLY, Form, Gpg, LATE, packets};
 use pxeberry::verify::armor;
 use pxeberry::verify::openpgp::{Keyring, Outcome, Signatures};
 
@@ -116,6 +116,69 @@ fn expired_wrong_and_revoked_keys_are_told_apart() {
     assert!(matches!(outcome(&ring, &signature, CONTENT), Ok(Outcome::Revoked(_))));
 }
 
+/// Copies of a certificate that differ in what its owner said last, in either order.
+#[track_caller]
+fn together_revoked(old: &[u8], new: &[u8], signature: &[u8], name: &str) {
+    assert!(is_good(&outcome(&keyring(&[old.to_vec()]), signature, CONTENT)));
+    for copies in [[old.to_vec(), new.to_vec()], [new.to_vec(), old.to_vec()]] {
+        let found = outcome(&keyring(&copies), signature, CONTENT);
+        let Ok(Outcome::Revoked(signer)) = &found else { panic!("{found:?}") };
+        assert_eq!(signer.name, name);
+    }
+}
+
+#[test]
+fn a_revocation_counts_for_older_copies_whatever_else_is_left_of_the_key() {
+    let gpg = Gpg::new();
+    for (name, key) in [
+        ("Own <o@example.invalid>", gpg.key("Own <o@example.invalid>", "ed25519", "never")),
+        ("Sub <s@example.invalid>", gpg.key_with_subkey("Sub <s@example.invalid>", "ed25519")),
+    ] {
+        let signature = gpg.sign(&key, CONTENT, Form::Binary);
+        let old = gpg.public_binary(&key);
+        gpg.revoke(&key);
+        let whole = gpg.public_binary(&key);
+        together_revoked(&old, &whole, &signature, name);
+        // The key and its revocation alone, as servers of keys give them without names.
+        let bare = whole[..packets(&whole)[2].1].to_vec();
+        assert_eq!(Keyring::default().add(&bare), Ok(1));
+        together_revoked(&old, &bare, &signature, name);
+        // With the name, and without the subkey.
+        let parts = packets(&whole);
+        let end = parts.iter().find(|(tag, _)| *tag == 14).map_or(whole.len(), |(_, at)| *at);
+        together_revoked(&old, &whole[..end], &signature, name);
+    }
+}
+
+#[test]
+fn a_key_whose_owner_has_taken_back_all_its_names_counts_no_more() {
+    let gpg = Gpg::new();
+    let (one, two) = ("One <1@example.invalid>", "Two <2@example.invalid>");
+    let key = gpg.key(one, "ed25519", "never");
+    let signature = gpg.sign(&key, CONTENT, Form::Binary);
+    gpg.add_name(&key, two);
+    let old = gpg.public(&key);
+    gpg.take_back(&key, one);
+    let renamed = gpg.public(&key);
+    assert!(is_good(&outcome(&keyring(&[old.clone(), renamed]), &signature, CONTENT)));
+    // GnuPG takes back no last name, so its packets are left out.
+    let bytes = gpg.public_binary(&key);
+    let names: Vec<usize> =
+        packets(&bytes).iter().filter(|(tag, _)| *tag == 13).map(|(_, at)| *at).collect();
+    let kept = bytes[..names[1]].to_vec();
+    let other = [bytes[..names[0]].to_vec(), bytes[names[1]..].to_vec()].concat();
+    let gone = if keyring_holds(&kept, &signature) { other } else { kept };
+    for copies in [vec![gone.clone()], vec![old.clone(), gone.clone()], vec![gone, old]] {
+        let found = outcome(&keyring(&copies), &signature, CONTENT);
+        assert!(matches!(found, Ok(Outcome::Revoked(_))), "{found:?}");
+    }
+}
+
+fn keyring_holds(key: &[u8], signature: &[u8]) -> bool {
+    let mut ring = Keyring::default();
+    ring.add(key).is_ok() && is_good(&outcome(&ring, signature, CONTENT))
+}
+
 #[test]
 fn what_can_be_forged_is_refused() {
     let gpg = Gpg::new();
@@ -138,20 +201,6 @@ fn a_subkey_that_its_primary_key_does_not_vouch_for_signs_nothing() {
     let found = outcome(&keyring(&[mixed]), &signature, CONTENT);
     assert!(matches!(found, Ok(Outcome::Unknown(_))), "{found:?}");
     assert!(is_good(&outcome(&keyring(&[stolen]), &signature, CONTENT)));
-}
-
-/// Tag and place of each packet; GnuPG writes keys with the old headers.
-fn packets(bytes: &[u8]) -> Vec<(u8, usize)> {
-    let (mut found, mut at) = (Vec::new(), 0);
-    while at < bytes.len() {
-        let tag = bytes[at] >> 2 & 15;
-        found.push((tag, at));
-        at += match bytes[at] & 3 {
-            0 => 2 + usize::from(bytes[at + 1]),
-            _ => 3 + usize::from(u16::from_be_bytes([bytes[at + 1], bytes[at + 2]])),
-        };
-    }
-    found
 }
 
 #[test]

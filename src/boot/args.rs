@@ -18,7 +18,7 @@
 use super::Endpoint;
 use crate::inventory::configs::ConfigKind;
 use crate::inventory::cpu::Firmware;
-use crate::inventory::is_iso;
+use crate::inventory::iso::is_iso;
 use crate::inventory::profile::{Arguments, Layout};
 use crate::inventory::{Image, Inventory, Machine, Start};
 use crate::net::Mac;
@@ -127,12 +127,14 @@ impl Source<'_> {
             "config" if part.is_empty() => Some(self.config_url(self.config?)),
             "config" => {
                 let kind = kind_named(part)?;
-                self.inventory.gets_config(kind, self.machine).then(|| self.config_url(kind))
+                self.inventory
+                    .gets_config(kind, self.machine, self.mac)
+                    .then(|| self.config_url(kind))
             }
             "version" => Some(self.image.version.to_string()),
             "release" => Some(self.release()),
             "disk" => self.machine.disk.device().map(str::to_owned),
-            "hostname" => self.machine.name.clone(),
+            "hostname" => self.machine.hostname().map(str::to_owned),
             "rewrite" => {
                 let (path, _) = self.start.rewrite.as_ref()?;
                 let name = path.rsplit('/').next()?;

@@ -91,7 +91,7 @@ fn source<'a>(
         machine,
         mac: asker.mac,
         firmware,
-        config: situation.inventory.config_for(image, machine),
+        config: situation.inventory.config_for(image, machine, asker.mac),
         endpoint: situation.endpoint,
     };
     Ok((source, layout))

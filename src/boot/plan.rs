@@ -92,14 +92,13 @@ pub fn plan(asker: Asker, phase: Option<Phase>, situation: &Situation) -> Plan {
         Media::Refused => return Plan::LocalBoot("the stick has a mistake; its log names it"),
         Media::Ready => {}
     }
-    let anonymous = Machine::known_by(mac);
-    let machine = match (situation.inventory.machine(mac), situation.boot.unknown) {
+    let unknown = situation.boot.unknown;
+    let machine = match (situation.inventory.to_install(mac, unknown), unknown) {
         (Some(machine), _) => machine,
-        (None, Unknown::Install) => &anonymous,
         (None, Unknown::Menu) => return Plan::Menu,
-        (None, Unknown::Local) => return Plan::LocalBoot("the stick does not name this machine"),
+        (None, _) => return Plan::LocalBoot("the stick does not name this machine"),
     };
-    decide(machine, situation.inventory.is_unfit(mac), asker, phase, situation)
+    decide(&machine, situation.inventory.is_unfit(mac), asker, phase, situation)
 }
 
 /// What an armed machine of a stick that serves boots, also one that is named by something
@@ -116,15 +115,16 @@ fn decide(
     phase: Option<Phase>,
     situation: &Situation,
 ) -> Plan {
-    let image = situation.inventory.image_for(machine);
+    let image = situation.inventory.image_for(machine, asker.mac);
     // It wipes nothing, and is wanted as long as the stick says so.
     let is_live = image.is_some_and(|image| image.profile.purpose == Purpose::Live);
     match (machine.install, phase) {
         (Install::Never, _) => return Plan::LocalBoot("install = \"never\""),
         _ if is_live => {}
-        (_, None) => return Plan::LocalBoot("not armed"),
+        (_, None) => return Plan::LocalBoot(not_armed(asker.mac, situation.inventory)),
         (_, Some(Phase::Installed)) => return Plan::LocalBoot("it is installed"),
         (_, Some(Phase::Failed)) => return Plan::LocalBoot("installing failed too often"),
+        (_, Some(Phase::Disarmed)) => return Plan::LocalBoot("it was disarmed"),
         (_, Some(Phase::Armed | Phase::Installing | Phase::Delivered)) => {}
     }
     if is_unfit {
@@ -142,6 +142,14 @@ fn decide(
     match installation(image, machine, asker, situation) {
         Ok(installation) => Plan::Install(installation),
         Err(reason) => Plan::LocalBoot(reason),
+    }
+}
+
+fn not_armed(mac: Mac, inventory: &Inventory) -> &'static str {
+    if inventory.roster.has_rules() && !inventory.roster.names(mac) {
+        "not armed, or it has not said yet which machine it is; machines.toml can name its MAC"
+    } else {
+        "not armed"
     }
 }
 
@@ -316,6 +324,7 @@ pub(super) mod tests {
             ("no such image", 3, Some(Phase::Armed)),
             ("installed", 1, Some(Phase::Installed)),
             ("failed", 1, Some(Phase::Failed)),
+            ("disarmed", 1, Some(Phase::Disarmed)),
             ("known but not armed", 1, None),
         ] {
             let plan = decide(last, phase, Media::Ready, Unknown::Local);
@@ -336,6 +345,26 @@ pub(super) mod tests {
         let plan = decide(9, Some(Phase::Armed), Media::Ready, Unknown::Install);
         assert!(matches!(plan, Plan::Install(_)));
         assert_eq!(decide(9, None, Media::Ready, Unknown::Menu), Plan::Menu);
+    }
+
+    #[test]
+    fn defaults_hold_for_strangers_where_those_are_installed() {
+        let kernel = "images/coreos/1185.3.0/coreos_production_pxe.vmlinuz";
+        let mut config = crate::config::parse("").unwrap();
+        config.boot.unknown = Unknown::Install;
+        for (defaults, installs) in [("", true), ("[defaults]\ninstall = \"never\"\n", false)] {
+            let inventory = stick_of(defaults, &[kernel]);
+            let situation = Situation {
+                inventory: &inventory,
+                verdicts: &Verdicts::default(),
+                media: Media::Ready,
+                boot: &config.boot,
+                endpoint: ENDPOINT,
+            };
+            let asker = Asker { mac: mac(9), platform: Platform::Bios, loader: None };
+            let plan = plan(asker, Some(Phase::Armed), &situation);
+            assert_eq!(matches!(plan, Plan::Install(_)), installs, "{defaults}: {plan:?}");
+        }
     }
 
     #[test]

@@ -100,9 +100,35 @@ mod tests {
             ("[panel]\nbutton = 9", "panel: "),
             ("[panel]\nbutton = 40", "panel: "),
             ("interface = \"a/b\"", "interface: "),
+            ("admin.password = \"short\"", "admin.password: "),
+            ("admin.password_hash = \"$1$abc\"", "admin.password_hash: "),
+            ("[admin]\npassword = \"long enough\"\npassword_hash = \"x\"", "admin: "),
+            ("admin.hosts = [\"a b\"]", "admin.hosts: "),
         ] {
             let message = message(text);
             assert!(message.starts_with(key), "{text}: {message}");
+        }
+    }
+
+    #[test]
+    fn a_password_in_clear_is_noted_as_such_and_never_printed() {
+        let config = parse("admin.password = \"correct horse\"").unwrap();
+        assert!(config.admin.in_clear);
+        assert!(!format!("{config:?}").contains("horse"), "{config:?}");
+        assert_eq!(parse("admin.password = \"\"").unwrap().admin, Admin::default());
+    }
+
+    #[test]
+    fn a_hash_that_would_take_all_memory_or_a_minute_is_refused() {
+        let hash = |cost: &str| {
+            format!(
+                "admin.password_hash = \"$argon2id$v=19${cost}$c2FsdHNhbHRzYWx0$AAAAAAAAAAAAAAAAAAAAAA\""
+            )
+        };
+        assert!(!parse(&hash("m=12288,t=3,p=1")).unwrap().admin.in_clear);
+        for cost in ["m=4194304,t=3,p=1", "m=12288,t=1000,p=1", "m=12288,t=3,p=4"] {
+            let message = message(&hash(cost));
+            assert!(message.contains("takes too long"), "{cost}: {message}");
         }
     }
 

@@ -6,6 +6,7 @@
 mod error;
 mod load;
 mod nearest;
+mod secret;
 mod wire;
 
 use std::net::Ipv4Addr;
@@ -15,6 +16,7 @@ use std::time::Duration;
 pub use error::ConfigError;
 pub use load::{load, parse};
 pub use nearest::nearest_key;
+pub use secret::{Admin, Secret, check_password};
 
 use crate::net::{Pool, Subnet};
 
@@ -111,6 +113,8 @@ pub struct Config {
     pub panel: Panel,
     /// `[control] socket`
     pub control: PathBuf,
+    /// `[admin]`
+    pub admin: Admin,
 }
 
 /// `[server]`: what the appliance does when it is the DHCP server.

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
+use super::secret;
 use super::{BiosLoader, Boot, Config, ConfigError, Http, Mode, Panel, PanelKind, UefiLoader};
 use super::{Network, Server, Unknown, Verify};
 use crate::net::{Pool, Subnet};
@@ -41,6 +42,7 @@ pub(super) struct File {
     state: StateTable,
     panel: PanelTable,
     control: ControlTable,
+    admin: AdminTable,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -151,6 +153,20 @@ struct ControlTable {
     socket: Option<PathBuf>,
 }
 
+#[derive(Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct AdminTable {
+    password: Option<String>,
+    password_hash: Option<String>,
+    hosts: Vec<String>,
+}
+
+impl std::fmt::Debug for AdminTable {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("AdminTable(..)")
+    }
+}
+
 impl TryFrom<File> for Config {
     type Error = ConfigError;
 
@@ -170,6 +186,8 @@ impl TryFrom<File> for Config {
             state: file.state.path.unwrap_or_else(|| "/state".into()),
             panel: panel(file.panel)?,
             control: file.control.socket.unwrap_or_else(|| "/run/pxeberry/control.sock".into()),
+            admin: secret::admin(file.admin.password, file.admin.password_hash, file.admin.hosts)
+                .map_err(|(key, message)| ConfigError::value(key, message))?,
         })
     }
 }

@@ -16,6 +16,8 @@ use std::path::PathBuf;
 use rustix::process::{Resource, Rlimit, setrlimit};
 use serde::Serialize;
 
+pub use user::OWN_USER;
+
 /// Memory that the servers may ask for, in bytes. They hold a fifth of it; a leak ends in a
 /// restart of theirs, not in a dead box. (The stacks of their threads count as a whole.)
 const MEMORY: u64 = 256 * 1024 * 1024;

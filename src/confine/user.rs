@@ -6,9 +6,9 @@ use rustix::thread::{
     set_keep_capabilities, set_thread_groups, set_thread_res_gid, set_thread_res_uid,
 };
 
-/// From the range of users that systemd gives to services for as long as they run
+/// What the servers go on as on the appliance: from the range of users that systemd gives to services for as long as they run
 /// (61184-65519): no person and no package has it.
-const OWN_USER: u32 = 61769;
+pub const OWN_USER: u32 = 61769;
 
 /// Port 67 and its like; the network card's own address; ARP and frames to machines that have
 /// no address yet.

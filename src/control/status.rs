@@ -1,20 +1,17 @@
 //! What the appliance does and sees, as data for the panel, the command line and the page.
 
-use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use serde::Serialize;
 
-use crate::boot::plan::{Media, Plan};
+use super::machines::Counts;
+use crate::boot::plan::Media;
 use crate::confine::{self, Confinement};
-use crate::dhcp::Seconds;
 use crate::dhcp::shape::Talk;
 use crate::fleet::life::Phase;
-use crate::fleet::stage::{self, Stage};
-use crate::inventory::{Image, Inventory, Problem};
+use crate::inventory::Problem;
 use crate::net::{Mac, iface};
-use crate::panel::pattern::{State, table};
-use crate::verify::Verdicts;
+use crate::panel::pattern::{Entry, State, table};
 use crate::world::{Role, Shelf, World};
 
 /// A small stick is read between two questions of the panel, which asks twice a second. A
@@ -28,8 +25,12 @@ pub struct Status {
     pub version: &'static str,
     /// The state in one sentence.
     pub headline: String,
+    /// What the LEDs show.
+    pub leds: Leds,
     /// Everything that holds now, by the names of `panel::State`.
     pub conditions: Vec<State>,
+    /// Another number after each change.
+    pub revision: u64,
     /// Resident memory of the servers, in KiB.
     pub memory_kib: u64,
     /// What the servers have given up.
@@ -40,8 +41,8 @@ pub struct Status {
     pub dhcp: Dhcp,
     /// The sticks.
     pub media: Sticks,
-    /// Every machine that a stick names.
-    pub machines: Vec<MachineStatus>,
+    /// How many of the machines that a stick names are where.
+    pub counts: Counts,
     /// How firmware takes its boot file beside another DHCP server, latest first.
     pub boots: Vec<Boot>,
 }
@@ -85,150 +86,87 @@ pub struct Dhcp {
 pub struct Sticks {
     /// `none`, `scanning`, `ready` or `refused`.
     pub state: &'static str,
+    /// How many there are.
+    pub sticks: usize,
     /// How many images serve.
     pub images: usize,
     /// How many machines are named.
     pub machines: usize,
-    /// `coreos/1185.3.0`, newest first.
-    pub names: Vec<String>,
-    /// What is known of the images' origin, in the same order.
-    pub verification: Vec<Verification>,
-    /// Whose keys are on the sticks: fingerprints with names.
-    pub keys: Vec<String>,
-    /// What a person should look at.
-    pub problems: Vec<Problem>,
+    /// How many things a person should look at.
+    pub problems: usize,
 }
 
-/// What is known of the origin of an image: of that file of it which matters most.
+/// What the LEDs show, and what to do about it.
 #[derive(Debug, Serialize)]
-pub struct Verification {
-    /// `coreos/1185.3.0`
-    pub image: String,
-    /// `verified`, `waiting`, `bad`, …: the name of a `verify::Verdict`; `off` if nothing is
-    /// looked at.
-    pub state: &'static str,
-    /// Per cent of the file that is being read.
-    pub percent: Option<u8>,
-    /// Of the key that signed it.
-    pub fingerprint: Option<String>,
-    /// The same for people.
-    pub words: String,
-}
-
-impl Verification {
-    /// Of one image.
-    pub fn of(image: &Image, inventory: &Inventory, verdicts: &Verdicts) -> Verification {
-        let Some(report) = verdicts.report_of(image, inventory) else {
-            let words = "not looked at".to_owned();
-            return Verification {
-                image: image.name(),
-                state: "off",
-                percent: None,
-                fingerprint: None,
-                words,
-            };
-        };
-        let words = match (&report.percent, report.verdict.signer()) {
-            (Some(percent), _) => format!("{}: being verified, {percent} %", report.path),
-            // All of them: the one that is told of is the worst.
-            (None, Some(_)) => report.verdict.to_string(),
-            (None, None) => format!("{}: {}", report.path, report.verdict),
-        };
-        Verification {
-            image: image.name(),
-            state: report.verdict.name(),
-            percent: report.percent,
-            fingerprint: report.verdict.signer().map(|signer| signer.fingerprint.clone()),
-            words,
-        }
-    }
-}
-
-/// One machine.
-#[derive(Debug, Serialize)]
-pub struct MachineStatus {
-    /// One of its cards.
-    pub mac: Mac,
-    /// For people.
-    pub name: Option<String>,
-    /// Where it is in its life.
-    pub state: &'static str,
-    /// Its address now.
-    pub address: Option<Ipv4Addr>,
-    /// How often it was given the installer since it was armed.
-    pub attempts: u8,
-    /// What it would boot from the network now, and why: the plan, in words.
-    pub next: String,
-    /// How far its last network boot came; none since the servers started.
-    pub boot: Option<BootStatus>,
-}
-
-/// A machine's last network boot.
-#[derive(Debug, Serialize)]
-pub struct BootStatus {
-    /// The furthest step.
-    pub stage: Stage,
-    /// The same in words.
-    pub words: &'static str,
-    /// Seconds since the machine was last seen.
-    pub ago: Seconds,
-    /// Each step with the seconds since it was reached: this box has no clock.
-    pub steps: Vec<(Stage, Seconds)>,
-    /// Where it stopped, and what to check.
-    pub check: Option<String>,
-    /// What is known of the iPXE that it runs.
-    pub loader: Option<&'static str>,
+pub struct Leds {
+    /// The ones that blink together.
+    pub colours: Vec<&'static str>,
+    /// How they blink, in words.
+    pub pattern: &'static str,
+    /// What to do about it.
+    pub action: &'static str,
 }
 
 /// The state as it is now.
 pub fn status(world: &World) -> Status {
+    // Before anything is looked at: what changes meanwhile is another revision.
+    let revision = world.revision();
     let shelf = world.shelf();
-    let link = iface::has_link(&world.interface);
-    let machines: Vec<MachineStatus> =
-        shelf.inventory.machines().map(|(mac, _)| machine(world, mac)).collect();
-    let media = match world.media_of(&shelf) {
+    let conditions = conditions(world);
+    let counts = Counts::of(world);
+    Status {
+        version: env!("CARGO_PKG_VERSION"),
+        headline: headline(&conditions),
+        leds: leds(&conditions),
+        revision,
+        memory_kib: memory_kib(),
+        confinement: confine::in_force(),
+        interface: Interface {
+            name: world.interface.clone(),
+            link: iface::has_link(&world.interface),
+            address: world.own_subnet().to_string(),
+        },
+        dhcp: dhcp(world),
+        media: Sticks {
+            state: media(world, &shelf),
+            sticks: shelf.sticks,
+            images: shelf.inventory.images.len(),
+            machines: counts.all(),
+            problems: problems(world).len(),
+        },
+        conditions,
+        counts,
+        boots: boots(world),
+    }
+}
+
+fn media(world: &World, shelf: &Shelf) -> &'static str {
+    match world.media_of(shelf) {
         _ if !shelf.refused.is_empty() => "refused",
         _ if shelf.scanning => "scanning",
         Media::Starting => "scanning",
         Media::None => "none",
         Media::Refused => "refused",
         Media::Ready => "ready",
-    };
-    let config = config_problem().map(|message| Problem::new("pxeberry.toml", message));
-    let sticks = shelf.refused.iter().chain(&shelf.inventory.problems).cloned();
-    let problems = config.into_iter().chain(sticks).collect();
-    let dhcp = dhcp(world);
-    let conditions = conditions(world);
-    Status {
-        version: env!("CARGO_PKG_VERSION"),
-        headline: headline(&conditions),
-        conditions,
-        memory_kib: memory_kib(),
-        confinement: confine::in_force(),
-        interface: Interface {
-            name: world.interface.clone(),
-            link,
-            address: world.own_subnet().to_string(),
-        },
-        dhcp,
-        media: Sticks {
-            state: media,
-            images: shelf.inventory.images.len(),
-            machines: machines.len(),
-            verification: verification(&shelf),
-            keys: shelf.verdicts.keys().iter().map(ToString::to_string).collect(),
-            names: shelf.inventory.images.iter().map(|image| image.name()).collect(),
-            problems,
-        },
-        machines,
-        boots: boots(world),
     }
 }
 
-fn verification(shelf: &Shelf) -> Vec<Verification> {
-    let inventory = &shelf.inventory;
-    let of = |image| Verification::of(image, inventory, &shelf.verdicts);
-    inventory.images.iter().map(of).collect()
+/// What a person should look at: settings first, then what keeps a stick from serving.
+pub fn problems(world: &World) -> Vec<Problem> {
+    let shelf = world.shelf();
+    let config = config_problem().map(|message| Problem::new("pxeberry.toml", message));
+    let config = config.into_iter().chain(world.config.admin.in_clear.then(in_clear));
+    let sticks = shelf.refused.iter().chain(&shelf.inventory.problems).cloned();
+    config.chain(sticks).collect()
+}
+
+/// Whoever has the card in his hand reads it.
+fn in_clear() -> Problem {
+    Problem::new(
+        "pxeberry.toml",
+        "the admin's password stands there in clear; `pxeberry hash-password` makes what can \
+         stand there instead",
+    )
 }
 
 fn boots(world: &World) -> Vec<Boot> {
@@ -240,47 +178,6 @@ fn boots(world: &World) -> Vec<Boot> {
         seen: talk.words(),
     };
     talks.into_iter().take(MOST_BOOTS).map(boot).collect()
-}
-
-fn machine(world: &World, mac: Mac) -> MachineStatus {
-    let shelf = world.shelf();
-    MachineStatus {
-        mac,
-        name: shelf.inventory.machine(mac).and_then(|machine| machine.name.clone()),
-        state: match world.phase(mac) {
-            None => "not-armed",
-            Some(Phase::Armed) => "armed",
-            Some(Phase::Installing) => "installing",
-            Some(Phase::Delivered) => "delivered",
-            Some(Phase::Installed) => "installed",
-            Some(Phase::Failed) => "failed",
-        },
-        address: world.address_of(mac).map(|binding| binding.address),
-        attempts: world.attempts(mac),
-        next: next(world.plan(mac)),
-        boot: world.boot_of(mac).map(|boot| boot_status(world, mac, &boot)),
-    }
-}
-
-fn next(plan: Plan) -> String {
-    match plan {
-        Plan::Install(install) => format!("{} {}", install.verb(), install.image),
-        Plan::LocalBoot(reason) => format!("its own disk: {reason}"),
-        Plan::Wait => "waits until the stick is read and its image verified".to_owned(),
-        Plan::Menu => "a menu".to_owned(),
-    }
-}
-
-fn boot_status(world: &World, mac: Mac, boot: &stage::Boot) -> BootStatus {
-    let ago = |at: Seconds| world.now().saturating_sub(at);
-    BootStatus {
-        stage: boot.stage,
-        words: boot.stage.words(),
-        ago: ago(boot.last()),
-        steps: boot.steps().map(|(stage, at)| (stage, ago(at))).collect(),
-        check: boot.words(),
-        loader: world.with_fleet(|fleet| fleet.loaders.trial(mac)?.words()),
-    }
 }
 
 fn dhcp(world: &World) -> Dhcp {
@@ -336,10 +233,22 @@ fn config_problem() -> Option<String> {
     Some(text.trim().to_owned())
 }
 
+/// The line of the table that the LEDs show; the panel asks for the same conditions.
+pub fn shown(conditions: &[State]) -> Option<&'static Entry> {
+    let foremost = State::foremost(conditions.iter().copied());
+    table().iter().find(|entry| Some(entry.state) == foremost)
+}
+
+fn leds(conditions: &[State]) -> Leds {
+    let Some(entry) = shown(conditions) else {
+        return Leds { colours: Vec::new(), pattern: "off", action: "Wait." };
+    };
+    Leds { colours: entry.leds.lit(), pattern: entry.pattern, action: entry.action }
+}
+
 /// What the LEDs say, in words.
 fn headline(conditions: &[State]) -> String {
-    let foremost = State::foremost(conditions.iter().copied());
-    let entry = table().iter().find(|entry| Some(entry.state) == foremost);
+    let entry = shown(conditions);
     entry.map_or_else(|| "Starting.".to_owned(), |entry| sentence(entry.meaning))
 }
 
@@ -350,7 +259,7 @@ fn sentence(clause: &str) -> String {
 }
 
 /// Resident memory of this process, in KiB (`VmRSS` of proc(5)).
-fn memory_kib() -> u64 {
+pub fn memory_kib() -> u64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
     line.and_then(|rest| rest.trim().trim_end_matches(" kB").trim().parse().ok()).unwrap_or(0)

@@ -105,9 +105,9 @@ pub fn somebody_is_at(
 /// What the machine is told to load.
 fn boot_for(world: &World, request: &Request, asking: Program) -> BootReply {
     let (inventory, endpoint) = (world.shelf().inventory, world.endpoint());
-    let machine = inventory.machine(request.mac);
+    let machine = inventory.to_install(request.mac, world.config.boot.unknown);
     let driver = world.with_fleet(|fleet| fleet.loaders.driver(request.mac));
-    boot_reply(request.mac, asking, machine, &world.config.boot, endpoint, driver)
+    boot_reply(request.mac, asking, machine.as_deref(), &world.config.boot, endpoint, driver)
 }
 
 fn as_proxy(

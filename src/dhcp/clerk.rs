@@ -80,7 +80,10 @@ fn work(world: &World, socket: &DhcpSocket, batch: &[Paper], owed: &mut Vec<Touc
 pub fn send(world: &World, socket: &DhcpSocket, reply: &Reply, route: Route) {
     let packet = wire::encode(reply);
     world.packet(reply.mac, story::ends_out(world, route), &packet);
-    if let Err(error) = socket.send(&packet, route) {
-        log::warn!("dhcp: {}: the answer could not be sent: {error}", world.name(reply.mac));
+    match socket.send(&packet, route) {
+        Ok(()) => world.counters.dhcp(reply.kind),
+        Err(error) => {
+            log::warn!("dhcp: {}: the answer could not be sent: {error}", world.name(reply.mac));
+        }
     }
 }

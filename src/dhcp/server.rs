@@ -111,8 +111,14 @@ impl Counter<'_> {
             };
             let packet = buffer.get(..length).unwrap_or_default();
             match wire::parse(packet) {
-                Ok(request) => self.take(&request, from, packet),
-                Err(reason) => log::debug!("dhcp: a packet is ignored: {reason}"),
+                Ok(request) => {
+                    self.world.counters.dhcp(request.kind);
+                    self.take(&request, from, packet);
+                }
+                Err(reason) => {
+                    self.world.counters.dhcp_malformed();
+                    log::debug!("dhcp: a packet is ignored: {reason}");
+                }
             }
         }
         if self.waiting.next().is_some() {
@@ -239,6 +245,7 @@ fn proxy_round(world: &World, socket: &UdpSocket, limits: &mut Limits) -> io::Re
     let request = match wire::parse(packet) {
         Ok(request) => request,
         Err(reason) => {
+            world.counters.dhcp_malformed();
             log::debug!("proxydhcp: a packet from {from} is ignored: {reason}");
             return Ok(());
         }
@@ -246,9 +253,11 @@ fn proxy_round(world: &World, socket: &UdpSocket, limits: &mut Limits) -> io::Re
     if limits.admit(request.mac, !world.knows(request.mac), Instant::now()) != Admission::Welcome {
         return Ok(());
     }
+    world.counters.dhcp(request.kind);
     let [client, own] = story::ends_in(world, from, PROXY_PORT);
     world.packet(request.mac, [client, own], packet);
     if let Some(reply) = at_proxy_port(world, &request, from) {
+        world.counters.dhcp(reply.kind);
         let packet = wire::encode(&reply);
         world.packet(request.mac, [own, client], &packet);
         socket.send_to(&packet, from)?;

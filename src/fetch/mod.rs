@@ -16,8 +16,9 @@ pub mod release;
 pub mod screen;
 pub mod unpack;
 pub mod url;
+pub mod verdict;
 
-use std::path::Path;
+use std::io::Write;
 use std::process::ExitCode;
 
 use check::Keys;
@@ -28,6 +29,7 @@ use publisher::Publisher;
 use release::Release;
 use screen::Screen;
 use url::Url;
+use verdict::Trust;
 
 use crate::cli::Fetch;
 
@@ -35,7 +37,8 @@ use crate::cli::Fetch;
 pub fn run(request: &Fetch) -> ExitCode {
     match fetch(request) {
         Ok(summary) => {
-            println!("{summary}");
+            // Whoever reads it may be gone by now.
+            let _ = writeln!(std::io::stdout(), "{summary}");
             ExitCode::SUCCESS
         }
         Err(message) => {
@@ -68,8 +71,12 @@ fn fetch(request: &Fetch) -> Result<String, String> {
         .map_err(|error| format!("{}/{}: {error}", request.to.display(), plan.folder))?;
     let place = Place {
         client: &client,
-        publisher: &publisher,
         keys: &keys,
+        trust: Trust {
+            publisher: &publisher,
+            keys: keys.folder(),
+            elsewhere: request.from.is_some(),
+        },
         folder: &folder,
         accept_unsigned: request.accept_unsigned,
     };
@@ -97,13 +104,10 @@ fn base(request: &Fetch, publisher: &Publisher, words: &plan::Words) -> Result<U
 fn keys(request: &Fetch) -> Result<Keys, String> {
     match &request.keys {
         Some(folder) if !folder.is_dir() => Err(format!(
-            "{}: is no folder; --keys takes one with *.asc or *.gpg files",
+            "{}: is no folder; --keys takes one with *.asc, *.gpg, *.pgp or *.key files",
             folder.display()
         )),
         Some(folder) => Keys::read(folder),
-        None => {
-            let folder = Path::join(&request.to, "keys");
-            if folder.is_dir() { Keys::read(&folder) } else { Ok(Keys::none(&folder)) }
-        }
+        None => Keys::of_stick(&request.to),
     }
 }

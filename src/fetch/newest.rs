@@ -3,9 +3,8 @@
 use serde_json::Value;
 
 use super::publisher::How;
-
-/// SHA-256.
-pub type Sum = [u8; 32];
+use crate::verify::release;
+use crate::verify::sums::{self, Comparison, Digest};
 
 /// A file that a list in JSON names.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -15,7 +14,7 @@ pub struct Listed {
     /// Its signature's URL.
     pub signature: String,
     /// Its checksum.
-    pub sha256: Sum,
+    pub sha256: Digest,
 }
 
 /// The version that `text` says.
@@ -54,41 +53,25 @@ pub fn listed(list: &Value, pointer: &str) -> Option<Listed> {
     Some(Listed {
         location: text("location")?.to_owned(),
         signature: text("signature")?.to_owned(),
-        sha256: sum(text("sha256")?)?,
+        sha256: Digest::read_256(text("sha256")?)?,
     })
 }
 
-/// The SHA-256 of `path` in a list of checksums: lines of `sha256sum`, or the part of a
-/// `Release` file. Other checksums in it have another length.
-pub fn listed_sum(text: &str, path: &str) -> Option<Sum> {
-    text.lines().find_map(|line| {
-        let mut words = line.split_ascii_whitespace();
-        let sum = sum(words.next()?)?;
-        let name = words.next_back()?;
-        let name = name.trim_start_matches('*');
-        (name.strip_prefix("./").unwrap_or(name) == path).then_some(sum)
+/// Whether a list of checksums, or Debian's `Release`, names a list at `path` with this
+/// content. None: it says nothing of it.
+pub fn names(list: &str, path: &str, content: &[u8]) -> Option<bool> {
+    release::fits(list, path, content).or_else(|| {
+        let wanted = sums::of(list, path);
+        let mut comparison = Comparison::with(&wanted);
+        comparison.update(content);
+        (!wanted.is_empty()).then(|| comparison.is_equal())
     })
-}
-
-/// 64 hexadecimal digits.
-pub fn sum(text: &str) -> Option<Sum> {
-    let mut sum = Sum::default();
-    if text.len() != 64 || !text.bytes().all(|b| b.is_ascii_hexdigit()) {
-        return None;
-    }
-    for (index, byte) in sum.iter_mut().enumerate() {
-        *byte = u8::from_str_radix(text.get(2 * index..2 * index + 2)?, 16).ok()?;
-    }
-    Some(sum)
-}
-
-/// As `sha256sum` writes it.
-pub fn hex(sum: &Sum) -> String {
-    sum.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 #[cfg(test)]
 mod tests {
+    use sha2::{Digest as _, Sha256};
+
     use super::*;
 
     const SUM: &str = "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff";
@@ -117,23 +100,32 @@ mod tests {
     }
 
     #[test]
-    fn checksums_are_found_in_both_kinds_of_lists() {
-        let lines = format!("{SUM}  ./netboot/linux\n{SUM} *b\n");
-        assert!(listed_sum(&lines, "netboot/linux").is_some());
-        assert!(listed_sum(&lines, "b").is_some());
-        assert_eq!(listed_sum(&lines, "linux"), None);
+    fn a_list_is_named_by_both_kinds_of_lists_and_by_checksums_that_count() {
+        let (content, path) = (&b"the list\n"[..], "main/SHA256SUMS");
+        let sum = Digest::of_256(Sha256::new_with_prefix(content)).to_string();
         let md5 = "00112233445566778899aabbccddeeff";
-        let release =
-            format!("MD5Sum:\n {md5} 77 main/SHA256SUMS\nSHA256:\n {SUM} 77 main/SHA256SUMS\n");
-        assert_eq!(listed_sum(&release, "main/SHA256SUMS"), sum(SUM));
-        assert_eq!(listed_sum(&release, "77"), None);
+        let release = |sum: &str| format!("MD5Sum:\n {md5} 9 {path}\nSHA256:\n {sum} 9 {path}\n");
+        for (list, said) in [
+            (format!("{sum}  ./{path}\n"), Some(true)),
+            (format!("{SUM} *{path}\n"), Some(false)),
+            // Each of them has to be right.
+            (format!("{SUM}  {path}\n{sum}  {path}\n"), Some(false)),
+            (format!("{sum}  SHA256SUMS\n"), None),
+            (format!("{md5}  {path}\n"), None),
+            (release(&sum), Some(true)),
+            (release(SUM), Some(false)),
+            // Outside of the part that holds SHA-256.
+            (release(&sum).replace("SHA256:", "Other:"), None),
+        ] {
+            assert_eq!(names(&list, path, content), said, "{list}");
+        }
     }
 
     #[test]
     fn a_listed_file_needs_location_signature_and_checksum() {
         let whole = format!(r#"{{"a":{{"location":"l","signature":"s","sha256":"{SUM}"}}}}"#);
         let list: Value = serde_json::from_str(&whole).unwrap();
-        assert_eq!(hex(&listed(&list, "/a").unwrap().sha256), SUM);
+        assert_eq!(listed(&list, "/a").unwrap().sha256.to_string(), SUM);
         let bad: Value = serde_json::from_str(&whole.replace(SUM, "00")).unwrap();
         assert_eq!(listed(&bad, "/a"), None);
     }

@@ -7,38 +7,29 @@ use super::check::{self, Keys, Signer};
 use super::download::{self, LARGEST, Watch};
 use super::folder::Folder;
 use super::http::Client;
-use super::newest::{self, Sum};
+use super::newest;
 use super::plan::{Item, Plan};
 use super::progress::size;
-use super::publisher::Publisher;
+use super::publisher::Newest;
 use super::release::{small, text};
 use super::screen::Screen;
 use super::unpack::unpack;
 use super::url::Url;
+use super::verdict::{Trust, Verdict};
+use crate::verify::sums;
 
 /// Where a release goes, and what decides on its files.
 pub struct Place<'a> {
     /// Asks the publisher.
     pub client: &'a Client,
-    /// Whose release it is.
-    pub publisher: &'a Publisher,
-    /// Whose signatures count.
+    /// The keys that are there.
     pub keys: &'a Keys,
+    /// Whose release it is, and whose signatures count.
+    pub trust: Trust<'a>,
     /// The image's folder.
     pub folder: &'a Folder,
     /// Whether files without a good signature are taken, too.
     pub accept_unsigned: bool,
-}
-
-/// What is known of a file's origin.
-#[derive(Debug, Clone, PartialEq, Eq)]
-enum Verdict {
-    /// It is what this key's owner signed.
-    Signed(String),
-    /// Nothing speaks against it, and nobody for it.
-    Unsigned(String),
-    /// It is not what was published.
-    Bad(String),
 }
 
 /// What the lists of checksums say, and who vouches for them.
@@ -79,15 +70,7 @@ impl Place<'_> {
         for (name, bytes) in &lists.keep {
             self.folder.put(name, bytes).map_err(|error| self.broken(name, &error))?;
         }
-        let count = outcome.len();
-        Ok(match (unsigned, outcome.first()) {
-            (Some(why), _) => format!("NOT VERIFIED ({why})"),
-            (None, Some(Verdict::Signed(signer))) => {
-                let files = if count == 1 { "1 file".to_owned() } else { format!("{count} files") };
-                format!("{files}, good signature by {signer}\n({})", self.publisher.trust)
-            }
-            _ => "nothing".to_owned(),
-        })
+        Ok(self.trust.summary(&outcome))
     }
 
     /// Fetches the lists of checksums, each checked by the one before it.
@@ -95,17 +78,17 @@ impl Place<'_> {
         let secure = plan.sums.first().is_some_and(|sums| sums.url.is_secure());
         let none = format!(
             "{} signs nothing with OpenPGP; it fits a list of checksums that came over {}",
-            self.publisher.title,
+            self.trust.publisher.title,
             if secure { "HTTPS" } else { "plain HTTP" }
         );
         let mut lists = Lists { text: None, verdict: Verdict::Unsigned(none), keep: Vec::new() };
         for sums in &plan.sums {
             let (content, _) = text(self.client, &sums.url, screen)?;
             if let Some(before) = &lists.text {
-                let expected = newest::listed_sum(before, &sums.listed_as);
-                let expected = expected
+                let names = newest::names(before, &sums.listed_as, content.as_bytes());
+                let is_named = names
                     .ok_or_else(|| format!("{}: no signed list has its checksum", sums.url))?;
-                if check::sha256(&mut content.as_bytes()).ok() != Some(expected) {
+                if !is_named {
                     return Err(format!(
                         "{}: is not what the signed list says; a mirror that is being updated? \
                          try again later",
@@ -118,6 +101,10 @@ impl Place<'_> {
                 lists.verdict = self.judge_signature(|| Ok(content.as_bytes()), &signature);
                 if let Verdict::Bad(why) = &lists.verdict {
                     return Err(format!("{}: {why}; nothing was fetched", sums.url));
+                }
+                if let Some(newest) = &sums.newest {
+                    let is_of = is_of(newest, &content, &plan.version);
+                    is_of.map_err(|why| format!("{}: {why}", sums.url))?;
                 }
                 let add = url.to_string().split_off(sums.url.to_string().len());
                 lists.keep.push((format!("{}{add}", sums.name), signature));
@@ -208,6 +195,7 @@ impl Place<'_> {
     ) -> Result<Verdict, String> {
         let name = item.name.rsplit('/').next().unwrap_or_default();
         let part = format!("{name}.part");
+        let mut again = false;
         loop {
             screen.begin(name);
             let outcome = download::download(self.client, &item.url, folder, name, screen);
@@ -220,10 +208,11 @@ impl Place<'_> {
                 return self.accept(item, folder, &part, verdict, signature);
             };
             download::forget(folder, name).map_err(|error| self.broken(&part, &error))?;
-            if !resumed {
+            if again || !resumed {
                 return Err(format!("{}: {why}; nothing of it was kept", item.url));
             }
             // Perhaps the parts do not belong together: once more, in one piece.
+            again = true;
             screen.say(&format!("{name}: {why}; fetching it again in one piece"));
         }
     }
@@ -236,15 +225,20 @@ impl Place<'_> {
         signature: Option<&[u8]>,
         mut file: &File,
     ) -> Verdict {
-        let listed = lists.text.as_ref().map(|text| newest::listed_sum(text, &item.name));
-        if listed == Some(None) {
+        let wanted = match &lists.text {
+            Some(text) => sums::of(text, &item.name),
+            None => item.sha256.iter().cloned().collect(),
+        };
+        if lists.text.is_some() && wanted.is_empty() {
             return Verdict::Bad("the list of checksums does not name it".to_owned());
         }
         let mut open = || file.seek(SeekFrom::Start(0)).map(|_| file);
-        if let Some(expected) = listed.flatten().or(item.sha256) {
-            match open().and_then(|mut content| check::sha256(&mut content)) {
-                Ok(sum) if sum == expected => {}
-                Ok(_) => return Verdict::Bad("its SHA-256 is not the published one".to_owned()),
+        if !wanted.is_empty() {
+            match open().and_then(|mut content| check::fits(&mut content, &wanted)) {
+                Ok(true) => {}
+                Ok(false) => {
+                    return Verdict::Bad("its checksum is not the published one".to_owned());
+                }
                 Err(error) => return Verdict::Bad(format!("it cannot be read: {error}")),
             }
         }
@@ -260,25 +254,10 @@ impl Place<'_> {
         signature: &[u8],
     ) -> Verdict {
         match self.keys.check(open, signature) {
-            Signer::Good(signer) => Verdict::Signed(signer),
+            Signer::Good { fingerprint, by } => self.trust.signed(&fingerprint, by),
             Signer::Bad(why) => Verdict::Bad(why),
-            Signer::Unknown(key) => Verdict::Unsigned(self.missing_key(&key)),
+            Signer::Unknown(key) => self.trust.missing_key(&key),
         }
-    }
-
-    /// What to do about a key that is not there.
-    fn missing_key(&self, issuer: &str) -> String {
-        let key = &self.publisher.key;
-        let which = match key.fingerprints.as_slice() {
-            [] => format!("with the ID {issuer}"),
-            [one] => format!("with the fingerprint {one}"),
-            many => format!("with one of the fingerprints {}", many.join(", ")),
-        };
-        format!(
-            "{} holds no key that signed it; put the one {which} there ({})",
-            self.keys.folder().display(),
-            key.shown_at
-        )
     }
 
     /// Gives a file the name that its verdict allows.
@@ -336,7 +315,7 @@ impl Place<'_> {
             io::copy(content, &mut out)?;
             out.sync_all()?;
             out.seek(SeekFrom::Start(0))?;
-            sums += &format!("{}  {name}\n", newest::hex(&check::sha256(&mut out)?));
+            sums += &format!("{}  {name}\n", check::sha256(&mut out)?);
             folder.rename(&part, name)
         })?;
         if signed {
@@ -352,15 +331,15 @@ impl Place<'_> {
         if item.unpack.is_empty() {
             return None;
         }
-        let sums = self.folder.text(SUMS)?;
+        let list = self.folder.text(SUMS)?;
         let whole = |path: &String| {
             let name = path.rsplit('/').next().unwrap_or_default();
             let mut file = self.folder.readable(name).ok().flatten()?;
-            let sum: Sum = check::sha256(&mut file).ok()?;
-            (newest::listed_sum(&sums, name)? == sum).then_some(())
+            let wanted = sums::of(&list, name);
+            Some(!wanted.is_empty() && check::fits(&mut file, &wanted).ok()?)
         };
-        let all = item.unpack.iter().all(|path| whole(path).is_some());
-        all.then(|| Verdict::Signed("the checksums of an earlier fetch".to_owned()))
+        let all = item.unpack.iter().all(|path| whole(path) == Some(true));
+        all.then_some(Verdict::Unchanged)
     }
 
     /// The folder that an item lies in, and its name there.
@@ -372,6 +351,19 @@ impl Place<'_> {
 
     fn broken(&self, name: &str, error: &io::Error) -> String {
         format!("{}: {error}", self.folder.path().join(name).display())
+    }
+}
+
+/// Which release it is was asked before anything was signed: the signed text has to say the
+/// same.
+fn is_of(newest: &Newest, content: &str, version: &str) -> Result<(), String> {
+    match newest::version(content, newest.how, &newest.at) {
+        Some(found) if found == version => Ok(()),
+        found => Err(format!(
+            "is of version {}, and was of {version} a moment ago; a mirror that is being updated? \
+             try again later",
+            found.unwrap_or_default().escape_debug()
+        )),
     }
 }
 

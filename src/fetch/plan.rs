@@ -2,10 +2,11 @@
 
 use serde_json::Value;
 
-use super::newest::{self, Sum};
-use super::publisher::{self, Publisher};
+use super::newest;
+use super::publisher::{self, Newest, Publisher};
 use super::url::{Url, is_safe_path};
 use crate::inventory::Version;
+use crate::verify::sums::Digest;
 
 /// The release that a person asks for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,6 +31,8 @@ pub struct Words {
 /// What is fetched.
 #[derive(Debug)]
 pub struct Plan {
+    /// Which release it is.
+    pub version: String,
     /// Below the stick's folder.
     pub folder: String,
     /// Lists of checksums, the first one first.
@@ -49,6 +52,8 @@ pub struct Sums {
     pub listed_as: String,
     /// Its name on the stick.
     pub name: String,
+    /// How it says itself of which version it is, if it does.
+    pub newest: Option<Newest>,
 }
 
 /// A file.
@@ -61,7 +66,7 @@ pub struct Item {
     /// Where its signature is, and what that one's name adds.
     pub signature: Option<(Url, String)>,
     /// Its checksum, if a list in JSON says it.
-    pub sha256: Option<Sum>,
+    pub sha256: Option<Digest>,
     /// What is taken out of it.
     pub unpack: Vec<String>,
 }
@@ -139,7 +144,8 @@ pub fn plan(
             _ => Err(format!("the list of {} is missing", publisher.title)),
         })
         .collect();
-    Ok(Plan { folder, sums: sums(publisher, base, words)?, items: items? })
+    let version = words.version.clone();
+    Ok(Plan { version, folder, sums: sums(publisher, base, words)?, items: items? })
 }
 
 /// A file that the publisher's layout names.
@@ -203,6 +209,7 @@ fn sums(publisher: &Publisher, base: &Url, words: &Words) -> Result<Vec<Sums>, S
             signature: sums.signature.as_ref().map(|add| url.with_suffix(add)),
             listed_as: path.strip_prefix(&before).unwrap_or(&path).to_owned(),
             name: safe(name)?,
+            newest: publisher.newest.clone().filter(|newest| newest.file == sums.path),
             url,
         });
         before = format!("{folder}/");

@@ -60,7 +60,10 @@ impl Url {
         let scheme = if self.secure { "https" } else { "http" };
         let folder = self.path.split('?').next().unwrap_or_default();
         let folder = folder.rsplit_once('/').map_or("", |(folder, _)| folder);
-        let to = if location.contains("://") {
+        // There may be a whole URL in the query of a relative one.
+        let scheme_of = location.split_once("://").map(|(scheme, _)| scheme);
+        let is_absolute = scheme_of.is_some_and(|s| s.bytes().all(|b| b.is_ascii_alphanumeric()));
+        let to = if is_absolute {
             Url::parse(location)?
         } else if let Some(rest) = location.strip_prefix("//") {
             Url::parse(&format!("{scheme}://{rest}"))?
@@ -123,6 +126,9 @@ mod tests {
             ("//b.example/f", "https://b.example/f"),
             ("/f", "https://a.example/f"),
             ("f", "https://a.example/x/f"),
+            ("/get?u=https://b.example/", "https://a.example/get?u=https://b.example/"),
+            ("//b.example/?u=http://c.example/", "https://b.example/?u=http://c.example/"),
+            ("get?u=https://b.example/", "https://a.example/x/get?u=https://b.example/"),
         ] {
             assert_eq!(redirected(from, location), Ok(to.to_owned()));
         }
@@ -131,6 +137,7 @@ mod tests {
     #[test]
     fn a_redirect_never_leaves_https() {
         assert!(redirected("https://a.example/", "http://a.example/").is_err());
+        assert!(redirected("https://a.example/", "ftp://a.example/").is_err());
         assert!(redirected("http://a.example/", "http://b.example/").is_ok());
     }
 

@@ -1,7 +1,9 @@
 //! A machine's life: `armed → installing → delivered → installed`, or `failed`. Pure.
 //!
 //! An armed machine is installed once. It leaves `installed` and `failed` only by
-//! [`Event::Arm`], which only a person causes, or by `install = "always"`.
+//! [`Event::Arm`], which only a person causes, or by `install = "always"`. `disarmed` it leaves
+//! only by that event, or by the end of an installation that ran when it was disarmed: what
+//! runs on a machine cannot be called back, but nothing new is handed to it.
 
 use serde::{Deserialize, Serialize};
 
@@ -22,6 +24,19 @@ pub enum Phase {
     Installed,
     /// It came back too often without being done: it boots its own disk.
     Failed,
+    /// A person does not want it installed: it boots its own disk.
+    Disarmed,
+}
+
+impl Phase {
+    /// Whether it may be given an installer without a person who arms it.
+    fn leads_to_installation(self, install: Install) -> bool {
+        match self {
+            Phase::Armed | Phase::Installing | Phase::Delivered => true,
+            Phase::Installed => install == Install::Always,
+            Phase::Failed | Phase::Disarmed => false,
+        }
+    }
 }
 
 /// Something that happened to a machine.
@@ -29,6 +44,8 @@ pub enum Phase {
 pub enum Event {
     /// A person wants it installed once more.
     Arm,
+    /// A person does not want it installed any more.
+    Disarm,
     /// Its firmware asks for a boot: power was just switched on, or it rebooted.
     FirmwareStarts,
     /// It took a boot script that starts the installer.
@@ -81,6 +98,9 @@ impl Record {
         let mut next = self.clone();
         match (event, self.phase) {
             (Event::Arm, _) => return Record::armed(new_token.to_owned(), now),
+            (Event::Disarm, phase) if phase.leads_to_installation(install) => {
+                next.phase = Phase::Disarmed;
+            }
             (Event::FirmwareStarts, phase) => {
                 return self.after_restart(phase, install, new_token, now);
             }
@@ -96,6 +116,10 @@ impl Record {
             }
             (Event::ImageDelivered, Phase::Installing) => next.phase = Phase::Delivered,
             (Event::ReportedInstalled, Phase::Installing | Phase::Delivered) => {
+                next.phase = Phase::Installed;
+            }
+            // It was at work when it was disarmed.
+            (Event::ReportedInstalled, Phase::Disarmed) if self.attempts > 0 => {
                 next.phase = Phase::Installed;
             }
             // It starts anew when it boots again; three times, then it has failed.
@@ -206,6 +230,44 @@ mod tests {
             &[FirmwareStarts, TookInstaller, ReportedInstalled, FirmwareStarts],
         );
         assert_eq!(record.phase, Phase::Armed);
+    }
+
+    #[test]
+    fn a_disarmed_machine_is_given_no_installer_until_somebody_arms_it() {
+        for install in [Install::Once, Install::Always] {
+            let before: [&[Event]; 4] = [
+                &[],
+                &[FirmwareStarts, TookInstaller],
+                &[FirmwareStarts, TookInstaller, ImageDelivered],
+                &BOOT,
+            ];
+            for before in before {
+                let disarmed = live_as(install, &[before, &[Disarm]].concat());
+                assert_eq!(disarmed.phase, Phase::Disarmed, "{before:?}");
+                let events = [FirmwareStarts, TookInstaller, ImageDelivered, FirmwareStarts];
+                let later = events.iter().fold(disarmed, |r, e| r.after(*e, install, "x", 2));
+                assert_eq!(later.phase, Phase::Disarmed, "{before:?}");
+                assert_eq!(later.after(Arm, install, "x", 3).phase, Phase::Armed);
+            }
+        }
+    }
+
+    #[test]
+    fn an_installation_that_ran_when_it_was_disarmed_can_still_report_its_end() {
+        let done = live(&[BOOT.as_slice(), &[Disarm, ReportedInstalled]].concat());
+        assert_eq!(done.phase, Phase::Installed);
+        let failed = live(&[BOOT.as_slice(), &[Disarm, ReportedFailed]].concat());
+        assert_eq!(failed.phase, Phase::Disarmed);
+        assert_eq!(live(&[Disarm, ReportedInstalled]).phase, Phase::Disarmed, "it had none");
+    }
+
+    #[test]
+    fn disarming_what_is_over_changes_nothing_but_a_bench_that_is_installed_always() {
+        let installed = [FirmwareStarts, TookInstaller, ReportedInstalled, Disarm];
+        assert_eq!(live(&installed).phase, Phase::Installed);
+        assert_eq!(live_as(Install::Always, &installed).phase, Phase::Disarmed);
+        let failed = live(&[BOOT.repeat(3).as_slice(), &[FirmwareStarts, Disarm]].concat());
+        assert_eq!(failed.phase, Phase::Failed);
     }
 
     #[test]

@@ -48,6 +48,8 @@ pub enum Change {
     Identity(Mac, Identity),
     /// A machine is here in its life.
     Machine(Mac, Record),
+    /// That is kept under another card, or none, now.
+    NoMachine(Mac),
 }
 
 /// The state file could not be used.
@@ -212,6 +214,9 @@ impl Store {
                     Change::Lease(mac, binding) => {
                         leases.insert(mac.octets(), serde_json::to_vec(binding)?.as_slice())?;
                     }
+                    Change::NoMachine(mac) => {
+                        machines.remove(mac.octets())?;
+                    }
                     Change::Machine(mac, record) => {
                         machines.insert(mac.octets(), serde_json::to_vec(record)?.as_slice())?;
                     }
@@ -327,16 +332,17 @@ mod tests {
     }
 
     #[test]
-    fn a_lease_that_is_no_more_leaves_no_row() {
+    fn what_is_no_more_leaves_no_row() {
         let folder = folder("no-lease");
         let (store, _) = Store::open(&folder).unwrap();
         store.save(&changes()).unwrap();
         let learned =
             [Change::Shape(mac(), Shape::OnAsking), Change::Loader(mac(), Driver::Native)];
-        store.save(&[&[Change::NoLease(mac())], &learned[..]].concat()).unwrap();
+        let gone = [Change::NoLease(mac()), Change::NoMachine(mac())];
+        store.save(&[&gone[..], &learned[..]].concat()).unwrap();
         drop(store);
         let (_store, saved) = Store::open(&folder).unwrap();
-        assert!(saved.leases.is_empty());
+        assert!(saved.leases.is_empty() && saved.machines.is_empty());
         assert_eq!(saved.shapes, [(mac(), Shape::OnAsking)]);
         assert_eq!(saved.loaders, [(mac(), Driver::Native)]);
         fs::remove_dir_all(&folder).unwrap();

@@ -173,6 +173,12 @@ impl Timelines {
         all.into_iter().map(|kept| kept.entry.clone()).collect()
     }
 
+    /// Every machine with the time of its last entry.
+    pub fn last_of_each(&self) -> Vec<(Mac, Seconds)> {
+        let last = |(mac, line): (&Mac, &VecDeque<Kept>)| Some((*mac, line.back()?.entry.at));
+        self.of.iter().filter_map(last).collect()
+    }
+
     /// The same as before, lately: it is taken out, to be put in again behind the others.
     fn takes_same(&mut self, mac: Mac, note: &Note) -> Option<Kept> {
         let line = self.of.get_mut(&mac)?;

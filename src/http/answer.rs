@@ -9,18 +9,18 @@ use hyper::{Method, Request, Response, StatusCode, header};
 
 use super::body::{Body, WhenSent};
 use super::config::config;
-use super::page;
 use super::response::{Asked, Downloads, Found, OPEN_DEADLINE, respond, text};
 use super::route::{Route, route};
 use super::story::{hear_agent, tell_refusal};
 use crate::boot::install_script::{self, Job};
 use crate::boot::plan::{Media, Plan};
+use crate::control::metrics;
 use crate::fleet::life::Event;
 use crate::fleet::stage::{Sign, Stage};
 use crate::fleet::timeline::{Source, Weight};
 use crate::fleet::trouble::Failure;
 use crate::inventory::profile::Purpose;
-use crate::inventory::{Image, Machine, MediaFile};
+use crate::inventory::{Image, MediaFile};
 use crate::net::Mac;
 use crate::tftp::tree::Name;
 use crate::verify::Gate;
@@ -126,7 +126,7 @@ fn find(world: &Arc<World>, place: &Route, asker: Ipv4Addr, only_head: bool) -> 
     let inventory = &shelf.inventory;
     let newest_file = |name: &str| inventory.images.iter().find_map(|image| image.file(name));
     match place {
-        Route::Page => Found::Bytes("text/html; charset=utf-8", page::page(world).into_bytes()),
+        Route::Metrics => Found::Bytes(metrics::MEDIA_TYPE, metrics::metrics(world).into_bytes()),
         Route::Boot(name) => match content(world, name, asker, !only_head) {
             Content::Loader(file) => {
                 let when_sent = loader_sent(world, name.path(), asker);
@@ -149,7 +149,7 @@ fn find(world: &Arc<World>, place: &Route, asker: Ipv4Addr, only_head: bool) -> 
             if world.machine_at(asker) == Some(*mac) {
                 world.heard_serial(*mac, uuid, serial);
             }
-            find(world, &Route::Boot(Name::IpxeScript(*mac)), asker, only_head)
+            find(world, &Route::Boot(Name::IntroducedScript(*mac)), asker, only_head)
         }
         Route::OldImageFile(version, name) => {
             let images = inventory.images.iter().filter(|image| image.version == *version);
@@ -176,7 +176,15 @@ fn find(world: &Arc<World>, place: &Route, asker: Ipv4Addr, only_head: bool) -> 
         Route::Event { token, event } => report(world, token, event),
         Route::Hello { mac, memory, chip } => hello(world, *mac, *memory, chip, asker, only_head),
         Route::BootFailed { mac, failure } => boot_failed(world, *mac, failure, asker, only_head),
-        Route::Nowhere => Found::Missing("this".to_owned()),
+        // People are answered elsewhere.
+        Route::Page
+        | Route::Machine(_)
+        | Route::Act(..)
+        | Route::SignIn
+        | Route::SignOut
+        | Route::Rescan
+        | Route::Api(_)
+        | Route::Nowhere => Found::Missing("this".to_owned()),
     }
 }
 
@@ -229,7 +237,7 @@ fn when_delivered(
 /// Whether a machine cannot be installed without this file: its image, or what proves it.
 fn needs(shelf: &Shelf, mac: Mac, name: &str) -> bool {
     let machine = shelf.inventory.machine(mac);
-    let image = machine.and_then(|machine| shelf.inventory.image_for(machine));
+    let image = machine.and_then(|machine| shelf.inventory.image_for(machine, mac));
     image.is_some_and(|image| image.profile.writes(name.strip_suffix(".sig").unwrap_or(name)))
 }
 
@@ -294,9 +302,8 @@ fn install_script(world: &World, asker: Ipv4Addr, only_head: bool) -> Found {
     let Some(token) = token else {
         return Found::NotReady;
     };
-    let unnamed = Machine::known_by(mac);
-    let machine = inventory.machine(mac).unwrap_or(&unnamed);
-    let image = inventory.image_for(machine);
+    let machine = inventory.machine_or_stranger(mac);
+    let image = inventory.image_for(&machine, mac);
     let Some(installer) = image.and_then(|image| image.profile.installer.as_deref()) else {
         return refusal("there is no image for it on the stick");
     };
@@ -390,7 +397,7 @@ fn boot_failed(
     if !only_head {
         let shelf = world.shelf();
         let machine = shelf.inventory.machine(mac);
-        let image = machine.and_then(|machine| shelf.inventory.image_for(machine));
+        let image = machine.and_then(|machine| shelf.inventory.image_for(machine, mac));
         let needs = image.and_then(|image| image.profile.ram);
         world.learn(mac, |facts| facts.learn_hello(failure.has, ""));
         let words = failure.words();

@@ -1,32 +1,41 @@
-//! Bodies: bytes in memory, or a part of a file read in large pieces.
+//! Bodies: bytes in memory, or a part of a file that never comes into our memory.
+//!
+//! The kernel sends files by itself (sendfile(2)). The HTTP library is handed a stand-in of
+//! the same length, and where that would be written, [`Wire`] has the file's bytes sent.
+//!
+//! [`Wire`]: super::wire::Wire
 
-use std::future::Future;
+use std::collections::VecDeque;
 use std::io;
-use std::pin::Pin;
-use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::{Duration, Instant};
 
-use bytes::Bytes;
-use hyper::body::{Body as HttpBody, Frame, SizeHint};
+use bytes::{Buf, Bytes};
 use tokio::sync::oneshot::Receiver;
 
+use super::socket::Socket;
 use super::story::Story;
 use crate::inventory::media_file::Window;
 use crate::world::readers::Readers;
 use crate::world::transfers::Transfer;
 use crate::world::turns::Errand;
 
-/// Large enough that a system call costs nothing beside its bytes.
-const LARGEST_PIECE: usize = 256 * 1024;
+/// The most that is sent in one turn of a download. A socket rarely has room for more.
+const LARGEST_TURN: usize = 4 * 1024 * 1024;
 
-/// Still one read of a stick for several packets.
-const SMALLEST_PIECE: usize = 32 * 1024;
+/// A turn ends when it has taken this long: what has to come from the stick is sent in small
+/// pieces, so that hundreds of downloads get some of it each second.
+const LONGEST_TURN: Duration = Duration::from_millis(5);
 
-/// Every download holds two pieces. With many of them the pieces are smaller: together twice
-/// this much, which a Pi 3 can spare.
-const PIECES_TOGETHER: usize = 16 * 1024 * 1024;
+/// What is sent before the clock is looked at.
+const STEP: usize = 128 * 1024;
 
-/// What is told when the last byte of a file has been handed over.
+/// The library takes an answer for done when it was handed the last byte, and its deadline for
+/// the next request begins: so it is handed that one when the others are out. Where there is
+/// room it leaves with them.
+const HELD_BACK: usize = 1;
+
+/// What is told when the last byte of a file was given to the kernel.
 pub type WhenSent = Box<dyn FnOnce() + Send>;
 
 /// The body of an answer.
@@ -36,150 +45,236 @@ pub enum Body {
     /// In memory.
     Bytes(Bytes),
     /// A part of a file.
-    File(FileBody),
+    File(Box<Outgoing>),
 }
 
-/// A part of a file, read ahead by one piece.
-pub struct FileBody {
+/// A part of a file, and how much of it is left to be sent.
+pub struct Outgoing {
     file: Arc<Window>,
     at: u64,
     left: u64,
     errand: Errand,
     readers: Readers,
-    reading: Option<Receiver<io::Result<Bytes>>>,
     when_sent: Option<WhenSent>,
-    story: Option<Story>,
-    shown: Transfer,
-    _place: Option<Transfer>,
-}
-
-/// Which part of a file goes to whom.
-pub struct Sending {
-    /// Its first byte.
-    pub first: u64,
-    /// How many.
-    pub length: u64,
-    /// Whose turn it is when the next piece is read.
-    pub errand: Errand,
-    /// Who reads it.
-    pub readers: Readers,
-    /// For the LEDs.
-    pub shown: Transfer,
-    /// A download's place among the others.
-    pub place: Option<Transfer>,
-    /// Who wants to know when its last byte is out.
-    pub when_sent: Option<WhenSent>,
     /// Where it is told how it ended.
-    pub story: Option<Story>,
+    story: Option<Story>,
+    /// For people and LEDs.
+    shown: Option<Transfer>,
+    /// Given back when it is out, or its connection has ended.
+    held: Vec<Box<dyn Send>>,
 }
 
-impl FileBody {
-    /// A file that became shorter ends the connection with an error: a download that looks
-    /// whole is whole.
-    pub fn new(file: Window, sending: Sending) -> FileBody {
-        let Sending { first, length, errand, readers, shown, place, when_sent, story } = sending;
-        FileBody {
+impl Outgoing {
+    /// `length` bytes of a file from `first` on. A file that became shorter ends the
+    /// connection with an error: a download that looks whole is whole.
+    pub fn new(
+        file: Window,
+        (first, length): (u64, u64),
+        errand: Errand,
+        readers: Readers,
+    ) -> Self {
+        Outgoing {
             file: Arc::new(file),
             at: first,
             left: length,
             errand,
             readers,
-            reading: None,
-            when_sent,
-            story,
-            shown,
-            _place: place,
+            when_sent: None,
+            story: None,
+            shown: None,
+            held: Vec::new(),
         }
     }
 
-    /// Starts to read the next piece, if there is one.
-    fn read_ahead(&mut self) {
-        let piece = piece(self.shown.running());
-        let length = usize::try_from(self.left).unwrap_or(piece).min(piece);
-        if length == 0 || self.reading.is_some() {
+    /// How much is left.
+    pub fn left(&self) -> u64 {
+        self.left
+    }
+
+    /// Tells when its last byte is out.
+    pub fn telling(mut self, when_sent: Option<WhenSent>) -> Self {
+        self.when_sent = when_sent;
+        // Of an empty one it is out.
+        self.sent(0);
+        self
+    }
+
+    /// Tells how far it came when it is out, or its connection has ended.
+    pub fn told_in(mut self, story: Option<Story>) -> Self {
+        self.story = story;
+        self
+    }
+
+    /// Shows how far it is.
+    pub fn showing(mut self, transfer: Transfer) -> Self {
+        self.shown = Some(transfer);
+        self
+    }
+
+    /// Keeps this until it is out.
+    pub fn holding(mut self, what: Option<Transfer>) -> Self {
+        if let Some(what) = what {
+            self.hold(what);
+        }
+        self
+    }
+
+    fn hold(&mut self, what: impl Send + 'static) {
+        self.held.push(Box::new(what));
+    }
+
+    /// A reader sends the next piece when its turn comes: as much as the socket takes, and no
+    /// more than `most`, or what is held back with it. Nothing at all is an error of kind
+    /// "would block".
+    fn send<S: Socket>(&self, socket: &Arc<S>, most: usize) -> Receiver<io::Result<usize>> {
+        let left = usize::try_from(self.left).unwrap_or(usize::MAX);
+        let length = if left <= most + HELD_BACK { left } else { most };
+        let (file, at, socket) = (Arc::clone(&self.file), self.at, Arc::clone(socket));
+        self.readers.read(&self.errand, move || send(&file, at, length, &*socket))
+    }
+
+    fn sent(&mut self, count: usize) {
+        self.at += count as u64;
+        self.left = self.left.saturating_sub(count as u64);
+        if let Some(shown) = &self.shown {
+            shown.sent(count as u64);
+        }
+        if let Some(story) = &mut self.story {
+            story.goes_on(self.left);
+        }
+        if self.left == 0
+            && let Some(tell) = self.when_sent.take()
+        {
+            tell();
+        }
+    }
+}
+
+fn send<S: Socket>(file: &Window, at: u64, length: usize, socket: &S) -> io::Result<usize> {
+    let begin = Instant::now();
+    let mut count = 0;
+    while count < length && (count == 0 || begin.elapsed() < LONGEST_TURN) {
+        let step = (length - count).min(STEP);
+        match socket.try_to_write(|| file.send_to(socket.as_fd(), at + count as u64, step)) {
+            Ok(more) => count += more,
+            // The rest when there is room again.
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock && count > 0 => break,
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(count)
+}
+
+/// The files of a connection that are on their way, in the order of their answers.
+#[derive(Clone, Default)]
+pub struct Outbox(Arc<Mutex<VecDeque<Box<Outgoing>>>>);
+
+impl Outbox {
+    /// Takes a file, and `what` is kept until it is out. What the HTTP library gets for it
+    /// first, and when that is out.
+    pub fn put(&self, mut file: Box<Outgoing>, what: impl Send + 'static) -> (Data, Data) {
+        let left = usize::try_from(file.left).unwrap_or(usize::MAX);
+        file.hold(what);
+        if left > 0 {
+            self.files().push_back(file);
+        }
+        let last = if left > HELD_BACK { HELD_BACK } else { 0 };
+        (Data::StandIn(left - last), Data::StandIn(last))
+    }
+
+    /// Has `most` bytes of the first file sent, or fewer, or one more if that is its last.
+    /// None: there is no such file.
+    pub fn send<S: Socket>(
+        &self,
+        socket: &Arc<S>,
+        most: usize,
+    ) -> Option<Receiver<io::Result<usize>>> {
+        self.files().front().map(|file| file.send(socket, most))
+    }
+
+    /// So many bytes of the first file were sent.
+    pub fn sent(&self, count: usize) {
+        let mut files = self.files();
+        let Some(first) = files.front_mut() else {
             return;
-        }
-        let (file, at) = (Arc::clone(&self.file), self.at);
-        self.reading = Some(self.readers.read(&self.errand, move || {
-            let mut buffer = vec![0; length];
-            file.read_exact_at(&mut buffer, at)?;
-            Ok(Bytes::from(buffer))
-        }));
+        };
+        first.sent(count);
+        let done = if first.left == 0 { files.pop_front() } else { None };
+        drop(files);
+        // What it held may be somebody's place: not under our lock.
+        drop(done);
     }
 
-    fn poll(&mut self, context: &mut Context<'_>) -> Poll<Option<io::Result<Bytes>>> {
-        self.read_ahead();
-        let Some(reading) = &mut self.reading else {
-            if let Some(tell) = self.when_sent.take() {
-                tell();
-            }
-            return Poll::Ready(None);
-        };
-        let piece = match Pin::new(reading).poll(context) {
-            Poll::Pending => return Poll::Pending,
-            Poll::Ready(Ok(read)) => read,
-            // So many wait for this stick that it must hang.
-            Poll::Ready(Err(given_up)) => Err(io::Error::other(given_up)),
-        };
-        self.reading = None;
-        if let (Err(_), Some(story)) = (&piece, &mut self.story) {
+    /// The first file goes no further.
+    pub fn failed(&self, error: &io::Error) {
+        if !is_the_sockets(error)
+            && let Some(story) = self.files().front_mut().and_then(|file| file.story.as_mut())
+        {
             story.is_unreadable();
         }
-        if let Ok(bytes) = &piece {
-            self.at += bytes.len() as u64;
-            self.left = self.left.saturating_sub(bytes.len() as u64);
-            if let Some(story) = &mut self.story {
-                story.goes_on(self.left);
-            }
-            self.read_ahead();
-            // Hyper asks no further once the promised length is reached.
-            if self.left == 0
-                && let Some(tell) = self.when_sent.take()
-            {
-                tell();
-            }
-        }
-        Poll::Ready(Some(piece))
+    }
+
+    fn files(&self) -> MutexGuard<'_, VecDeque<Box<Outgoing>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// How much is read at a time while so many downloads run.
-fn piece(running: usize) -> usize {
-    (PIECES_TOGETHER / running.max(1)).clamp(SMALLEST_PIECE, LARGEST_PIECE)
+/// The peer went, or its network: sendfile(2) has one error for both of its ends.
+fn is_the_sockets(error: &io::Error) -> bool {
+    use io::ErrorKind as Kind;
+    matches!(
+        error.kind(),
+        Kind::BrokenPipe
+            | Kind::ConnectionReset
+            | Kind::ConnectionAborted
+            | Kind::NotConnected
+            | Kind::TimedOut
+            | Kind::HostUnreachable
+            | Kind::NetworkUnreachable
+            | Kind::NetworkDown
+    )
 }
 
-impl HttpBody for Body {
-    type Data = Bytes;
-    type Error = io::Error;
+/// What the HTTP library writes.
+pub enum Data {
+    /// As it is.
+    Bytes(Bytes),
+    /// So many bytes of a file.
+    StandIn(usize),
+}
 
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, io::Error>>> {
-        match &mut *self {
-            Body::Empty => Poll::Ready(None),
-            Body::Bytes(bytes) if bytes.is_empty() => Poll::Ready(None),
-            Body::Bytes(bytes) => Poll::Ready(Some(Ok(Frame::data(std::mem::take(bytes))))),
-            Body::File(file) => file.poll(context).map(|piece| Some(piece?.map(Frame::data))),
-        }
-    }
-
-    fn is_end_stream(&self) -> bool {
+impl Buf for Data {
+    fn remaining(&self) -> usize {
         match self {
-            Body::Empty => true,
-            Body::Bytes(bytes) => bytes.is_empty(),
-            Body::File(file) => file.left == 0 && file.when_sent.is_none(),
+            Data::Bytes(bytes) => bytes.remaining(),
+            Data::StandIn(left) => *left,
         }
     }
 
-    fn size_hint(&self) -> SizeHint {
+    fn chunk(&self) -> &[u8] {
         match self {
-            // Not "exactly 0": that would overwrite the length that HEAD announces.
-            Body::Empty => SizeHint::default(),
-            Body::Bytes(bytes) => SizeHint::with_exact(bytes.len() as u64),
-            Body::File(file) => SizeHint::with_exact(file.left),
+            Data::Bytes(bytes) => bytes.chunk(),
+            Data::StandIn(left) => stand_in().get(..*left).unwrap_or_else(stand_in),
         }
     }
+
+    fn advance(&mut self, count: usize) {
+        match self {
+            Data::Bytes(bytes) => bytes.advance(count),
+            Data::StandIn(left) => *left = left.saturating_sub(count),
+        }
+    }
+}
+
+/// Whether this is no content, but the place of a file's.
+pub fn is_stand_in(bytes: &[u8]) -> bool {
+    !bytes.is_empty() && stand_in().as_ptr_range().contains(&bytes.as_ptr())
+}
+
+/// Never read nor written, so it takes no memory.
+fn stand_in() -> &'static [u8] {
+    static STAND_IN: OnceLock<Vec<u8>> = OnceLock::new();
+    STAND_IN.get_or_init(|| vec![0; LARGEST_TURN])
 }
 
 #[cfg(test)]
@@ -187,12 +282,30 @@ mod tests {
     use super::*;
 
     #[test]
-    fn one_download_is_read_in_large_pieces_and_many_take_no_more_memory() {
-        assert_eq!(piece(0), LARGEST_PIECE);
-        assert_eq!(piece(64), LARGEST_PIECE);
-        for running in [65, 200, 448] {
-            let together = 2 * running * piece(running);
-            assert!(together <= 2 * PIECES_TOGETHER, "{running}: {together}");
+    fn a_peer_that_goes_is_told_apart_from_a_stick_that_cannot_be_read() {
+        use rustix::io::Errno;
+        for errno in [Errno::PIPE, Errno::CONNRESET, Errno::TIMEDOUT, Errno::HOSTUNREACH] {
+            assert!(is_the_sockets(&errno.into()), "{errno}");
+        }
+        for errno in [Errno::IO, Errno::NODEV, Errno::NXIO, Errno::STALE] {
+            assert!(!is_the_sockets(&errno.into()), "{errno}");
+        }
+        assert!(!is_the_sockets(&io::ErrorKind::UnexpectedEof.into()), "it became shorter");
+    }
+
+    #[test]
+    fn a_stand_in_is_as_long_as_the_file_and_is_known_by_its_place_alone() {
+        let mut data = Data::StandIn(3 * LARGEST_TURN + 7);
+        let mut seen = 0;
+        while data.has_remaining() {
+            assert!(is_stand_in(data.chunk()));
+            seen += data.chunk().len();
+            data.advance(data.chunk().len());
+        }
+        assert_eq!(seen, 3 * LARGEST_TURN + 7);
+        assert!(is_stand_in(&Data::StandIn(9).chunk()[8..]));
+        for bytes in [&vec![0; LARGEST_TURN][..], b"", &stand_in()[..0]] {
+            assert!(!is_stand_in(bytes));
         }
     }
 }

@@ -1,18 +1,21 @@
 //! HTTP on the LAN: the client is firmware, so bytes matter.
 //!
 //! `Content-Length` comes first and in Title-Case, HEAD equals GET, ranges work, nothing is
-//! chunked or redirected. `route`, `range` and `condition` are pure; `answer` looks things up; `response`
-//! and `body` send them; `story` tells it to the timeline; `server` is the edge with its limits.
+//! chunked or redirected. `route`, `range` and `condition` are pure; `answer` looks things up; `response`,
+//! `body` and `wire` send them; `story` tells it to the timeline; `server` is the edge with its limits.
 
+pub mod admin;
 mod answer;
 mod body;
-mod condition;
+pub mod condition;
 mod config;
 mod guests;
 mod page;
-mod range;
+pub mod people;
+pub mod range;
 mod response;
-mod route;
+pub mod route;
 pub mod server;
+pub mod socket;
 mod story;
 mod wire;

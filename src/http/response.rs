@@ -9,7 +9,7 @@ use bytes::Bytes;
 use hyper::header::{HeaderMap, HeaderName, HeaderValue};
 use hyper::{Response, StatusCode, header};
 
-use super::body::{Body, FileBody, Sending, WhenSent};
+use super::body::{Body, Outgoing, WhenSent};
 use super::condition::{Conditions, Verdict, Version};
 use super::range::{Part, part};
 use super::story::Story;
@@ -94,6 +94,9 @@ impl Downloads {
 /// How long a stick may take to open a file. UEFI waits 5 s for the first byte.
 pub const OPEN_DEADLINE: Duration = Duration::from_secs(4);
 
+/// Scripts, signatures and configurations: one errand brings them.
+const LARGEST_SMALL: usize = 32 * 1024;
+
 /// The answer as HTTP.
 pub async fn respond(found: Found, asked: &Asked<'_>) -> Response<Body> {
     let mut answer = match found {
@@ -125,7 +128,8 @@ pub fn text(status: StatusCode, line: &str) -> Response<Body> {
     in_memory(status, "text/plain; charset=utf-8", line.as_bytes().to_vec())
 }
 
-fn in_memory(status: StatusCode, kind: &'static str, bytes: Vec<u8>) -> Response<Body> {
+/// Bytes with a status.
+pub fn in_memory(status: StatusCode, kind: &'static str, bytes: Vec<u8>) -> Response<Body> {
     let length = bytes.len() as u64;
     let mut answer = head(status, length, HeaderValue::from_static(kind));
     *answer.body_mut() = Body::Bytes(Bytes::from(bytes));
@@ -147,32 +151,17 @@ async fn send_file(
     when_sent: Option<WhenSent>,
     asked: &Asked<'_>,
 ) -> Response<Body> {
-    let value = |name: HeaderName| asked.headers.get(name).and_then(|value| value.to_str().ok());
     let version = Version {
         tag: format!("\"{:x}-{:x}\"", file.modified, file.size),
         modified: file.modified,
     };
-    let conditions = Conditions {
-        matches: value(header::IF_MATCH),
-        unmodified_since: value(header::IF_UNMODIFIED_SINCE),
-        none_matches: value(header::IF_NONE_MATCH),
-        modified_since: value(header::IF_MODIFIED_SINCE),
-        range: value(header::IF_RANGE),
-    };
-    let same = match version.meets(&conditions) {
-        Verdict::Send { range } => range,
-        Verdict::NotModified => return of_version(StatusCode::NOT_MODIFIED, file.size, &version),
-        Verdict::Changed => return text(StatusCode::PRECONDITION_FAILED, "it has changed\n"),
-    };
-    // Another version than the one whose rest is asked for: the whole of this one.
-    let range = value(header::RANGE).filter(|_| same);
-    let (status, first, length) = match part(range, file.size) {
-        Part::Whole => (StatusCode::OK, 0, file.size),
-        Part::Bytes(first, last) => (StatusCode::PARTIAL_CONTENT, first, last - first + 1),
-        Part::Unsatisfiable => return unsatisfiable(file.size),
+    let (status, first, length) = match wanted_part(file, &version, asked.headers) {
+        Ok(part) => part,
+        Err(answer) => return *answer,
     };
     let errand = Errand::new(&file.volume, asked.asker, length);
-    let open = match open(file, &errand, &asked.world.readers).await {
+    let wanted = if asked.only_head || when_sent.is_some() { None } else { Some((first, length)) };
+    let open = match open(file, wanted, &errand, &asked.world.readers).await {
         Ok(open) => open,
         Err(error) => {
             log::warn!("http: {}: cannot be read: {error}; was the stick pulled?", file.path);
@@ -192,24 +181,85 @@ async fn send_file(
         return later("too many downloads are running\n");
     }
     log::info!("http: {} takes {} ({length} bytes)", asked.asker, file.path);
-    let ends_whole = first + length == file.size;
-    let sending = Sending {
-        first,
-        length,
-        errand,
-        readers: asked.world.readers.clone(),
-        shown: asked.world.transfers.begin(),
-        place: place.flatten(),
-        when_sent: when_sent.filter(|_| ends_whole),
-        story: Story::begins(asked.world, asked.asker, file, (first, length)),
+    let mut story = Story::begins(asked.world, asked.asker, file, (first, length));
+    let open = match open {
+        Open::Read(bytes) => {
+            // So little is out as soon as it is handed over.
+            story.iter_mut().for_each(|story| story.goes_on(0));
+            *answer.body_mut() = Body::Bytes(bytes);
+            return answer;
+        }
+        Open::Unread(window) => window,
     };
-    *answer.body_mut() = Body::File(FileBody::new(open, sending));
+    let readers = asked.world.readers.clone();
+    let outgoing = Outgoing::new(open, (first, length), errand, readers)
+        .telling(when_sent.filter(|_| first + length == file.size))
+        .told_in(story)
+        .showing(asked.world.transfers.begin_file(asked.asker, &file.path, first, file.size))
+        .holding(place.flatten());
+    *answer.body_mut() = Body::File(Box::new(outgoing));
     answer
 }
 
-async fn open(file: &MediaFile, errand: &Errand, readers: &Readers) -> io::Result<Window> {
+/// The status, the first byte and how many, or an answer without any.
+fn wanted_part(
+    file: &MediaFile,
+    version: &Version,
+    headers: &HeaderMap,
+) -> Result<(StatusCode, u64, u64), Box<Response<Body>>> {
+    let value = |name: HeaderName| headers.get(name).and_then(|value| value.to_str().ok());
+    let conditions = Conditions {
+        matches: value(header::IF_MATCH),
+        unmodified_since: value(header::IF_UNMODIFIED_SINCE),
+        none_matches: value(header::IF_NONE_MATCH),
+        modified_since: value(header::IF_MODIFIED_SINCE),
+        range: value(header::IF_RANGE),
+    };
+    let same = match version.meets(&conditions) {
+        Verdict::Send { range } => range,
+        Verdict::NotModified => {
+            return Err(Box::new(of_version(StatusCode::NOT_MODIFIED, file.size, version)));
+        }
+        Verdict::Changed => {
+            return Err(Box::new(text(StatusCode::PRECONDITION_FAILED, "it has changed\n")));
+        }
+    };
+    // Another version than the one whose rest is asked for: the whole of this one.
+    match part(value(header::RANGE).filter(|_| same), file.size) {
+        Part::Whole => Ok((StatusCode::OK, 0, file.size)),
+        Part::Bytes(first, last) => Ok((StatusCode::PARTIAL_CONTENT, first, last - first + 1)),
+        Part::Unsatisfiable => Err(Box::new(unsatisfiable(file.size))),
+    }
+}
+
+/// A file that was opened.
+enum Open {
+    /// What is wanted of it is small, and was read at once.
+    Read(Bytes),
+    /// It is read while it is sent.
+    Unread(Window),
+}
+
+/// Opens a file, and reads what is wanted (the first byte, and how many) if that is small.
+async fn open(
+    file: &MediaFile,
+    wanted: Option<(u64, u64)>,
+    errand: &Errand,
+    readers: &Readers,
+) -> io::Result<Open> {
     let file = file.clone();
-    let opening = readers.read(errand, move || file.open());
+    let small = wanted.and_then(|(first, length)| {
+        Some((first, usize::try_from(length).ok().filter(|length| *length <= LARGEST_SMALL)?))
+    });
+    let opening = readers.read(errand, move || {
+        let window = file.open()?;
+        let Some((first, length)) = small else {
+            return Ok(Open::Unread(window));
+        };
+        let mut bytes = vec![0; length];
+        window.read_exact_at(&mut bytes, first)?;
+        Ok(Open::Read(Bytes::from(bytes)))
+    });
     match tokio::time::timeout(OPEN_DEADLINE, opening).await {
         Ok(opened) => opened.unwrap_or_else(|given_up| Err(io::Error::other(given_up))),
         Err(late) => Err(io::Error::other(late)),

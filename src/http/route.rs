@@ -13,6 +13,8 @@ use crate::tftp::tree::Name;
 pub enum Route {
     /// `/`: the state, for people.
     Page,
+    /// `/metrics`: numbers for Prometheus.
+    Metrics,
     /// `/boot/<name>`: the same tree as TFTP.
     Boot(Name),
     /// `/cloud-configs/install.sh`
@@ -62,11 +64,29 @@ pub enum Route {
         /// What its iPXE says of it.
         failure: Failure,
     },
+    /// `/machines/<mac>`: all that happened to it, for people.
+    Machine(Mac),
+    /// `/machines/<mac>/<act>`: a form of that page.
+    Act(Mac, String),
+    /// `/login`
+    SignIn,
+    /// `/logout`
+    SignOut,
+    /// `/rescan`: a form of the page.
+    Rescan,
+    /// `/api/v1/…`, without `/api`.
+    Api(String),
     /// Nothing that was ever here.
     Nowhere,
 }
 
 impl Route {
+    /// Whether a person is to be answered, by his browser or by a program of his.
+    pub fn is_for_people(&self) -> bool {
+        use Route::{Act, Api, Machine, Page, Rescan, SignIn, SignOut};
+        matches!(self, Page | Machine(_) | Act(..) | SignIn | SignOut | Rescan | Api(_))
+    }
+
     /// Whether a machine's life may go on by this answer, which the card must hold first.
     pub fn may_be_written_down(&self) -> bool {
         matches!(
@@ -95,6 +115,17 @@ pub fn route(target: &str) -> Route {
     let version = |name: &str| Version::new(name);
     match parts.as_slice() {
         [] => Route::Page,
+        ["metrics"] => Route::Metrics,
+        ["login"] => Route::SignIn,
+        ["logout"] => Route::SignOut,
+        ["rescan"] => Route::Rescan,
+        ["machines", mac] => mac.parse().map_or(Route::Nowhere, Route::Machine),
+        ["machines", mac, act] => {
+            mac.parse().map_or(Route::Nowhere, |mac| Route::Act(mac, (*act).to_owned()))
+        }
+        ["api", "v1", ..] => {
+            Route::Api(format!("/{}", parts.get(1..).unwrap_or_default().join("/")))
+        }
         // A GRUB that came by HTTP keeps to its built-in folder, which is at the top.
         ["grub", ..] => Name::parse(&parts.join("/")).map_or(Route::Nowhere, Route::Boot),
         ["boot", name @ ..] => match Name::parse(&name.join("/")) {
@@ -150,7 +181,7 @@ fn event(query: &str) -> Route {
 }
 
 /// A value of the query, decoded; empty if it is not there or is no text.
-fn value(query: &str, key: &str) -> String {
+pub fn value(query: &str, key: &str) -> String {
     let pairs = query.split('&').filter_map(|pair| pair.split_once('='));
     let found = pairs.into_iter().find(|(name, _)| *name == key);
     found.and_then(|(_, value)| percent(value, &[])).unwrap_or_default()
@@ -304,6 +335,20 @@ mod tests {
     fn a_whole_url_in_the_request_line_is_understood() {
         assert_eq!(route("http://10.10.10.1:8080/"), Route::Page);
         assert_eq!(route("http://10.10.10.1"), Route::Page);
+    }
+
+    #[test]
+    fn people_have_places_of_their_own() {
+        let mac = "52:54:00:00:00:01".parse().unwrap();
+        assert_eq!(route("/machines/52-54-00-00-00-01?x"), Route::Machine(mac));
+        assert_eq!(route("/machines/525400000001/arm"), Route::Act(mac, "arm".to_owned()));
+        assert_eq!(route("/machines/node-1"), Route::Nowhere);
+        assert_eq!(route("/api/v1/machines"), Route::Api("/v1/machines".to_owned()));
+        assert_eq!(route("/api/v2/machines"), Route::Nowhere);
+        for place in ["/", "/login", "/logout", "/rescan", "/api/v1/status"] {
+            assert!(route(place).is_for_people(), "{place}");
+        }
+        assert!(!route("/v1/event?token=ab&event=installed").is_for_people());
     }
 
     #[test]

@@ -13,19 +13,21 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
-use bytes::Bytes;
+use bytes::Buf;
 use hyper::body::{Body as HttpBody, Frame, SizeHint};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 
 use super::answer::answer;
-use super::body::Body;
+use super::body::{Body, Data, Outbox};
 use super::guests::{Entry, Guests, Id, Limits};
+use super::people::People;
 use super::response::Downloads;
+use super::route::route;
+use super::socket::Socket;
 use super::wire::Wire;
 use crate::world::World;
 
@@ -59,16 +61,18 @@ pub struct Edge {
     world: Arc<World>,
     guests: Mutex<Guests<Bell>>,
     downloads: Downloads,
+    people: People,
 }
 
 impl Edge {
     /// An edge with all its places free. `descriptors`: how many it may use; a connection
     /// with a file takes two.
-    pub fn new(world: Arc<World>, descriptors: usize) -> Arc<Edge> {
+    pub fn new(world: Arc<World>, descriptors: usize, people: People) -> Arc<Edge> {
         let places = MOST_CONNECTIONS.min(descriptors / 2);
         let limits = Limits { places, of_address: MOST_PER_ADDRESS };
         Arc::new(Edge {
             world,
+            people,
             guests: Mutex::new(Guests::new(limits)),
             // An eighth is always left for what is small.
             downloads: Downloads::limited_to(places - places.div_ceil(8)),
@@ -103,12 +107,9 @@ impl Edge {
         }
     }
 
-    /// Converses over any stream, as with a peer at `address` that came in by a listener;
+    /// Converses over any socket, as with a peer at `address` that came in by a listener;
     /// returns when it is over.
-    pub async fn converse<S>(self: Arc<Edge>, stream: S, address: Ipv4Addr)
-    where
-        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
-    {
+    pub async fn converse(self: Arc<Edge>, stream: impl Socket, address: Ipv4Addr) {
         if let Some((guest, shed)) = self.admit(address).await {
             guest.stays(stream, shed).await;
         }
@@ -156,25 +157,34 @@ struct Guest {
 
 impl Guest {
     /// Converses until the peer goes, or has to go.
-    async fn stays<S>(self, stream: S, shed: oneshot::Receiver<()>)
-    where
-        S: AsyncRead + AsyncWrite + Unpin,
-    {
+    async fn stays(self, stream: impl Socket, shed: oneshot::Receiver<()>) {
         tokio::select! {
             () = self.converse(stream) => {}
             _ = shed => log::debug!("http: {} had to go: others need the place", self.address),
         }
     }
 
-    async fn converse<S: AsyncRead + AsyncWrite + Unpin>(&self, stream: S) {
+    async fn converse(&self, stream: impl Socket) {
         let Guest { edge, id, address } = self;
+        let outbox = Outbox::default();
+        let for_files = &outbox;
         let service = service_fn(|request| async move {
             let asking = Asking::begin(edge, *id);
-            let answer = answer(&edge.world, &edge.downloads, &request, *address).await;
-            Ok::<_, Infallible>(answer.map(|body| Answered { body, _asking: asking }))
+            let place = route(request.uri().to_string().as_str());
+            let answer = match place.is_for_people() {
+                true => edge.people.answer(&edge.world, place, request, *address).await,
+                false => answer(&edge.world, &edge.downloads, &request, *address).await,
+            };
+            edge.world.counters.http(answer.status().as_u16());
+            let outbox = for_files.clone();
+            let asking = Some(asking);
+            Ok::<_, Infallible>(answer.map(|body| Answered { body, outbox, asking, last: None }))
         });
-        let moved = || edge.guests().moved(*id, Instant::now());
-        let wire = Wire::new(stream, STALL_DEADLINE, moved);
+        let moved = |count| {
+            edge.world.counters.http_sent(count);
+            edge.guests().moved(*id, Instant::now());
+        };
+        let wire = Wire::new(stream, outbox.clone(), STALL_DEADLINE, moved);
         let served = http1::Builder::new()
             .timer(TokioTimer::new())
             .header_read_timeout(HEAD_DEADLINE)
@@ -219,26 +229,50 @@ impl Drop for Asking {
 /// A body that tells when it is out.
 struct Answered {
     body: Body,
-    _asking: Asking,
+    outbox: Outbox,
+    asking: Option<Asking>,
+    last: Option<Data>,
 }
 
 impl HttpBody for Answered {
-    type Data = Bytes;
-    type Error = io::Error;
+    type Data = Data;
+    type Error = Infallible;
 
     fn poll_frame(
         mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, io::Error>>> {
-        Pin::new(&mut self.body).poll_frame(context)
+        _: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Data>, Infallible>>> {
+        let asking = self.asking.take();
+        let data = match std::mem::replace(&mut self.body, Body::Empty) {
+            Body::Empty => self.last.take(),
+            Body::Bytes(bytes) => Some(Data::Bytes(bytes)),
+            Body::File(file) => {
+                let (first, last) = self.outbox.put(file, asking);
+                self.last = Some(last);
+                Some(first)
+            }
+        };
+        Poll::Ready(data.filter(Buf::has_remaining).map(|data| Ok(Frame::data(data))))
     }
 
     fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
+        match &self.body {
+            Body::Empty => self.last.is_none(),
+            Body::Bytes(bytes) => bytes.is_empty(),
+            Body::File(file) => file.left() == 0,
+        }
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
+        match &self.body {
+            // Not "exactly 0": that would overwrite the length that HEAD announces.
+            Body::Empty => match &self.last {
+                None => SizeHint::default(),
+                Some(last) => SizeHint::with_exact(last.remaining() as u64),
+            },
+            Body::Bytes(bytes) => SizeHint::with_exact(bytes.len() as u64),
+            Body::File(file) => SizeHint::with_exact(file.left()),
+        }
     }
 }
 

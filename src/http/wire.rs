@@ -1,115 +1,281 @@
-//! A connection's bytes, with a deadline for a peer that takes none of them.
+//! A connection's bytes, with a deadline for a peer that takes none of them; where a file's
+//! stand in, a reader has the kernel send the file.
 
 use std::future::Future;
-use std::io;
+use std::io::{self, IoSlice};
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
+use rustix::net::{Shutdown, shutdown};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::sync::oneshot::Receiver;
 use tokio::time::Sleep;
 
+use super::body::{Outbox, is_stand_in};
+use super::socket::Socket;
+
 /// A stream that fails when its peer takes nothing for too long.
-pub struct Wire<S, M> {
-    stream: S,
+pub struct Wire<S: Socket, M> {
+    socket: Arc<S>,
+    outbox: Outbox,
+    sending: Option<Receiver<io::Result<usize>>>,
+    /// Was sent already of what stands in next.
+    ahead: usize,
     deadline: Duration,
     stalled: Option<Pin<Box<Sleep>>>,
     moved: M,
 }
 
-impl<S, M: FnMut()> Wire<S, M> {
-    /// `moved` is called whenever the peer has taken something.
-    pub fn new(stream: S, deadline: Duration, moved: M) -> Wire<S, M> {
-        Wire { stream, deadline, stalled: None, moved }
+impl<S: Socket, M: FnMut(usize)> Wire<S, M> {
+    /// `outbox` has the files that stand-ins are for; `moved` is told how many bytes the peer
+    /// has taken, whenever it takes some.
+    pub fn new(socket: S, outbox: Outbox, deadline: Duration, moved: M) -> Wire<S, M> {
+        let socket = Arc::new(socket);
+        Wire { socket, outbox, sending: None, ahead: 0, deadline, stalled: None, moved }
     }
 
-    fn watch<T>(
-        &mut self,
-        context: &mut Context<'_>,
-        written: Poll<io::Result<T>>,
-    ) -> Poll<io::Result<T>> {
-        if written.is_ready() {
-            self.stalled = None;
-            (self.moved)();
-            return written;
+    /// Waits for room, and not for ever.
+    fn poll_room(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if let Poll::Ready(room) = self.socket.poll_writable(context) {
+            return Poll::Ready(room);
         }
         let deadline = self.deadline;
         let stalled = self.stalled.get_or_insert_with(|| Box::pin(tokio::time::sleep(deadline)));
-        match stalled.as_mut().poll(context) {
-            Poll::Pending => Poll::Pending,
-            Poll::Ready(()) => Poll::Ready(Err(io::ErrorKind::TimedOut.into())),
+        ready!(stalled.as_mut().poll(context));
+        Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
+    }
+
+    fn has_moved(&mut self, count: usize) {
+        self.stalled = None;
+        (self.moved)(count);
+    }
+
+    fn poll_bytes(
+        &mut self,
+        context: &mut Context<'_>,
+        bytes: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        loop {
+            ready!(self.poll_room(context))?;
+            match self.socket.try_to_write_bytes(bytes) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                written => {
+                    self.has_moved(written.as_ref().copied().unwrap_or_default());
+                    return Poll::Ready(written);
+                }
+            }
+        }
+    }
+
+    /// A stick that hangs is no fault of the peer: the deadline is for the socket's room.
+    fn poll_file(&mut self, context: &mut Context<'_>, most: usize) -> Poll<io::Result<usize>> {
+        if self.ahead > 0 {
+            let count = self.ahead.min(most);
+            self.ahead -= count;
+            return Poll::Ready(Ok(count));
+        }
+        loop {
+            if let Some(sending) = &mut self.sending {
+                let sent = ready!(Pin::new(sending).poll(context));
+                self.sending = None;
+                // So many wait for this stick that it must hang.
+                match sent.unwrap_or_else(|given_up| Err(io::Error::other(given_up))) {
+                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                    Err(error) => {
+                        self.outbox.failed(&error);
+                        return Poll::Ready(Err(error));
+                    }
+                    Ok(count) => {
+                        self.has_moved(count);
+                        self.outbox.sent(count);
+                        self.ahead = count.saturating_sub(most);
+                        return Poll::Ready(Ok(count - self.ahead));
+                    }
+                }
+            }
+            ready!(self.poll_room(context))?;
+            let sending = self.outbox.send(&self.socket, most);
+            self.sending = Some(sending.ok_or(io::ErrorKind::InvalidInput)?);
         }
     }
 }
 
-impl<S: AsyncRead + Unpin, M: Unpin> AsyncRead for Wire<S, M> {
+impl<S: Socket, M: Unpin> AsyncRead for Wire<S, M> {
     fn poll_read(
-        mut self: Pin<&mut Self>,
+        self: Pin<&mut Self>,
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_read(context, buffer)
+        loop {
+            ready!(self.socket.poll_readable(context))?;
+            match self.socket.try_to_read(buffer.initialize_unfilled()) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                read => return Poll::Ready(read.map(|count| buffer.advance(count))),
+            }
+        }
     }
 }
 
-impl<S: AsyncWrite + Unpin, M: FnMut() + Unpin> AsyncWrite for Wire<S, M> {
+impl<S: Socket, M: FnMut(usize) + Unpin> AsyncWrite for Wire<S, M> {
     fn poll_write(
-        mut self: Pin<&mut Self>,
+        self: Pin<&mut Self>,
         context: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        let written = Pin::new(&mut self.stream).poll_write(context, bytes);
-        self.watch(context, written)
+        self.poll_write_vectored(context, &[IoSlice::new(bytes)])
     }
 
     fn poll_write_vectored(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
-        bytes: &[io::IoSlice<'_>],
+        bytes: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        let written = Pin::new(&mut self.stream).poll_write_vectored(context, bytes);
-        self.watch(context, written)
+        let file = bytes.iter().position(|bytes| is_stand_in(bytes));
+        match file.and_then(|at| bytes.split_at_checked(at)) {
+            None => self.poll_bytes(context, bytes),
+            Some(([], [file, ..])) => self.poll_file(context, file.len()),
+            Some((before, _)) => self.poll_bytes(context, before),
+        }
     }
 
+    /// The stand-ins are known by their place, so nothing may copy them.
     fn is_write_vectored(&self) -> bool {
-        self.stream.is_write_vectored()
+        true
     }
 
-    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(context)
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
     }
 
-    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(context)
+    fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(shutdown(self.socket.as_fd(), Shutdown::Write).map_err(io::Error::from))
+    }
+}
+
+impl<S: Socket, M> Drop for Wire<S, M> {
+    fn drop(&mut self) {
+        // A reader may hold the socket for as long as its stick hangs. The peer has gone
+        // already: there is nobody to tell.
+        if self.sending.is_some() {
+            let _ = shutdown(self.socket.as_fd(), Shutdown::Both);
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::UnixStream;
 
+    use super::super::body::{Data, Outgoing};
     use super::*;
+    use crate::inventory::MediaFile;
+    use crate::inventory::media_file::modified;
+    use crate::world::readers::Readers;
+    use crate::world::turns::Errand;
+    use bytes::Buf;
+    use std::net::Ipv4Addr;
+    use std::sync::atomic::{AtomicBool, Ordering};
+
+    fn run(work: impl Future<Output = ()>) {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(work);
+    }
+
+    /// A file with these bytes, on its way, and whether it is said to be out.
+    fn outgoing(name: &str, bytes: &[u8]) -> (Outgoing, Arc<AtomicBool>) {
+        let folder = std::env::temp_dir();
+        let path = format!("pxeberry-{name}-{}", std::process::id());
+        std::fs::write(folder.join(&path), bytes).unwrap();
+        let data = folder.join(&path).metadata().unwrap();
+        let volume = folder.as_path().into();
+        let (size, modified) = (data.len(), modified(&data));
+        let file = MediaFile { volume, path, size, modified, inside: None };
+        let window = file.open().unwrap();
+        std::fs::remove_file(folder.join(&file.path)).unwrap();
+        let errand = Errand::new(&file.volume, Ipv4Addr::LOCALHOST, size);
+        let out = Arc::new(AtomicBool::new(false));
+        let tells = Arc::clone(&out);
+        let tell = Box::new(move || tells.store(true, Ordering::SeqCst));
+        let outgoing = Outgoing::new(window, (0, size), errand, Readers::default());
+        (outgoing.telling(Some(tell)), out)
+    }
+
+    async fn write<S: Socket, M: FnMut(usize) + Unpin>(wire: &mut Wire<S, M>, mut data: Data) {
+        while data.has_remaining() {
+            let written = wire.write_vectored(&[IoSlice::new(data.chunk())]).await.unwrap();
+            data.advance(written);
+        }
+    }
+
+    #[test]
+    fn a_file_goes_out_where_its_stand_in_is_and_the_library_has_its_last_byte_at_the_end() {
+        run(async {
+            let bytes: Vec<u8> = (0..251).cycle().take(9_000_001).collect();
+            let (file, out) = outgoing("wire", &bytes);
+            let (mut peer, ours) = UnixStream::pair().unwrap();
+            let outbox = Outbox::default();
+            let mut wire = Wire::new(ours, outbox.clone(), Duration::from_secs(10), |_| {});
+            let (first, last) = outbox.put(Box::new(file), ());
+            assert_eq!((first.remaining(), last.remaining()), (bytes.len() - 1, 1));
+            let sends = async {
+                wire.write_all(b"head").await.unwrap();
+                write(&mut wire, first).await;
+                write(&mut wire, last).await;
+                assert!(out.load(Ordering::SeqCst));
+                wire.write_all(b"next").await.unwrap();
+                wire.shutdown().await.unwrap();
+            };
+            let mut got = Vec::new();
+            let (read, ()) = tokio::join!(peer.read_to_end(&mut got), sends);
+            read.unwrap();
+            assert!(got == [b"head", bytes.as_slice(), b"next"].concat());
+        });
+    }
+
+    #[test]
+    fn a_file_that_nobody_takes_is_not_said_to_be_out() {
+        run(async {
+            let (file, out) = outgoing("stalled", &vec![1; 9_000_000]);
+            let (_peer, ours) = UnixStream::pair().unwrap();
+            let outbox = Outbox::default();
+            let mut wire = Wire::new(ours, outbox.clone(), Duration::from_millis(100), |_| {});
+            let (mut first, _) = outbox.put(Box::new(file), ());
+            let error = loop {
+                match wire.write_vectored(&[IoSlice::new(first.chunk())]).await {
+                    Ok(written) => first.advance(written),
+                    Err(error) => break error,
+                }
+            };
+            assert_eq!(error.kind(), io::ErrorKind::TimedOut);
+            assert!(!out.load(Ordering::SeqCst));
+        });
+    }
 
     #[test]
     fn a_peer_that_takes_nothing_is_let_go_and_a_slow_one_is_not() {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        runtime.block_on(async {
-            let (mut peer, ours) = tokio::io::duplex(16);
+        run(async {
+            let (mut peer, ours) = UnixStream::pair().unwrap();
             let mut moves = 0;
             let deadline = Duration::from_millis(200);
-            let mut wire = Wire::new(ours, deadline, || moves += 1);
-            // Ten times the deadline in all, and always a little before it.
+            let mut wire = Wire::new(ours, Outbox::default(), deadline, |_| moves += 1);
+            // The socket takes some of it at once. Then ten times the deadline in all, and
+            // always a little before it.
+            let some = vec![7; 4 * 1024 * 1024];
             let slow = async {
-                let mut byte = [0; 16];
-                for _ in 0..10 {
+                let mut piece = vec![0; some.len() / 40];
+                for _ in 0..40 {
                     tokio::time::sleep(deadline / 4).await;
-                    peer.read_exact(&mut byte).await.unwrap();
+                    peer.read_exact(&mut piece).await.unwrap();
                 }
             };
-            let (sent, ()) = tokio::join!(wire.write_all(&[7; 16 * 10]), slow);
+            let (sent, ()) = tokio::join!(wire.write_all(&some), slow);
             sent.unwrap();
-            let error = wire.write_all(&[7; 64]).await.unwrap_err();
+            let error = wire.write_all(&some).await.unwrap_err();
             assert_eq!(error.kind(), io::ErrorKind::TimedOut);
+            drop(wire);
             assert!(moves >= 10, "{moves}");
         });
     }

@@ -327,6 +327,11 @@ impl Appliance {
         if self.serve.listen(now) {
             info!("serve works, {:.2} s after PID 1", since());
         }
+        if self.serve.wants_restart() {
+            info!("a person asks for a restart");
+            self.go_down(End::Restart, now);
+            return;
+        }
         self.panel.listen(now);
         if self.serve.advance(&self.listeners, now) {
             info!("serve started, {:.2} s after PID 1", since());

@@ -15,6 +15,7 @@ use rustix::process::{Pid, Signal, WaitStatus, kill_process, kill_process_group}
 use super::power;
 use super::spawn::{self, Order};
 use super::supervise::{Action, Child, PANEL_SILENCE, Rules, SERVERS_SILENCE};
+use crate::heartbeat::RESTART;
 use crate::net::listen::Listener;
 
 /// One child of PID 1.
@@ -28,6 +29,8 @@ pub struct Process {
     heartbeat: Option<File>,
     /// It has sent a heartbeat since it was started.
     alive: bool,
+    /// It has passed on that the box is to restart.
+    wants_restart: bool,
     hang_up_due: bool,
     kill_at: Option<Instant>,
 }
@@ -52,6 +55,7 @@ impl Process {
             pid: None,
             heartbeat: None,
             alive: false,
+            wants_restart: false,
             hang_up_due: false,
             kill_at: None,
         }
@@ -109,6 +113,11 @@ impl Process {
     /// Whether the child runs and has shown that it lives; killing it ends that.
     pub fn is_alive(&self) -> bool {
         self.alive
+    }
+
+    /// Whether the child has passed on that the box is to restart; once.
+    pub fn wants_restart(&mut self) -> bool {
+        std::mem::take(&mut self.wants_restart)
     }
 
     /// Whether the child's process exists.
@@ -202,6 +211,7 @@ impl Process {
         self.pid = None;
         self.heartbeat = None;
         self.alive = false;
+        self.wants_restart = false;
         self.kill_at = None;
     }
 
@@ -216,7 +226,10 @@ impl Process {
                     self.heartbeat = None;
                     return heard;
                 }
-                Ok(_) => heard = true,
+                Ok(count) => {
+                    heard = true;
+                    self.wants_restart |= bytes.iter().take(count).any(|b| *b == RESTART);
+                }
                 Err(_) => return heard,
             }
         }

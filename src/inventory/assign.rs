@@ -6,6 +6,7 @@ use std::net::Ipv4Addr;
 
 use super::configs::check::{Fault, check};
 use super::configs::{Facts, Lookup, Part, Setting};
+use super::scan::is_machines;
 use super::{ConfigKind, Install, Inventory, Machine, MediaFile, Problem, machine};
 use crate::net::Mac;
 
@@ -15,7 +16,7 @@ pub fn place(found: &mut Inventory, folder: &str, name: &str, file: &MediaFile) 
         return;
     };
     if kind == ConfigKind::CloudConfig && name.eq_ignore_ascii_case("install.sh") {
-        found.install_script = Some(file.clone());
+        found.install_script.get_or_insert_with(|| file.clone());
     } else if let Err(message) = found.configs.place(kind, name, file) {
         found.problems.push(Problem::new(&file.path, message));
     }
@@ -23,7 +24,7 @@ pub fn place(found: &mut Inventory, folder: &str, name: &str, file: &MediaFile) 
 
 /// The text of a file. An error refuses the whole inventory.
 pub fn read(found: &mut Inventory, file: &MediaFile, text: &str) -> Result<(), Problem> {
-    if file.path == "machines.toml" {
+    if is_machines(&file.path) {
         let text = text.strip_prefix('\u{feff}').unwrap_or(text);
         let roster = machine::parse(&file.path, text)?;
         return found.roster.join(roster).map_err(|what| {
@@ -43,13 +44,7 @@ pub fn read(found: &mut Inventory, file: &MediaFile, text: &str) -> Result<(), P
 
 /// A machine is known by its config alone; a config alone must be somebody's.
 pub fn known_by_config(found: &mut Inventory) {
-    let cards: Vec<Mac> = found.configs.cards().collect();
-    for mac in cards {
-        if !found.roster.names(mac) {
-            // Cannot fail: nobody has the card.
-            let _ = found.roster.add(Machine::known_by(mac));
-        }
-    }
+    found.configs.cards().for_each(|mac| found.roster.add_by_config(mac));
     let uses = |machine: &Machine, name: &str| {
         let own = machine.config.as_ref().or(machine.name.as_ref());
         own.is_some_and(|own| own.eq_ignore_ascii_case(name))
@@ -86,8 +81,9 @@ pub fn try_out(found: &mut Inventory) {
             unfit.entry(place).or_default().extend(ConfigKind::ALL);
             continue;
         }
+        let card = some_card(machine);
         for kind in ConfigKind::ALL {
-            let outcome = try_kind(found, machine, kind);
+            let outcome = card.ok_or(None).and_then(|mac| try_kind(found, machine, kind, mac));
             if outcome.is_err() {
                 unfit.entry(place).or_default().push(kind);
             }
@@ -107,17 +103,27 @@ pub fn try_out(found: &mut Inventory) {
     found.unfit = unfit;
 }
 
+/// Kinds of which there is a mistake in what the machine has under the MAC of this card.
+pub(super) fn unfit_of_card(found: &Inventory, machine: &Machine, mac: Mac) -> Vec<ConfigKind> {
+    let own = ConfigKind::ALL.into_iter();
+    own.filter(|kind| {
+        found.configs.is_of_card(*kind, mac, machine)
+            && try_kind(found, machine, *kind, mac).is_err()
+    })
+    .collect()
+}
+
 /// The error is none if it was said when the file was read.
 fn try_kind(
     found: &Inventory,
     machine: &Machine,
     kind: ConfigKind,
+    mac: Mac,
 ) -> Result<(), Option<(String, Fault)>> {
-    let mac = some_card(machine).ok_or(None)?;
-    let image = found.image_for(machine);
+    let image = found.image_for(machine, mac);
     // Somebody else's default says nothing about this machine.
     let takes = image.is_none_or(|image| image.config_kinds().contains(&kind));
-    if !takes && found.configs.is_default(kind, mac, Some(machine)) {
+    if !takes && !found.configs.is_own(kind, mac, Some(machine)) {
         return Ok(());
     }
     for (part, config) in found.configs.parts(kind, mac, Some(machine)) {
@@ -145,7 +151,7 @@ pub const WORTHLESS_TOKEN: &str = "00000000000000000000000000000000";
 
 /// One of its cards; made up for a machine that is named by something else, and has not said
 /// which it has.
-pub(super) fn some_card(machine: &Machine) -> Option<Mac> {
+pub fn some_card(machine: &Machine) -> Option<Mac> {
     machine.macs.first().copied().or_else(sample_card)
 }
 
@@ -191,9 +197,8 @@ pub fn serve(
     let Some(template) = &config.template else {
         return Served::File(config.file.clone());
     };
-    let unnamed = Machine::known_by(mac);
-    let machine = found.machine(mac).unwrap_or(&unnamed);
-    let facts = Facts::new(mac, machine, found.image_for(machine), setting);
+    let machine = found.machine_or_stranger(mac);
+    let facts = Facts::new(mac, &machine, found.image_for(&machine, mac), setting);
     let made = template.render(&facts).and_then(|text| {
         check(kind, part, &text).map_err(|fault| in_what_it_makes(&fault))?;
         Ok(text)
@@ -203,3 +208,6 @@ pub fn serve(
         Err(fault) => Served::Broken(problem(&config.file.path, &fault).to_string()),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -17,6 +17,7 @@ pub fn inventory(
     let mut refused = Vec::new();
     for listing in listings {
         found.problems.extend(listing.problems.iter().cloned());
+        refused.extend(listing.refused.iter().cloned());
         for file in &listing.files {
             place(&mut found, file);
         }
@@ -126,7 +127,9 @@ fn missing_pieces(found: &mut Inventory) {
         }
     }
     for machine in found.roster.list() {
-        if machine.install != Install::Never && found.image_for(machine).is_none() {
+        let gets =
+            |mac| found.image_for(machine, mac).is_some() || machine.install == Install::Never;
+        if assign::some_card(machine).is_some_and(|mac| !gets(mac)) {
             let who = machine.words();
             problems.push(Problem::new(
                 "machines.toml",
@@ -239,6 +242,16 @@ mod tests {
     fn files_under_tftp_are_found_whatever_their_case() {
         let found = inventory_of(&[("TFTP/pxelinux.cfg/01-AA", "")]).unwrap();
         assert!(found.tftp.contains_key("pxelinux.cfg/01-aa"));
+    }
+
+    #[test]
+    fn of_two_sticks_the_first_ones_install_script_serves() {
+        let [mut first, mut second] =
+            [(); 2].map(|()| listing(&[("cloud-configs/install.sh", "")]));
+        first.files[0].size = 10;
+        second.files[0].size = 20;
+        let found = inventory(&[first, second], &[]).unwrap();
+        assert_eq!(found.install_script.unwrap().size, 10);
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io::{self, Read};
+use std::os::fd::BorrowedFd;
 use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::Path;
 use std::sync::Arc;
@@ -79,6 +80,17 @@ impl Window {
         }
         let at = self.start.checked_add(at).ok_or(io::ErrorKind::UnexpectedEof)?;
         self.file.read_exact_at(buffer, at)
+    }
+
+    /// Has the kernel send some bytes from `at` on, at most `most`, into a socket.
+    pub fn send_to(&self, socket: BorrowedFd<'_>, at: u64, most: usize) -> io::Result<usize> {
+        let left = self.size.saturating_sub(at);
+        let most = usize::try_from(left).unwrap_or(usize::MAX).min(most);
+        let mut at = self.start.checked_add(at).ok_or(io::ErrorKind::UnexpectedEof)?;
+        match rustix::fs::sendfile(socket, &self.file, Some(&mut at), most)? {
+            0 => Err(io::Error::new(io::ErrorKind::UnexpectedEof, "the file became shorter")),
+            count => Ok(count),
+        }
     }
 }
 

@@ -19,6 +19,7 @@ mod quota;
 pub mod scan;
 pub mod version;
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::net::Ipv4Addr;
@@ -32,7 +33,6 @@ use configs::{Lookup, Part};
 pub use configs::{ConfigKind, Configs};
 use cpu::Cpu;
 pub use detect::inventory;
-pub use find::is_iso;
 use machine::ImageChoice;
 pub use machine::{Install, Machine, Roster};
 pub use media_file::{Inside, MediaFile};
@@ -175,50 +175,64 @@ impl Inventory {
         self.roster.get(mac)
     }
 
+    /// The same; a stranger has the settings of every machine.
+    pub fn machine_or_stranger(&self, mac: Mac) -> Cow<'_, Machine> {
+        let stranger = || Cow::Owned(self.roster.stranger(mac));
+        self.machine(mac).map_or_else(stranger, Cow::Borrowed)
+    }
+
+    /// The machine that has `mac`, or a stranger where those are installed as well.
+    pub fn to_install(&self, mac: Mac, unknown: config::Unknown) -> Option<Cow<'_, Machine>> {
+        let machine = self.machine_or_stranger(mac);
+        let is_known = matches!(machine, Cow::Borrowed(_));
+        (is_known || unknown == config::Unknown::Install).then_some(machine)
+    }
+
     /// Every machine with each of its cards that is known.
     pub fn machines(&self) -> impl Iterator<Item = (Mac, &Machine)> {
         self.roster.iter()
     }
 
-    /// The image that a machine shall get: the named one, else the newest that is installed
-    /// with a configuration that the machine has, else with none.
-    pub fn image_for(&self, machine: &Machine) -> Option<&Image> {
+    /// The image that a machine shall get when it boots from `mac`: the named one, else the
+    /// newest that is installed with a configuration that the machine has, else with none.
+    /// Who has one of its own gets no system that cannot take it: nobody meant that.
+    pub fn image_for(&self, machine: &Machine, mac: Mac) -> Option<&Image> {
+        let takes = |image: &Image, kinds: &[ConfigKind]| {
+            image.config_kinds().iter().any(|kind| kinds.contains(kind))
+        };
+        let has_own = |kind: &ConfigKind| self.configs.is_own(*kind, mac, Some(machine));
+        let own: Vec<ConfigKind> = ConfigKind::ALL.into_iter().filter(has_own).collect();
         if machine.image != ImageChoice::Newest {
+            // Defaults may name one for a machine of which only its configuration is known.
             let fits = |i: &&Image| machine.image.fits(&i.profile.name, &i.version);
-            return self.images.iter().find(fits);
+            let named = self.images.iter().find(fits)?;
+            return (takes(named, &own) || !self.roster.is_by_config(mac)).then_some(named);
         }
         let installs = || self.images.iter().filter(|i| i.profile.purpose == Purpose::Install);
-        let takes = |image: &Image, has: &dyn Fn(ConfigKind) -> bool| {
-            image.profile.configs.iter().any(|kind| has(*kind))
-        };
-        let own = |kind| self.has_own_config(kind, machine);
-        let any = |kind| self.gets_config(kind, machine);
+        if !own.is_empty() {
+            return installs().find(|image| takes(image, &own));
+        }
+        let gets = |kind: &ConfigKind| self.gets_config(*kind, machine, mac);
+        let any: Vec<ConfigKind> = ConfigKind::ALL.into_iter().filter(gets).collect();
         installs()
-            .find(|image| takes(image, &own))
-            .or_else(|| installs().find(|image| takes(image, &any)))
+            .find(|image| takes(image, &any))
             .or_else(|| installs().find(|image| image.profile.works_without_config))
             .or_else(|| installs().next())
     }
 
     /// The kind of configuration that a machine gets for an image.
-    pub fn config_for(&self, image: &Image, machine: &Machine) -> Option<ConfigKind> {
+    pub fn config_for(&self, image: &Image, machine: &Machine, mac: Mac) -> Option<ConfigKind> {
         let kinds = || image.profile.configs.iter().copied();
+        let gets = |kind: &ConfigKind| self.gets_config(*kind, machine, mac);
         kinds()
-            .find(|kind| self.has_own_config(*kind, machine))
-            .or_else(|| kinds().find(|kind| self.gets_config(*kind, machine)))
+            .find(|kind| self.configs.is_own(*kind, mac, Some(machine)) && gets(kind))
+            .or_else(|| kinds().find(gets))
     }
 
     /// Whether a machine gets a configuration of this kind, its own or the default one.
-    pub fn gets_config(&self, kind: ConfigKind, machine: &Machine) -> bool {
-        assign::some_card(machine).is_some_and(|mac| {
-            let found = self.configs.find(kind, kind.main_part(), mac, Some(machine));
-            matches!(found, Lookup::File(_))
-        })
-    }
-
-    fn has_own_config(&self, kind: ConfigKind, machine: &Machine) -> bool {
-        let default = |mac| self.configs.is_default(kind, mac, Some(machine));
-        self.gets_config(kind, machine) && !assign::some_card(machine).is_some_and(default)
+    pub fn gets_config(&self, kind: ConfigKind, machine: &Machine, mac: Mac) -> bool {
+        let found = self.configs.find(kind, kind.main_part(), mac, Some(machine));
+        matches!(found, Lookup::File(_))
     }
 
     /// The image that a name in the boot tree leads into (`images/<system>/<version>/…`),
@@ -287,9 +301,15 @@ impl Inventory {
         place.is_some_and(|place| self.unfit.contains_key(&place))
     }
 
-    fn unfit_kinds(&self, mac: Mac) -> &[ConfigKind] {
+    fn unfit_kinds(&self, mac: Mac) -> Vec<ConfigKind> {
         let place = self.roster.place(mac);
-        place.and_then(|place| self.unfit.get(&place)).map_or(&[], Vec::as_slice)
+        let mut kinds = place.and_then(|place| self.unfit.get(&place)).cloned().unwrap_or_default();
+        // What is under the MAC of a card that was learned since was not tried out for it.
+        let machine = self.machine_or_stranger(mac);
+        if place.is_none() || !machine.macs.contains(&mac) {
+            kinds.extend(assign::unfit_of_card(self, &machine, mac));
+        }
+        kinds
     }
 }
 

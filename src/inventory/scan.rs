@@ -1,5 +1,10 @@
 //! Walking a stick: bounded in entries, depth, memory and time, following nothing.
+//!
+//! What says which machines may be overwritten, and with what, is read first: `machines.toml`,
+//! then the configurations. If any of it is there and cannot be seen, the stick is refused:
+//! the rest of it alone would mean something else.
 
+use std::ffi::OsStr;
 use std::fs;
 use std::io::Read;
 use std::path::Path;
@@ -16,12 +21,15 @@ use super::{ConfigKind, Problem, discs, iso, media_file};
 /// What a walk found: regular files, and the text of the small ones that say something.
 #[derive(Debug, Clone, Default)]
 pub struct Listing {
-    /// In the order of their paths.
+    /// In the order in which they were found.
     pub files: Vec<MediaFile>,
     /// Text of `machines.toml`, `version.txt` and configs, by index into `files`.
     pub texts: Vec<(usize, String)>,
     /// What could not be read.
     pub problems: Vec<Problem>,
+    /// Why nothing of the stick may serve: what says who is to be installed, and with what,
+    /// is there and was not seen.
+    pub refused: Vec<Problem>,
 }
 
 /// A stick of 200 systems has a few thousand files; past this it is no install stick.
@@ -30,8 +38,8 @@ const MOST_ENTRIES: usize = 50_000;
 /// `images/debian/13/dists/trixie/main/installer-amd64/…` is 10 deep.
 const DEEPEST: usize = 12;
 
-/// A slow or broken stick must not keep the others from being served: with what is left to do
-/// after it, a scan ends within ten seconds.
+/// A slow or broken stick must not keep the others waiting: with what is left to do after it,
+/// a scan ends within ten seconds.
 const LONGEST_SCAN: Duration = Duration::from_secs(8);
 
 /// Configs and `machines.toml` are small; a larger one is a mistake.
@@ -63,10 +71,12 @@ pub fn list(volume: &Path) -> Listing {
         path_bytes: 0,
         deadline: Instant::now() + LONGEST_SCAN,
         stopped: false,
+        has_configs: false,
         quotas: Quotas::default(),
         names: Names::of(&profiles),
         profiles,
     };
+    walk.machines();
     walk.folder("", 0);
     walk.listing
 }
@@ -80,19 +90,62 @@ struct Walk {
     path_bytes: usize,
     deadline: Instant,
     stopped: bool,
+    /// Whether every folder of configs was walked.
+    has_configs: bool,
     quotas: Quotas,
     profiles: Vec<Arc<Profile>>,
     names: Names,
 }
 
 impl Walk {
+    /// Reads `machines.toml`: what it forbids holds for every other file of the stick.
+    fn machines(&mut self) {
+        let entries = match fs::read_dir(&self.volume) {
+            Ok(entries) => entries,
+            Err(error) => return self.refuse("the stick", &format!("cannot be read: {error}")),
+        };
+        let mut found: Vec<(String, fs::DirEntry)> = Vec::new();
+        let mut misnamed = None;
+        for entry in entries {
+            if self.is_too_late() {
+                return;
+            }
+            match entry {
+                Ok(entry) => match entry.file_name().to_str() {
+                    Some(name) if is_machines(name) => found.push((name.to_owned(), entry)),
+                    // Windows hides how a file's name ends, and its editor adds this.
+                    Some(name) if name.eq_ignore_ascii_case("machines.toml.txt") => {
+                        misnamed = Some(name.to_owned());
+                    }
+                    _ => {}
+                },
+                Err(error) => {
+                    return self.refuse("the stick", &format!("cannot be read: {error}"));
+                }
+            }
+        }
+        let mut found = found.into_iter();
+        let Some((path, entry)) = found.next() else {
+            let misnamed = misnamed.iter();
+            return misnamed.for_each(|name| self.refuse(name, "name it machines.toml"));
+        };
+        if let Some((other, _)) = found.next() {
+            return self.refuse(&path, &format!("{other} is there, too; which one is meant?"));
+        }
+        match entry.metadata() {
+            Ok(data) if data.is_file() => self.file(path, &data),
+            Ok(_) => self.refuse(&path, "is no file; links are not followed"),
+            Err(error) => self.refuse(&path, &format!("cannot be read: {error}")),
+        }
+    }
+
     fn folder(&mut self, path: &str, depth: usize) {
         if depth > DEEPEST {
             return self.problem(path, "folders are nested too deep; not looked into");
         }
         let entries = match fs::read_dir(self.volume.join(path)) {
             Ok(entries) => entries,
-            Err(error) => return self.problem(path, &format!("cannot be read: {error}")),
+            Err(error) => return self.lost(path, &format!("cannot be read: {error}")),
         };
         let mut names = Vec::new();
         for entry in entries {
@@ -100,13 +153,18 @@ impl Walk {
                 Ok(entry) if self.may_go_on(entry.file_name().len()) => names.push(entry),
                 Ok(_) => break,
                 Err(error) => {
-                    self.problem(path, &format!("cannot be read to its end: {error}"));
+                    self.lost(path, &format!("cannot be read to its end: {error}"));
                     break;
                 }
             }
         }
-        names.sort_by_key(fs::DirEntry::file_name);
+        let is_config = |name: &OsStr| name.to_str().is_some_and(is_of_configs);
+        names.sort_by_cached_key(|entry| {
+            let name = entry.file_name();
+            (path.is_empty() && !is_config(&name), name)
+        });
         for entry in names {
+            self.has_configs |= path.is_empty() && !self.stopped && !is_config(&entry.file_name());
             if self.is_too_late() {
                 return;
             }
@@ -144,7 +202,10 @@ impl Walk {
     fn stop(&mut self, why: &str) {
         if !self.stopped {
             self.stopped = true;
-            self.tell_first(why);
+            match self.has_configs {
+                true => self.tell_first(why),
+                false => self.refuse("the stick", why),
+            }
         }
     }
 
@@ -159,7 +220,7 @@ impl Walk {
             let shown = format!("{parent}/{}", entry.file_name().to_string_lossy());
             return self.problem(&shown, "the name is not readable text; rename it");
         };
-        if is_furniture(name) {
+        if is_furniture(name) || parent.is_empty() && is_machines(name) {
             return;
         }
         let path = if parent.is_empty() { name.to_owned() } else { format!("{parent}/{name}") };
@@ -168,16 +229,20 @@ impl Walk {
             Ok(data) if data.is_dir() => self.folder(&path, depth + 1),
             Ok(data) if data.is_file() => self.file(path, &data),
             Ok(data) if data.is_symlink() => {
-                self.problem(&path, "links are not followed; copy the file itself");
+                self.lost(&path, "links are not followed; copy the file itself");
             }
+            Ok(_) if is_of_configs(&path) => self.lost(&path, "is no file"),
             Ok(_) => {}
-            Err(error) => self.problem(&path, &format!("cannot be read: {error}")),
+            Err(error) => self.lost(&path, &format!("cannot be read: {error}")),
         }
     }
 
     fn file(&mut self, path: String, data: &fs::Metadata) {
         match self.quotas.count(&path) {
             Verdict::Listed => {}
+            Verdict::TooMany(message) if is_of_configs(&path) => {
+                return self.refuse("the stick", message);
+            }
             Verdict::TooMany(message) => return self.tell_first(message),
             Verdict::Passed => return,
         }
@@ -188,25 +253,31 @@ impl Walk {
             modified: media_file::modified(data),
             inside: None,
         };
-        if is_text(&file.path) || self.tells(&file) {
-            self.text(&file, LARGEST_TEXT);
-        }
+        let text = (is_text(&file.path) || self.tells(&file)).then(|| file.clone());
         let iso = is_image(&file.path).then(|| file.clone());
-        self.add(file);
+        if !self.add(file) {
+            return;
+        }
+        if let Some(text) = text {
+            self.text(&text, LARGEST_TEXT);
+        }
         if let Some(iso) = iso {
             self.disc(&iso);
         }
     }
 
-    fn add(&mut self, file: MediaFile) {
+    /// False if there is no room for it.
+    fn add(&mut self, file: MediaFile) -> bool {
         self.path_bytes = self.path_bytes.saturating_add(file.path.len());
         if self.path_bytes > LONGEST_PATHS {
-            return self.stop("holds too many files with long paths; the rest was not looked at");
+            self.stop("holds too many files with long paths; the rest was not looked at");
+        } else if self.listing.files.len() >= MOST_FILES {
+            self.stop("holds more than 25,000 files of use; the rest was not looked at");
+        } else {
+            self.listing.files.push(file);
+            return true;
         }
-        if self.listing.files.len() >= MOST_FILES {
-            return self.stop("holds more than 25,000 files of use; the rest was not looked at");
-        }
-        self.listing.files.push(file);
+        false
     }
 
     /// What is wanted of an ISO.
@@ -220,32 +291,57 @@ impl Walk {
             if !self.may_go_on(0) {
                 return;
             }
-            if self.tells(&file) {
-                self.text(&file, LARGEST_FACTS);
+            let text = self.tells(&file).then(|| file.clone());
+            if self.add(file)
+                && let Some(text) = text
+            {
+                self.text(&text, LARGEST_FACTS);
             }
-            self.add(file);
         }
     }
 
+    /// Of the file that was added last.
     fn text(&mut self, file: &MediaFile, largest: u64) {
+        match self.read(file, largest) {
+            Ok(text) => {
+                let index = self.listing.files.len().saturating_sub(1);
+                self.listing.texts.push((index, text));
+            }
+            // A configuration without its text is known for broken, and nobody's.
+            Err(message) if is_machines(&file.path) => self.refuse(&file.path, &message),
+            Err(message) => self.problem(&file.path, &message),
+        }
+    }
+
+    fn read(&mut self, file: &MediaFile, largest: u64) -> Result<String, String> {
         if file.size > largest || self.text_bytes > LARGEST_TEXTS {
-            return self.problem(&file.path, "too large for a text file; not read");
+            return Err("too large for a text file; not read".to_owned());
         }
         let mut bytes = Vec::new();
         let read = file.open().and_then(|mut open| open.read_to_end(&mut bytes));
-        if let Err(error) = read {
-            return self.problem(&file.path, &format!("cannot be read: {error}"));
-        }
+        read.map_err(|error| format!("cannot be read: {error}"))?;
         self.text_bytes += bytes.len();
-        match String::from_utf8(bytes) {
-            Ok(text) => self.listing.texts.push((self.listing.files.len(), text)),
-            Err(_) => self.problem(&file.path, "is not UTF-8 text; save it as UTF-8"),
+        String::from_utf8(bytes).map_err(|_| "is not UTF-8 text; save it as UTF-8".to_owned())
+    }
+
+    /// What is at `path` was not seen. Where it may be a machine's configuration, that machine
+    /// must not get another one in its place.
+    fn lost(&mut self, path: &str, message: &str) {
+        match path.is_empty() || is_of_configs(path) {
+            true => self.refuse(path, message),
+            false => self.problem(path, message),
+        }
+    }
+
+    fn refuse(&mut self, path: &str, message: &str) {
+        let problem = Problem::new(if path.is_empty() { "the stick" } else { path }, message);
+        let refused = &mut self.listing.refused;
+        if refused.len() < MOST_PROBLEMS && !refused.contains(&problem) {
+            refused.push(problem);
         }
     }
 
     fn problem(&mut self, path: &str, message: &str) {
-        /// Enough to see what is wrong; a broken stick has thousands.
-        const MOST_PROBLEMS: usize = 100;
         if self.listing.problems.len() < MOST_PROBLEMS {
             let path = if path.is_empty() { "the stick" } else { path };
             self.listing.problems.push(Problem::new(path, message));
@@ -253,16 +349,17 @@ impl Walk {
     }
 }
 
+/// Enough to see what is wrong; a broken stick has thousands.
+const MOST_PROBLEMS: usize = 100;
+
 /// The stick's own profiles, which say what else of it is of interest. What is wrong with
 /// them is said where they are read for good.
 fn own_profiles(volume: &Path) -> Vec<Arc<Profile>> {
-    let Ok(entries) = fs::read_dir(volume.join("profiles")) else {
-        return Vec::new();
-    };
-    let paths = entries.filter_map(|entry| {
-        let path = format!("profiles/{}", entry.ok()?.file_name().to_str()?);
-        is_profile(&path).then_some(path)
+    let folders = names_in(volume).filter(|name| name.eq_ignore_ascii_case("profiles"));
+    let paths = folders.flat_map(|folder| {
+        names_in(&volume.join(&folder)).map(move |name| format!("{folder}/{name}"))
     });
+    let paths = paths.filter(|path| is_profile(path));
     let texts = paths.take(MOST_PROFILES).filter_map(|path| {
         let mut text = String::new();
         let file = media_file::open_beneath(volume, &path).ok()?;
@@ -271,6 +368,11 @@ fn own_profiles(volume: &Path) -> Vec<Arc<Profile>> {
     });
     let profiles = texts.filter_map(|(path, text)| profile::read::parse(&path, &text).ok());
     profiles.flatten().map(Arc::new).collect()
+}
+
+fn names_in(folder: &Path) -> impl Iterator<Item = String> + use<> {
+    let entries = fs::read_dir(folder).into_iter().flatten().take(MOST_ENTRIES);
+    entries.filter_map(|entry| entry.ok()?.file_name().into_string().ok())
 }
 
 /// More systems than anybody has.
@@ -294,7 +396,18 @@ fn is_furniture(name: &str) -> bool {
 
 /// Files whose content the inventory depends on.
 fn is_text(path: &str) -> bool {
-    path == "machines.toml" || is_profile(path) || ConfigKind::is_text(path)
+    is_machines(path) || is_profile(path) || ConfigKind::is_text(path)
+}
+
+/// `machines.toml` in any case: FAT keeps none.
+pub(super) fn is_machines(path: &str) -> bool {
+    path.eq_ignore_ascii_case("machines.toml")
+}
+
+/// A folder of configs, or something in it.
+fn is_of_configs(path: &str) -> bool {
+    let folder = path.split_once('/').map_or(path, |(folder, _)| folder);
+    ConfigKind::of_folder(folder).is_some()
 }
 
 fn is_image(path: &str) -> bool {
@@ -303,21 +416,4 @@ fn is_image(path: &str) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn links_are_named_and_never_followed() {
-        let folder = std::env::temp_dir().join(format!("pxeberry-scan-{}", std::process::id()));
-        fs::create_dir_all(folder.join("images")).unwrap();
-        fs::write(folder.join("images/real"), "x").unwrap();
-        let link = folder.join("images/link");
-        let _ = fs::remove_file(&link);
-        std::os::unix::fs::symlink("/etc/passwd", &link).unwrap();
-        let listing = list(&folder);
-        fs::remove_dir_all(&folder).unwrap();
-        let paths: Vec<&str> = listing.files.iter().map(|file| file.path.as_str()).collect();
-        assert_eq!(paths, ["images/real"]);
-        assert_eq!(listing.problems.len(), 1);
-    }
-}
+mod tests;

@@ -10,6 +10,7 @@ mod mac;
 pub mod neighbours;
 pub mod packet;
 mod subnet;
+pub mod wake;
 
 pub use mac::{Mac, ParseMacError};
 pub use subnet::{Pool, Subnet, SubnetError};

@@ -109,9 +109,13 @@ impl Leds {
 
     /// `red + amber`, for the table.
     pub fn names(self) -> String {
-        let lit = [(self.red, "red"), (self.amber, "amber"), (self.green, "green")];
-        let names: Vec<&str> = lit.iter().filter(|(lit, _)| *lit).map(|(_, name)| *name).collect();
-        names.join(" + ")
+        self.lit().join(" + ")
+    }
+
+    /// The names of those that are lit.
+    pub fn lit(self) -> Vec<&'static str> {
+        let all = [(self.red, "red"), (self.amber, "amber"), (self.green, "green")];
+        all.into_iter().filter(|(lit, _)| *lit).map(|(_, name)| name).collect()
     }
 }
 

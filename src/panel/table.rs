@@ -41,6 +41,11 @@ impl Entry {
         self.steps.iter().map(|step| millis(*step)).sum()
     }
 
+    /// Milliseconds: lit, dark, lit, dark, …
+    pub fn steps(&self) -> &'static [u16] {
+        self.steps
+    }
+
     /// The levels at time `t` after the pattern began.
     pub fn levels(&self, t: Duration) -> Leds {
         if self.lit(t) { self.leds } else { Leds::OFF }

@@ -86,8 +86,8 @@ pub fn address(stick: &Stick, mac: Mac) -> Option<Ipv4Addr> {
 }
 
 fn answer(stick: &Stick, request: &Request) -> Option<Reply> {
-    let machine = stick.inventory.machine(request.mac);
-    let boot = stick.reply(request.mac, machine, program(request));
+    let machine = stick.inventory.to_install(request.mac, stick.config.boot.unknown);
+    let boot = stick.reply(request.mac, machine.as_deref(), program(request));
     if stick.config.mode == Mode::Proxy {
         let door = Door::Server(SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, 68));
         let own = stick.config.server.local.subnet;

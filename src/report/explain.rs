@@ -89,11 +89,12 @@ pub struct Given {
 /// Says everything of the machine with `mac`.
 pub fn explain(stick: &Stick, mac: Mac) -> Explanation {
     let inventory = &stick.inventory;
-    let unnamed = Machine::known_by(mac);
     let known = inventory.machine(mac);
-    let machine = known.unwrap_or(&unnamed);
-    let image = inventory.image_for(machine);
-    let scripts = scripts(stick, mac, known);
+    let machine = inventory.machine_or_stranger(mac);
+    let image = inventory.image_for(&machine, mac);
+    // What chooses its loader.
+    let named = inventory.to_install(mac, stick.config.boot.unknown);
+    let scripts = scripts(stick, mac, named.as_deref());
     Explanation {
         mac: mac.to_string(),
         name: machine.name.clone(),
@@ -102,10 +103,10 @@ pub fn explain(stick: &Stick, mac: Mac) -> Explanation {
         image: image.map(Image::name),
         disk: machine.disk.to_string(),
         install: machine.install,
-        boots: boots(stick, mac, known),
+        boots: boots(stick, mac, named.as_deref()),
         dhcp: CLIENTS.map(|client| asking::told(stick, mac, client)).into(),
         scripts,
-        configs: image.map(|image| configs(stick, mac, machine, image)).unwrap_or_default(),
+        configs: image.map(|image| configs(stick, mac, &machine, image)).unwrap_or_default(),
     }
 }
 
@@ -191,7 +192,7 @@ fn configs(stick: &Stick, mac: Mac, machine: &Machine, image: &Image) -> Vec<Giv
     let base = stick.endpoint().base();
     let inventory = &stick.inventory;
     let script = install_sh(stick, mac, machine, image);
-    let Some(kind) = inventory.config_for(image, machine) else {
+    let Some(kind) = inventory.config_for(image, machine, mac) else {
         return script.into_iter().collect();
     };
     let ip = asking::address(stick, mac).unwrap_or(Ipv4Addr::UNSPECIFIED);

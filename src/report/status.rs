@@ -4,9 +4,17 @@ use std::fmt::Write;
 
 use serde_json::Value;
 
-/// `pxeberry status`: the JSON of the control socket, for people.
-pub fn status(json: &str) -> String {
-    let status: Value = serde_json::from_str(json).unwrap_or_default();
+/// `pxeberry status`: the JSON of the control socket, for people. `parts`: its status,
+/// machines, images and problems.
+pub fn status(parts: &[String; 4]) -> String {
+    let mut status = Value::default();
+    for part in parts {
+        let part: Value = serde_json::from_str(part).unwrap_or_default();
+        match (&mut status, part) {
+            (Value::Object(all), Value::Object(more)) => all.extend(more),
+            (all, more) => *all = more,
+        }
+    }
     let text = |pointer: &str| {
         status.pointer(pointer).and_then(Value::as_str).unwrap_or_default().to_owned()
     };
@@ -25,14 +33,15 @@ pub fn status(json: &str) -> String {
     let list = |pointer: &str| {
         status.pointer(pointer).and_then(Value::as_array).cloned().unwrap_or_default()
     };
-    for image in list("/media/names") {
-        let _ = writeln!(out, "image    {}", image.as_str().unwrap_or_default());
+    for image in list("/images") {
+        let part = |key: &str| image.pointer(key).and_then(Value::as_str).unwrap_or_default();
+        let _ = writeln!(out, "image    {}", part("/name"));
     }
-    for found in list("/media/verification") {
-        let part = |key: &str| found.get(key).and_then(Value::as_str).unwrap_or_default();
-        let _ = writeln!(out, "origin   {:<24} {}", part("image"), part("words"));
+    for image in list("/images") {
+        let part = |key: &str| image.pointer(key).and_then(Value::as_str).unwrap_or_default();
+        let _ = writeln!(out, "origin   {:<24} {}", part("/name"), part("/verification/words"));
     }
-    for key in list("/media/keys") {
+    for key in list("/keys") {
         let _ = writeln!(out, "key      {}", key.as_str().unwrap_or_default());
     }
     for machine in list("/machines") {
@@ -59,7 +68,7 @@ pub fn status(json: &str) -> String {
             let _ = writeln!(out, "check    {mac}  {sentence}");
         }
     }
-    for problem in list("/media/problems") {
+    for problem in list("/problems") {
         let part = |key: &str| problem.get(key).and_then(Value::as_str).unwrap_or_default();
         let _ = writeln!(out, "problem  {}: {}", part("file"), part("message"));
     }

@@ -10,6 +10,7 @@ use crate::boot::plan::{Asker, Media, Plan, Situation, boot_reply, plan, plan_of
 use crate::config::Config;
 use crate::dhcp::reply::BootReply;
 use crate::fleet::life::Phase;
+use crate::inventory::assign::some_card;
 use crate::inventory::cpu::{Cpu, Loader};
 use crate::inventory::profile::Purpose;
 use crate::inventory::{Image, Install, Inventory, Machine, Problem};
@@ -209,13 +210,14 @@ fn origin(path: &str, verdict: &Verdict) -> Origin {
 
 fn machine_line(stick: &Stick, machine: &Machine) -> MachineLine {
     let boots = boots_of(stick, machine);
+    let image = some_card(machine).and_then(|mac| stick.inventory.image_for(machine, mac));
     let gets = |boots: &Boots| boots.what != OWN_DISK && boots.missing.is_empty();
     MachineLine {
         name: machine.name.clone(),
         macs: machine.macs.iter().map(Mac::to_string).collect(),
         rule: machine.rule.as_ref().map(|rule| rule.words()),
         group: machine.group.clone(),
-        image: stick.inventory.image_for(machine).map(Image::name),
+        image: image.map(Image::name),
         disk: machine.disk.to_string(),
         install: machine.install,
         address: machine.address.map(|address| address.to_string()),
@@ -228,7 +230,7 @@ const OWN_DISK: &str = "own-disk";
 
 /// What an armed machine boots on each kind of firmware; equal outcomes are one.
 fn boots_of(stick: &Stick, machine: &Machine) -> Vec<Boots> {
-    let card = machine.macs.first().copied().or_else(|| Mac::new(SOME_CARD));
+    let card = some_card(machine);
     let decide = |asker| plan_of(machine, asker, &stick.situation());
     card.map(|mac| grouped(stick, mac, Some(machine), decide)).unwrap_or_default()
 }
@@ -256,9 +258,6 @@ fn grouped(
     }
     all
 }
-
-/// For machines that are named by something else than a card.
-const SOME_CARD: [u8; 6] = [2, 0, 0, 0, 0, 1];
 
 /// With no platforms yet.
 fn outcome(stick: &Stick, plan: &Plan) -> Boots {

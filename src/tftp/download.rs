@@ -20,15 +20,18 @@ use crate::net::Mac;
 use crate::world::World;
 use crate::world::readers::Readers;
 use crate::world::stories::{End, Transferred};
-use crate::world::transfers::Transfer;
+use crate::world::transfers::{Transfer, Transfers};
 use crate::world::turns::Errand;
 
 /// Before the first acknowledgement no more is read: it may never come.
 const FIRST_PIECE: usize = 2 * 1024;
 
-/// A client that takes its blocks gets larger pieces, as a stick likes them. 128 clients
-/// hold two each.
-const LARGEST_PIECE: usize = 32 * 1024;
+/// A client that takes its blocks gets larger pieces, as a stick likes them.
+const LARGEST_PIECE: usize = 64 * 1024;
+
+/// Every client holds two pieces. With many of them the pieces are smaller: together twice
+/// this much.
+const PIECES_TOGETHER: usize = 2 * 1024 * 1024;
 
 /// What is told when the last byte of a file has been read for its client.
 pub type WhenSent = Box<dyn FnOnce() + Send>;
@@ -123,7 +126,14 @@ impl AsyncRead for Download {
                 return Poll::Pending;
             }
             this.acknowledged = true;
-            this.shown.get_or_insert_with(|| this.door.world().transfers.begin());
+            let transfers = &this.door.world().transfers;
+            this.shown.get_or_insert_with(|| match &this.source {
+                Source::Bytes(_) => transfers.begin(),
+                Source::File(ahead) => {
+                    let sent = this.size - this.left;
+                    transfers.begin_file(*this.peer.ip(), &ahead.file.path, sent, this.size)
+                }
+            });
         }
         let count = match &mut this.source {
             Source::Bytes(bytes) => bytes.read(buffer),
@@ -134,8 +144,16 @@ impl AsyncRead for Download {
             this.unreadable = true;
             return Poll::Ready(Err(io::ErrorKind::UnexpectedEof.into()));
         }
+        let counters = &this.door.world().counters;
+        if !this.begun {
+            counters.tftp_file();
+        }
+        counters.tftp_sent(count);
         this.begun = true;
         this.left = this.left.saturating_sub(count as u64);
+        if let Some(shown) = &this.shown {
+            shown.sent(count as u64);
+        }
         // The last window is on its way; what does not arrive is sent again.
         if this.left == 0
             && let Some(tell) = this.when_sent.take()
@@ -171,6 +189,7 @@ pub struct Ahead {
     open: Option<Arc<Window>>,
     errand: Errand,
     readers: Readers,
+    running: Transfers,
     /// Where the next piece begins.
     at: u64,
     piece: usize,
@@ -186,6 +205,7 @@ impl Ahead {
             file,
             open: None,
             readers: world.readers.clone(),
+            running: world.transfers.clone(),
             at: 0,
             piece: FIRST_PIECE,
             here: io::Cursor::default(),
@@ -228,7 +248,7 @@ impl Ahead {
         if self.coming.is_some() || length == 0 {
             return;
         }
-        self.piece = (self.piece * 2).min(LARGEST_PIECE);
+        self.piece = (self.piece * 2).min(largest_piece(self.running.count()));
         let (file, open, at) = (self.file.clone(), self.open.clone(), self.at);
         self.coming = Some(self.readers.read(&self.errand, move || {
             read(&file, open, at, length).inspect_err(|error| {
@@ -236,6 +256,11 @@ impl Ahead {
             })
         }));
     }
+}
+
+/// The largest piece while so many transfers run.
+fn largest_piece(running: usize) -> usize {
+    (PIECES_TOGETHER / running.max(1)).clamp(FIRST_PIECE, LARGEST_PIECE)
 }
 
 fn read(file: &MediaFile, open: Option<Arc<Window>>, at: u64, length: usize) -> Piece {
@@ -246,4 +271,19 @@ fn read(file: &MediaFile, open: Option<Arc<Window>>, at: u64, length: usize) -> 
     let mut bytes = vec![0; length];
     open.read_exact_at(&mut bytes, at)?;
     Ok((open, bytes))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_client_is_read_for_in_large_pieces_and_many_take_no_more_memory() {
+        assert_eq!(largest_piece(0), LARGEST_PIECE);
+        assert_eq!(largest_piece(32), LARGEST_PIECE);
+        for running in [33, 128, 500] {
+            let together = 2 * running * largest_piece(running);
+            assert!(together <= 2 * PIECES_TOGETHER, "{running}: {together}");
+        }
+    }
 }

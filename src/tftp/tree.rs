@@ -19,6 +19,8 @@ pub enum Name {
     GrubDefault(String),
     /// `00-25-90-c0-f7-86.ipxe`
     IpxeScript(Mac),
+    /// The same, for a machine that has just said who it is.
+    IntroducedScript(Mac),
     /// `autoexec.ipxe`, which iPXE for UEFI looks for before it asks for an address.
     IpxeStart,
     /// `00-25-90-c0-f7-86/boot.cfg`: a file of the machine's image as it gets it, in the
@@ -57,7 +59,7 @@ impl Name {
             Name::PxelinuxDefault => "pxelinux.cfg/default".to_owned(),
             Name::SyslinuxFor(mac) => format!("efi64/pxelinux.cfg/01-{}", mac.dashed()),
             Name::SyslinuxDefault => "efi64/pxelinux.cfg/default".to_owned(),
-            Name::IpxeScript(mac) => format!("{}.ipxe", mac.dashed()),
+            Name::IpxeScript(mac) | Name::IntroducedScript(mac) => format!("{}.ipxe", mac.dashed()),
             Name::IpxeStart => "autoexec.ipxe".to_owned(),
             Name::ForMachine(mac, name) => format!("{}/{name}", mac.dashed()),
             Name::GrubFor(_, path) | Name::GrubDefault(path) | Name::Other(path) => path.clone(),

@@ -10,11 +10,11 @@ use std::os::unix::fs::FileExt;
 use std::time::{Duration, Instant};
 
 use rustix::fs::{Advice, AtFlags, StatxFlags, StatxTimestamp, fadvise, statx};
-use sha2::{Digest as _, Sha256, Sha512};
 
-use super::evidence::{Job, List, Seen, Stamp};
+use super::evidence::{Job, List, Stamp};
+use super::keys::{LARGEST_PROOF, small};
 use super::openpgp::{Keyring, Outcome, Signatures};
-use super::sums::{self, Digest};
+use super::sums::{self, Comparison, Digest};
 use super::verdict::{Fault, Verdict};
 use super::{Progress, armor, hint, release};
 use crate::inventory::MediaFile;
@@ -29,15 +29,12 @@ const AHEAD: u64 = 4 * PIECE as u64;
 /// A larger file would push everything else out of the page cache of a small Pi.
 const LARGEST_CACHED: u64 = 64 * 1024 * 1024;
 
-/// Signatures are some hundred bytes, certificates with all their users some ten thousand.
-const LARGEST_PROOF: u64 = 1024 * 1024;
-
 /// The list of a whole Debian installer has a thousand lines.
 const LARGEST_LIST: u64 = 4 * 1024 * 1024;
 
 /// A job that is given up ends in this error, which no file has. Not in `Interrupted`, which
 /// means "try again" to everybody who reads.
-const GIVEN_UP: io::ErrorKind = io::ErrorKind::ConnectionAborted;
+pub(super) const GIVEN_UP: io::ErrorKind = io::ErrorKind::ConnectionAborted;
 
 /// What a job goes along with.
 pub struct Surroundings<'a> {
@@ -74,21 +71,6 @@ fn stamp_of(file: &File) -> io::Result<Stamp> {
     })
 }
 
-/// The keys of these files, and what is wrong with those that cannot be used.
-pub fn keyring(files: &[Seen]) -> (Keyring, Vec<(String, String)>) {
-    let mut keyring = Keyring::default();
-    let mut problems = Vec::new();
-    for seen in files {
-        let added = small(seen, LARGEST_PROOF)
-            .map_err(|error| format!("cannot be read: {error}"))
-            .and_then(|bytes| keyring.add(&bytes).map_err(|flaw| format!("is no key: {flaw}")));
-        if let Err(message) = added {
-            problems.push((seen.file.path.clone(), message));
-        }
-    }
-    (keyring, problems)
-}
-
 /// The verdict on a job; none if it was given up.
 pub fn check(job: &Job, surroundings: &Surroundings) -> Option<Verdict> {
     let checked = detached(job, surroundings).and_then(|verdict| match verdict {
@@ -100,11 +82,12 @@ pub fn check(job: &Job, surroundings: &Surroundings) -> Option<Verdict> {
         Some(verdict) => Ok(verdict),
         None => Ok(listed(job, surroundings)?.unwrap_or(Verdict::NotSigned)),
     });
-    match checked {
-        Ok(verdict) => Some(verdict),
-        Err(error) if error.kind() == GIVEN_UP => None,
-        Err(error) => Some(Verdict::Unreadable(error.to_string())),
-    }
+    checked.map_or_else(|error| unfinished(&error), Some)
+}
+
+/// The verdict on a job that ended in this error; none if it was given up.
+pub fn unfinished(error: &io::Error) -> Option<Verdict> {
+    (error.kind() != GIVEN_UP).then(|| Verdict::Unreadable(error.to_string()))
 }
 
 /// By the signatures beside the file.
@@ -157,14 +140,15 @@ struct ReadList<'a> {
 fn listed(job: &Job, surroundings: &Surroundings) -> io::Result<Option<Verdict>> {
     let mut broken = None;
     let mut best: Option<ReadList> = None;
-    for list in &job.lists {
+    let file = &job.file.file.path;
+    for list in job.lists() {
         let Some(read) = read_list(list, surroundings)? else { continue };
         if matches!(read.origin, Verdict::Bad(_)) {
             broken = broken.or(Some(read.origin));
             continue;
         }
         let better = best.as_ref().is_none_or(|best| read.origin.weight() < best.origin.weight());
-        if better && !sums::of(&read.text, &list.name).is_empty() {
+        if better && !sums::of(&read.text, list.name_of(file)).is_empty() {
             best = Some(read);
         }
     }
@@ -172,9 +156,9 @@ fn listed(job: &Job, surroundings: &Surroundings) -> io::Result<Option<Verdict>>
         // A list that nobody can trust may have named this file.
         return Ok(broken);
     };
-    let path = &list.list.file.path;
-    if !has_digests(job, surroundings, &sums::of(&text, &list.name))? {
-        let whole = sums::length_of(&text, &list.name);
+    let (path, name) = (&list.list.file.path, list.name_of(file));
+    if !has_digests(job, surroundings, &sums::of(&text, name))? {
+        let whole = sums::length_of(&text, name);
         return differs(job, format!("its checksum in {path}"), whole).map(Some);
     }
     Ok(Some(match origin {
@@ -240,9 +224,10 @@ fn vouched(
     surroundings: &Surroundings,
 ) -> io::Result<Option<Verdict>> {
     let mut verdict = None;
-    for voucher in &list.vouchers {
+    for voucher in list.vouchers.iter() {
         let Some(read) = read_list(voucher, surroundings)? else { continue };
-        let found = match (release::fits(&read.text, &voucher.name, content), read.origin) {
+        let name = voucher.name_of(&list.list.file.path);
+        let found = match (release::fits(&read.text, name, content), read.origin) {
             // Nobody signed it, so it says nothing.
             (_, Verdict::NotSigned) => continue,
             // It may have named this one.
@@ -265,24 +250,15 @@ fn vouched(
 /// Whether the file's content makes all of these; it is read once.
 fn has_digests(job: &Job, surroundings: &Surroundings, wanted: &[Digest]) -> io::Result<bool> {
     let mut reader = open(job, surroundings)?;
-    let needs = |kind: fn(&Digest) -> bool| wanted.iter().any(kind);
-    let mut sha256 = needs(|digest| matches!(digest, Digest::Sha256(_))).then(Sha256::new);
-    let mut sha512 = needs(|digest| matches!(digest, Digest::Sha512(_))).then(Sha512::new);
+    let mut comparison = Comparison::with(wanted);
     loop {
         let piece = reader.piece()?;
         if piece.is_empty() {
-            break;
+            return Ok(comparison.is_equal());
         }
-        if let Some(hasher) = &mut sha256 {
-            hasher.update(piece);
-        }
-        if let Some(hasher) = &mut sha512 {
-            hasher.update(piece);
-        }
+        comparison.update(piece);
         reader.used = reader.filled;
     }
-    let (sha256, sha512) = (sha256.map(Digest::of_256), sha512.map(Digest::of_512));
-    Ok(wanted.iter().all(|one| sha256.as_ref() == Some(one) || sha512.as_ref() == Some(one)))
 }
 
 /// "It differs", with what can be said of the reason.
@@ -299,18 +275,6 @@ fn differs(job: &Job, from: String, whole: Option<u64>) -> io::Result<Verdict> {
     let tail = part(file.size - tail as u64, tail)?;
     let cut = hint::cut(&file.path, file.size, whole, &head, &tail);
     Ok(Verdict::Bad(Fault::Differs { from, size: file.size, cut }))
-}
-
-fn small(seen: &Seen, largest: u64) -> io::Result<Vec<u8>> {
-    let file = &seen.file;
-    let named = |error: io::Error| io::Error::new(error.kind(), format!("{}: {error}", file.path));
-    let mut bytes = Vec::new();
-    let open = open_beneath(&file.volume, &file.path).map_err(named)?;
-    open.take(largest + 1).read_to_end(&mut bytes).map_err(named)?;
-    if bytes.len() as u64 > largest {
-        return Err(named(io::Error::other("too large for what it should be")));
-    }
-    Ok(bytes)
 }
 
 fn open<'a>(job: &Job, surroundings: &'a Surroundings) -> io::Result<Pieces<'a>> {

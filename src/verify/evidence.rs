@@ -9,8 +9,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
 
+use super::stick::Stick;
 use super::{release, sums};
-use crate::inventory::{Inventory, Listing, MediaFile};
+use crate::inventory::{Inventory, Listing, MediaFile, Problem};
 
 /// What tells a file from another one of the same name and size.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -33,18 +34,27 @@ pub struct Seen {
     pub stamp: Stamp,
 }
 
-/// A list of checksums.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// A list of checksums: one for all files that it may name.
+#[derive(Debug, PartialEq, Eq)]
 pub struct List {
     /// The list.
     pub list: Seen,
-    /// The file's path below the list's folder.
-    pub name: String,
     /// The list's own signatures, if they are not in it.
     pub signatures: Vec<Seen>,
     /// Lists that may vouch for this one, the nearest first: Debian's `Release`.
-    pub vouchers: Vec<List>,
+    pub vouchers: Lists,
 }
+
+impl List {
+    /// What this list calls the file at `path`, which is in its folder or below.
+    pub fn name_of<'a>(&self, path: &'a str) -> &'a str {
+        let folder = folder_of(&self.list.file.path);
+        path.strip_prefix(folder).unwrap_or(path).trim_start_matches('/')
+    }
+}
+
+/// Several lists that several files have in common.
+pub type Lists = Arc<[Arc<List>]>;
 
 /// Everything that the verdict on one file depends on: as long as it is the same, so is the
 /// verdict.
@@ -54,8 +64,10 @@ pub struct Job {
     pub file: Seen,
     /// Its detached signatures.
     pub signatures: Vec<Seen>,
-    /// Lists that may name it, the nearest first.
-    pub lists: Vec<List>,
+    /// Lists of this file alone.
+    pub own_lists: Lists,
+    /// Lists in its folder and above, which may name it, the nearest first.
+    pub folder_lists: Lists,
     /// The keys of all sticks.
     pub keys: Arc<[Seen]>,
     /// Whether it is a kernel, an initial RAM disk or a disk image.
@@ -65,12 +77,17 @@ pub struct Job {
 impl Job {
     /// Whether there is anything to check it against.
     pub fn has_evidence(&self) -> bool {
-        !self.signatures.is_empty() || !self.lists.is_empty()
+        !self.signatures.is_empty() || self.lists().next().is_some()
+    }
+
+    /// Every list that may name it.
+    pub fn lists(&self) -> impl Iterator<Item = &List> {
+        self.own_lists.iter().chain(self.folder_lists.iter()).map(|list| &**list)
     }
 }
 
 /// Endings of detached signatures, in the order in which they are looked for.
-const SIGNATURES: [&str; 4] = [".sig", ".asc", ".gpg", ".sign"];
+pub(super) const SIGNATURES: [&str; 4] = [".sig", ".asc", ".gpg", ".sign"];
 
 /// A file in `tftp/` that is at least as large as this is a kernel or an initial RAM disk:
 /// loaders and configurations are smaller.
@@ -79,25 +96,32 @@ const SMALLEST_KERNEL: u64 = 1024 * 1024;
 /// A project has one key, or a few while it changes them.
 const MOST_KEYS: usize = 64;
 
-/// A job for each file that machines get from the sticks, if there is something to say of it.
+const TOO_MANY_KEYS: &str = "is the 65th file with keys; it and those behind it are not looked at";
+
+/// A job for each file that machines get from the sticks, if there is something to say of it;
+/// and what of the sticks is not looked at.
 pub fn jobs(
     listings: &[Listing],
     inventory: &Inventory,
     stamp_of: impl Fn(&MediaFile) -> Stamp,
-) -> Vec<Job> {
-    let sticks: Vec<Stick> = listings.iter().filter_map(|l| Stick::of(l, &stamp_of)).collect();
-    let keys = sticks.iter().flat_map(Stick::keys).take(MOST_KEYS).collect();
-    let mut given: BTreeMap<(&Path, String), bool> = BTreeMap::new();
+) -> (Vec<Job>, Vec<Problem>) {
+    let mut sticks: Vec<Stick> = listings.iter().filter_map(|l| Stick::of(l, &stamp_of)).collect();
+    let mut keys: Vec<Seen> = sticks.iter().flat_map(Stick::keys).take(MOST_KEYS + 1).collect();
+    let left_out = keys.get(MOST_KEYS).map(|seen| Problem::new(&seen.file.path, TOO_MANY_KEYS));
+    keys.truncate(MOST_KEYS);
+    let keys: Arc<[Seen]> = keys.into();
+    let mut given: BTreeMap<(&Path, &str), bool> = BTreeMap::new();
     for (file, needed) in exported(inventory) {
-        let place = (file.volume.as_ref(), container(file).to_owned());
-        *given.entry(place).or_default() |= needed;
+        *given.entry((file.volume.as_ref(), container(file))).or_default() |= needed;
     }
-    let job = |((volume, path), needed): ((&Path, String), bool)| {
-        let stick = sticks.iter().find(|stick| stick.volume == volume)?;
-        let job = stick.job(&path, needed, Arc::clone(&keys))?;
+    let job = |((volume, path), needed): ((&Path, &str), bool)| {
+        let stick = sticks.iter_mut().find(|stick| stick.volume == volume)?;
+        let job = stick.job(path, needed, Arc::clone(&keys))?;
         (needed || job.has_evidence()).then_some(job)
     };
-    given.into_iter().filter_map(job).collect()
+    let jobs = given.into_iter().filter_map(job).collect();
+    let problems = sticks.into_iter().flat_map(|stick| stick.problems);
+    (jobs, problems.chain(left_out).collect())
 }
 
 /// The file whose bytes these are.
@@ -116,6 +140,17 @@ fn exported(inventory: &Inventory) -> impl Iterator<Item = (&MediaFile, bool)> {
     of_images.chain(of_tftp).filter(|(file, _)| !is_evidence(name_of(&file.path)))
 }
 
+/// The folder with keys at the top of a stick, in any case.
+pub const KEYS: &str = "keys";
+
+/// Whether the file at this path on a stick is one with keys.
+pub fn is_key(path: &str) -> bool {
+    let Some((folder, name)) = path.split_once('/') else { return false };
+    let end = name.rsplit_once('.').map(|(_, end)| end.to_ascii_lowercase());
+    folder.eq_ignore_ascii_case(KEYS)
+        && end.is_some_and(|end| ["asc", "gpg", "pgp", "key"].contains(&end.as_str()))
+}
+
 fn is_evidence(name: &str) -> bool {
     let is_release = release::NAMES.contains(&name);
     is_release
@@ -127,111 +162,18 @@ fn is_signature_ending(end: &str) -> bool {
     SIGNATURES.iter().any(|known| known.trim_start_matches('.').eq_ignore_ascii_case(end))
 }
 
-fn name_of(path: &str) -> &str {
+pub(super) fn name_of(path: &str) -> &str {
     path.rsplit('/').next().unwrap_or(path)
 }
 
-/// One stick's own files by path, and the lists by folder.
-struct Stick<'a> {
-    volume: &'a Path,
-    stamp_of: &'a dyn Fn(&MediaFile) -> Stamp,
-    files: BTreeMap<&'a str, &'a MediaFile>,
-    lists: BTreeMap<&'a str, Vec<&'a MediaFile>>,
-}
-
-impl<'a> Stick<'a> {
-    fn of(listing: &'a Listing, stamp_of: &'a dyn Fn(&MediaFile) -> Stamp) -> Option<Stick<'a>> {
-        let volume = listing.files.first()?.volume.as_ref();
-        let own = || listing.files.iter().filter(|file| file.inside.is_none());
-        let mut lists: BTreeMap<&str, Vec<&MediaFile>> = BTreeMap::new();
-        for file in own().filter(|file| sums::is_list(name_of(&file.path))) {
-            lists.entry(folder_of(&file.path)).or_default().push(file);
-        }
-        let files = own().map(|file| (file.path.as_str(), file)).collect();
-        Some(Stick { volume, stamp_of, files, lists })
-    }
-
-    fn seen(&self, file: &MediaFile) -> Seen {
-        Seen { file: file.clone(), stamp: (self.stamp_of)(file) }
-    }
-
-    fn keys(&self) -> impl Iterator<Item = Seen> {
-        let is_key = |path: &str| {
-            let Some((folder, name)) = path.split_once('/') else { return false };
-            let end = name.rsplit_once('.').map(|(_, end)| end.to_ascii_lowercase());
-            folder.eq_ignore_ascii_case("keys")
-                && matches!(end.as_deref(), Some("asc" | "gpg" | "pgp"))
-        };
-        self.files.iter().filter(move |(path, _)| is_key(path)).map(|(_, file)| self.seen(file))
-    }
-
-    fn job(&self, path: &str, needed: bool, keys: Arc<[Seen]>) -> Option<Job> {
-        let file = self.files.get(path)?;
-        let signatures = self.signatures(path);
-        let lists = folders_around(path).flat_map(|folder| self.lists_in(folder, path)).collect();
-        Some(Job { file: self.seen(file), signatures, lists, keys, needed })
-    }
-
-    fn signatures(&self, path: &str) -> Vec<Seen> {
-        let beside = SIGNATURES.iter().filter_map(|end| {
-            let name = format!("{path}{end}");
-            // `SHA256SUMS.asc` is looked at as a list, too; its content says which it is.
-            self.files.get(name.as_str()).map(|file| self.seen(file))
-        });
-        beside.collect()
-    }
-
-    fn lists_in(&self, folder: &'a str, path: &str) -> impl Iterator<Item = List> {
-        let name = below(folder, path).to_owned();
-        let lists = self.lists.get(folder).into_iter().flatten();
-        let may_name = {
-            let name = name.clone();
-            move |list: &&&MediaFile| sums::may_name(name_of(&list.path), &name)
-        };
-        lists.filter(may_name).map(move |list| List {
-            list: self.seen(list),
-            name: name.clone(),
-            signatures: self.signatures(&list.path),
-            vouchers: self.vouchers(&list.path),
-        })
-    }
-
-    /// What may vouch for the list at `path`.
-    fn vouchers(&self, path: &str) -> Vec<List> {
-        let named = |folder, name: &str| match folder {
-            "" => self.files.get(name),
-            folder => self.files.get(format!("{folder}/{name}").as_str()),
-        };
-        let around = folders_around(path)
-            .flat_map(|folder| release::NAMES.map(|name| Some((folder, named(folder, name)?))));
-        let vouchers = around.flatten().map(|(folder, file)| List {
-            list: self.seen(file),
-            name: below(folder, path).to_owned(),
-            signatures: self.signatures(&file.path),
-            vouchers: Vec::new(),
-        });
-        vouchers.collect()
-    }
-}
-
-/// The folder that `path` is in, and those above, up to the stick itself.
-fn folders_around(path: &str) -> impl Iterator<Item = &str> {
-    std::iter::successors(Some(folder_of(path)), |folder| {
-        (!folder.is_empty()).then(|| folder_of(folder))
-    })
-}
-
-/// `path`, seen from `folder`.
-fn below<'a>(folder: &str, path: &'a str) -> &'a str {
-    path.strip_prefix(folder).unwrap_or(path).trim_start_matches('/')
-}
-
-fn folder_of(path: &str) -> &str {
+pub(super) fn folder_of(path: &str) -> &str {
     path.rsplit_once('/').map_or("", |(folder, _)| folder)
 }
 
 #[cfg(test)]
 mod tests {
+    use std::cell::Cell;
+
     use super::*;
     use crate::inventory::{Profile, inventory};
 
@@ -251,7 +193,7 @@ mod tests {
     fn jobs_of(paths: &[&str]) -> Vec<Job> {
         let listings = [listing(paths)];
         let found = inventory(&listings, &Profile::built_in()).unwrap();
-        jobs(&listings, &found, |_| Stamp::default())
+        jobs(&listings, &found, |_| Stamp::default()).0
     }
 
     fn paths<'a>(seen: impl IntoIterator<Item = &'a Seen>) -> Vec<String> {
@@ -273,16 +215,20 @@ mod tests {
             "keys/a.asc",
             "Keys/b.GPG",
             "keys/c.txt",
+            "keys/c.Key",
             "keys/deeper/d.pgp",
         ]);
         let job = found.iter().find(|job| job.file.file.path.ends_with(".vmlinuz")).unwrap();
         let kernel = "@/coreos_production_pxe.vmlinuz";
         assert_eq!(paths(&job.signatures), [format!("{kernel}.sig"), format!("{kernel}.asc")]);
-        let lists = job.lists.iter().map(|list| &list.list);
-        assert_eq!(paths(lists), ["@/sha512sums.txt", "images/coreos/CHECKSUM", "SHA256SUMS"]);
-        assert_eq!(paths(&job.lists[0].signatures), ["@/sha512sums.txt.gpg"]);
-        assert_eq!(job.lists[1].name, "1185.3.0/coreos_production_pxe.vmlinuz");
-        assert_eq!(paths(job.keys.iter()), ["Keys/b.GPG", "keys/a.asc", "keys/deeper/d.pgp"]);
+        let lists: Vec<&List> = job.lists().collect();
+        let expected = ["@/sha512sums.txt", "images/coreos/CHECKSUM", "SHA256SUMS"];
+        assert_eq!(paths(lists.iter().map(|list| &list.list)), expected);
+        assert_eq!(paths(&lists[0].signatures), ["@/sha512sums.txt.gpg"]);
+        let path = &job.file.file.path;
+        assert_eq!(lists[1].name_of(path), "1185.3.0/coreos_production_pxe.vmlinuz");
+        let keys = ["Keys/b.GPG", "keys/a.asc", "keys/c.Key", "keys/deeper/d.pgp"];
+        assert_eq!(paths(job.keys.iter()), keys);
         // What says something of others is not looked at itself.
         assert_eq!(found.len(), 1);
         assert!(job.needed);
@@ -294,5 +240,48 @@ mod tests {
         let names: Vec<&str> = found.iter().map(|job| name_of(&job.file.file.path)).collect();
         assert_eq!(names, ["coreos_production_pxe.vmlinuz"]);
         assert!(!found[0].has_evidence());
+    }
+    /// Files that lie in `tftp/` are given out whatever they are called.
+    fn looked_at(paths: &[String]) -> (Vec<Job>, Vec<String>, usize) {
+        let paths: Vec<&str> = paths.iter().map(String::as_str).collect();
+        let listings = [listing(&paths)];
+        let found = inventory(&listings, &Profile::built_in()).unwrap();
+        let looks = Cell::new(0);
+        let (jobs, problems) = jobs(&listings, &found, |_| {
+            looks.set(looks.get() + 1);
+            Stamp::default()
+        });
+        (jobs, problems.iter().map(ToString::to_string).collect(), looks.get())
+    }
+
+    #[test]
+    fn a_list_is_looked_at_once_for_all_files_that_it_may_name() {
+        let mut paths: Vec<String> = (0..100).map(|at| format!("tftp/f{at}")).collect();
+        paths.extend(["tftp/SHA256SUMS", "tftp/Release", "tftp/Release.gpg"].map(str::to_owned));
+        let (jobs, problems, looks) = looked_at(&paths);
+        assert_eq!((jobs.len(), problems.len()), (100, 0));
+        assert!(jobs.iter().all(|job| Arc::ptr_eq(&job.folder_lists, &jobs[0].folder_lists)));
+        assert_eq!(jobs[0].folder_lists[0].vouchers.len(), 1);
+        assert_eq!(looks, paths.len());
+    }
+
+    #[test]
+    fn of_too_many_lists_the_nearest_are_looked_at_and_the_rest_is_told() {
+        let mut paths: Vec<String> = (0..9).map(|at| format!("tftp/{at}-CHECKSUM")).collect();
+        paths.extend((0..9).map(|at| format!("tftp/x/{at}-CHECKSUM")));
+        paths.extend(["tftp/f", "tftp/x/f"].map(str::to_owned));
+        let (jobs, problems, _) = looked_at(&paths);
+        assert_eq!(jobs.iter().map(|job| job.lists().count()).collect::<Vec<_>>(), [9, 16]);
+        let nearest = jobs[1].lists().take_while(|l| l.list.file.path.starts_with("tftp/x/"));
+        assert_eq!(nearest.count(), 9);
+        assert_eq!(problems.len(), 1);
+        assert!(problems[0].starts_with("tftp/x: more than 16 lists"), "{problems:?}");
+        let many =
+            |count| (0..count).flat_map(|at| ["f", "SHA256SUMS"].map(|n| format!("tftp/{at}/{n}")));
+        for (count, told) in [(1_000, 0), (1_001, 1)] {
+            let (jobs, problems, _) = looked_at(&many(count).collect::<Vec<_>>());
+            assert_eq!(jobs.len(), 1_000);
+            assert_eq!(problems.len(), told, "{count}: {problems:?}");
+        }
     }
 }

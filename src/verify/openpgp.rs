@@ -19,16 +19,23 @@ use pgp::ser::Serialize;
 use pgp::types::KeyId;
 
 use super::armor::{self, Flaw};
-use super::certificate::{Certificate, Key, Public, certificates, created, hex};
+use super::certificate::{Certificate, Checks, Key, Public, certificates, created, hex};
 use super::verdict::Signer;
 
 /// Signatures below one file; the publishers with the most have a handful.
 const MOST_SIGNATURES: usize = 16;
 
+/// A project has one, a distribution some dozens.
+const MOST_CERTIFICATES: usize = 1_000;
+
+/// Signatures that owners put on their keys. A slow one takes 15 ms on a Pi.
+const MOST_CHECKS: u32 = 4_096;
+
 /// Keys that may sign, from the files of `keys/`.
 #[derive(Debug, Default)]
 pub struct Keyring {
     certificates: Vec<Certificate>,
+    checks: u32,
 }
 
 /// What one signature is worth.
@@ -52,6 +59,7 @@ pub enum Outcome {
 
 impl Keyring {
     /// Adds the keys of one file, in binary form or as text. The number of keys that can sign.
+    /// However many strangers' files there are, memory and time for them end.
     pub fn add(&mut self, file: &[u8]) -> Result<usize, Flaw> {
         let blocks = match armor::is_text(file) {
             true => {
@@ -63,7 +71,13 @@ impl Keyring {
         let mut added = 0;
         let mut flaw = "there is no public key in it";
         for block in blocks {
-            match block.and_then(|bytes| guarded(|| certificates(&bytes))) {
+            let checks = Checks::of(MOST_CHECKS - self.checks);
+            let found = block.and_then(|bytes| guarded(|| certificates(&bytes, &checks)));
+            self.checks = MOST_CHECKS - checks.left();
+            match found {
+                Ok(found) if self.certificates.len() + found.len() > MOST_CERTIFICATES => {
+                    flaw = "there are more keys than are looked at";
+                }
                 Ok(found) => {
                     added += found.len();
                     found.into_iter().for_each(|certificate| self.merge(certificate));
@@ -93,6 +107,14 @@ impl Keyring {
                 }
                 None => old.keys.push(key),
             }
+        }
+        // A copy with the owner's last word may have neither keys nor names.
+        old.revoked |= new.revoked;
+        if old.revoked {
+            old.keys.iter_mut().for_each(|key| key.revoked = true);
+        }
+        if old.signer.name.is_empty() {
+            old.signer = new.signer;
         }
     }
 

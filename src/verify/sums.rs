@@ -4,6 +4,8 @@
 //! DIGESTS with `#` lines between), and BSD's `SHA256 (<name>) = <hex>` (Fedora and its kin).
 //! SHA-1 and MD5, which can be forged, count for nothing.
 
+use std::fmt;
+
 use sha2::{Digest as _, Sha256, Sha512};
 
 /// One line of a list.
@@ -26,13 +28,61 @@ pub enum Digest {
 
 impl Digest {
     /// What was hashed.
-    pub(super) fn of_256(hasher: Sha256) -> Digest {
+    pub fn of_256(hasher: Sha256) -> Digest {
         Digest::Sha256(hasher.finalize().into())
     }
 
-    /// The same.
-    pub(super) fn of_512(hasher: Sha512) -> Digest {
-        Digest::Sha512(Box::new(hasher.finalize().into()))
+    /// The SHA-256 that is written so: 64 hexadecimal digits.
+    pub fn read_256(hex: &str) -> Option<Digest> {
+        bytes(hex).map(Digest::Sha256)
+    }
+}
+
+/// As sha256sum(1) writes it.
+impl fmt::Display for Digest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let bytes: &[u8] = match self {
+            Digest::Sha256(bytes) => bytes,
+            Digest::Sha512(bytes) => &**bytes,
+        };
+        bytes.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
+/// Makes of content what it is to be compared with, in one go.
+#[derive(Debug)]
+pub struct Comparison<'a> {
+    wanted: &'a [Digest],
+    sha256: Option<Sha256>,
+    sha512: Option<Sha512>,
+}
+
+impl<'a> Comparison<'a> {
+    /// With all of these.
+    pub fn with(wanted: &'a [Digest]) -> Comparison<'a> {
+        let needs = |kind: fn(&Digest) -> bool| wanted.iter().any(kind);
+        let sha256 = needs(|digest| matches!(digest, Digest::Sha256(_))).then(Sha256::new);
+        let sha512 = needs(|digest| matches!(digest, Digest::Sha512(_))).then(Sha512::new);
+        Comparison { wanted, sha256, sha512 }
+    }
+
+    /// The next piece of the content.
+    pub fn update(&mut self, piece: &[u8]) {
+        if let Some(hasher) = &mut self.sha256 {
+            hasher.update(piece);
+        }
+        if let Some(hasher) = &mut self.sha512 {
+            hasher.update(piece);
+        }
+    }
+
+    /// Whether the content makes all of them.
+    pub fn is_equal(self) -> bool {
+        let sha256 = self.sha256.map(Digest::of_256);
+        let of_512 = |hasher: Sha512| Digest::Sha512(Box::new(hasher.finalize().into()));
+        let sha512 = self.sha512.map(of_512);
+        let is_right = |one| sha256.as_ref() == Some(one) || sha512.as_ref() == Some(one);
+        self.wanted.iter().all(is_right)
     }
 }
 
@@ -64,13 +114,12 @@ pub fn is_list(name: &str) -> bool {
         || OF_ONE_FILE.iter().any(|end| name.ends_with(end))
 }
 
-/// Whether a list of this name, as [`is_list`] knows it, may say something of `name`: the list
-/// of one file says nothing of others.
-pub fn may_name(list: &str, name: &str) -> bool {
+/// The one file, in lower case, that a list of this name says something of; none if it is a
+/// list of a whole folder.
+pub fn only_file(list: &str) -> Option<String> {
     let lower = list.to_ascii_lowercase();
     let stem = lower.strip_suffix(".asc").unwrap_or(&lower);
-    let of_one = OF_ONE_FILE.iter().find_map(|end| stem.strip_suffix(end));
-    of_one.is_none_or(|file| file == name.to_ascii_lowercase())
+    OF_ONE_FILE.iter().find_map(|end| stem.strip_suffix(end)).map(str::to_owned)
 }
 
 /// Every checksum of `name` (a path below the list's folder) in `list`. Strongest last; all

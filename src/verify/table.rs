@@ -221,7 +221,8 @@ mod tests {
         Job {
             signatures: vec![file(format!("{path}.sig"), 1)],
             file: file(path.to_owned(), size),
-            lists: Vec::new(),
+            own_lists: Arc::default(),
+            folder_lists: Arc::default(),
             keys: Arc::new([]),
             needed: true,
         }

@@ -138,6 +138,20 @@ impl Verdict {
         }
     }
 
+    /// Every name of one.
+    pub const NAMES: [&str; 10] = [
+        "waiting",
+        "verified",
+        "checksum-only",
+        "not-signed",
+        "unknown-key",
+        "expired-key",
+        "revoked-key",
+        "damaged-signature",
+        "bad",
+        "unreadable",
+    ];
+
     /// One word for programs.
     pub fn name(&self) -> &'static str {
         match self {

@@ -81,7 +81,12 @@ impl World {
     pub fn boot_of(&self, mac: Mac) -> Option<Boot> {
         let named = self.shelf.borrow().inventory.roster.cards(mac);
         let cards = named.unwrap_or_else(|| vec![mac]);
-        self.with_fleet(|fleet| fleet.boots.of(&cards).cloned())
+        self.boot_of_cards(&cards)
+    }
+
+    /// The same, where all its cards are known.
+    pub fn boot_of_cards(&self, cards: &[Mac]) -> Option<Boot> {
+        self.with_fleet(|fleet| fleet.boots.of(cards).cloned())
     }
 
     /// Firmware that has just run an iPXE of ours, which nobody signed, has no Secure Boot on.

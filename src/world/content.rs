@@ -12,7 +12,7 @@ use crate::fleet::life::Event;
 use crate::fleet::stage::{Sign, Stage};
 use crate::inventory::cpu::Loader;
 use crate::inventory::profile::Purpose;
-use crate::inventory::{Machine, MediaFile, discs};
+use crate::inventory::{MediaFile, discs};
 use crate::net::Mac;
 use crate::tftp::tree::Name;
 
@@ -66,7 +66,12 @@ fn find(world: &World, name: &Name, client: Option<Mac>, taker: Option<Mac>) -> 
         Name::SyslinuxDefault => pxelinux_config(world, client, taker, Family::Efi64),
         Name::GrubFor(mac, _) => Content::Bytes(grub_config(world, Some(*mac), taker)),
         Name::GrubDefault(_) => Content::Bytes(grub_config(world, client, taker)),
-        Name::IpxeScript(mac) => Content::Bytes(ipxe_script(world, *mac, taker)),
+        Name::IpxeScript(mac) if taker == Some(*mac) && world.wants_introduction(*mac) => {
+            Content::Bytes(ipxe::introduction(*mac, world.endpoint()).into_bytes())
+        }
+        Name::IpxeScript(mac) | Name::IntroducedScript(mac) => {
+            Content::Bytes(ipxe_script(world, *mac, taker))
+        }
         Name::IpxeStart => client.map_or(Content::Missing, |mac| {
             Content::Bytes(ipxe::start(mac, world.endpoint()).into_bytes())
         }),
@@ -133,9 +138,6 @@ fn plan_for(world: &World, mac: Option<Mac>, loader: Loader, taker: Option<Mac>)
 }
 
 fn ipxe_script(world: &World, mac: Mac, taker: Option<Mac>) -> Vec<u8> {
-    if taker == Some(mac) && world.wants_serial(mac) {
-        return ipxe::introduction(mac, world.endpoint()).into_bytes();
-    }
     let plan = plan_and_count(world, mac, Loader::Ipxe, taker);
     if let Some(taker) = taker.filter(|taker| *taker == mac) {
         world.was_told(taker, "its iPXE script", &plan);
@@ -166,12 +168,11 @@ fn plan_and_count(world: &World, mac: Mac, loader: Loader, taker: Option<Mac>) -
 /// A file of the machine's image with our lines in it.
 fn file_for(world: &World, shelf: &Shelf, mac: Mac, name: &str) -> Content {
     let situation = world.situation(shelf);
-    let unnamed = Machine::known_by(mac);
-    let machine = shelf.inventory.machine(mac).unwrap_or(&unnamed);
+    let machine = shelf.inventory.machine_or_stranger(mac);
     let platform = world.platform(mac).unwrap_or(Platform::Bios);
     let asker = Asker { mac, platform, loader: None };
-    let image = shelf.inventory.image_for(machine);
-    let file = image.and_then(|image| rewritten_file(name, image, machine, asker, &situation));
+    let image = shelf.inventory.image_for(&machine, mac);
+    let file = image.and_then(|image| rewritten_file(name, image, &machine, asker, &situation));
     match file {
         Some(text) => Content::Bytes(text.into_bytes()),
         None if situation.media == Media::Ready => Content::Missing,
@@ -193,8 +194,7 @@ fn image_file(world: &World, shelf: &Shelf, name: &str, client: Option<Mac>) -> 
     let inventory = &shelf.inventory;
     let whole = inventory.image_of(name).and_then(|(image, path)| image.file(path));
     let own = client
-        .and_then(|mac| inventory.machine(mac))
-        .and_then(|machine| inventory.image_for(machine))
+        .and_then(|mac| inventory.image_for(inventory.machine(mac)?, mac))
         .and_then(|image| image.file(name));
     let any = || inventory.images.iter().find_map(|image| image.file(name));
     match whole.or(own).or_else(any) {

@@ -83,6 +83,15 @@ impl Fleet {
         has_room
     }
 
+    /// A card went to another machine: the life that it stood for is kept under `key`. False if
+    /// there is none, or none that is not kept there already.
+    pub fn move_life(&mut self, mac: Mac, key: Mac) -> bool {
+        let life = if self.records.contains_key(&key) { None } else { self.records.remove(&mac) };
+        let moves = life.is_some();
+        self.records.extend(life.map(|life| (key, life)));
+        moves
+    }
+
     /// The machine's firmware says what it is: before each network boot, so this is not
     /// written down.
     pub fn saw_platform(&mut self, mac: Mac, platform: Platform) {
@@ -107,7 +116,10 @@ impl Fleet {
             Touched::Identity(mac) => {
                 Some(Change::Identity(mac, self.identities.get(&mac)?.clone()))
             }
-            Touched::Machine(mac) => Some(Change::Machine(mac, self.records.get(&mac)?.clone())),
+            Touched::Machine(mac) => Some(match self.records.get(&mac) {
+                Some(record) => Change::Machine(mac, record.clone()),
+                None => Change::NoMachine(mac),
+            }),
         }
     }
 

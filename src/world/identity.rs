@@ -10,28 +10,39 @@ impl World {
     /// A machine's DHCP request came with option 97. What must be remembered is added to
     /// `touched`.
     pub fn heard_uuid(&self, mac: Mac, option: Option<&[u8]>, touched: &mut Vec<Touched>) {
-        let uuid = option.and_then(Uuid::from_option).filter(|uuid| uuid.fault().is_none());
-        if let Some(uuid) = uuid {
-            self.heard(mac, touched, |identity| identity.uuid = Some(uuid));
+        if let Some(uuid) = option.and_then(Uuid::from_option) {
+            self.heard(mac, touched, |identity| identity.hear_uuid(uuid));
         }
     }
 
     /// A machine's boot script was asked for with its serial number, by itself.
     pub fn heard_serial(&self, mac: Mac, uuid: &str, serial: &str) {
         let mut touched = Vec::new();
-        let uuid = uuid.parse::<Uuid>().ok().filter(|uuid| uuid.fault().is_none());
+        let uuid = uuid.parse::<Uuid>().ok();
         self.heard(mac, &mut touched, |identity| {
-            identity.uuid = identity.uuid.or(uuid);
+            // The same one in another order of its bytes is no news.
+            let known = identity.uuid.is_some_and(|known| uuid.is_some_and(|uuid| known.is(uuid)));
+            uuid.into_iter().filter(|_| !known).for_each(|uuid| identity.hear_uuid(uuid));
             identity.serial = Some(told_serial(serial));
         });
         self.write_down(&touched);
     }
 
-    /// Whether the machine's serial number could tell who it is.
-    pub fn wants_serial(&self, mac: Mac) -> bool {
+    /// Whether the machine is to introduce itself before it gets its boot script: what it said
+    /// at another boot, another machine may have said with the same card.
+    pub fn wants_introduction(&self, mac: Mac) -> bool {
+        self.may_be(mac, |identity| Identity { serial: None, ..identity })
+    }
+
+    /// Whether the machine could be another one, by what it has not told yet.
+    pub fn may_be_another(&self, mac: Mac) -> bool {
+        self.may_be(mac, |identity| identity)
+    }
+
+    fn may_be(&self, mac: Mac, told: impl FnOnce(Identity) -> Identity) -> bool {
         let inventory = self.shelf().inventory;
         inventory.roster.has_rules()
-            && inventory.roster.wants_serial(mac, &locked(&self.fleet).identity(mac))
+            && inventory.roster.may_be_another(mac, &told(locked(&self.fleet).identity(mac)))
     }
 
     /// Tells a new inventory what is known from before.
@@ -57,14 +68,30 @@ impl World {
             fleet.remember_identity(mac, after.clone());
             (before, after)
         });
+        let words = || inventory.machine(mac).map(|machine| machine.words());
+        let was = words();
+        let known_as = inventory.roster.known_as(mac);
         // Also what is no news to us: the sticks may have been read since.
         let news = inventory.roster.learn(mac, &after);
-        if before != after && inventory.machine(mac).is_some() {
-            // After a restart it must be the same machine, or it would be installed again.
+        let is = words();
+        if before != after && (was.is_some() || is.is_some()) {
+            // After a restart it must be the same machine, or it would be installed again; and
+            // none that it is not any more, or that would be.
             touched.push(Touched::Identity(mac));
         }
-        if news {
-            let words = inventory.machine(mac).map(|machine| machine.words()).unwrap_or_default();
+        if let Some((_, key)) = known_as.filter(|(said, _)| said.contradicts(&after))
+            && self.with_fleet(|fleet| fleet.move_life(mac, key))
+        {
+            // What was installed stays installed, whichever card it comes with next.
+            touched.extend([Touched::Machine(mac), Touched::Machine(key)]);
+        }
+        if !news {
+            return;
+        }
+        if let Some(was) = was.filter(|was| Some(was) != is.as_ref()) {
+            log::info!("{mac} is not {was} any more: its firmware says something else of itself");
+        }
+        if let Some(words) = is {
             log::info!("{mac} is {words}, by what its firmware says of itself");
             let cards = inventory.roster.cards(mac).unwrap_or_default();
             if cards.len() > 1 {

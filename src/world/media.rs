@@ -66,9 +66,14 @@ fn scan(world: &World, kind: Sticks) {
     let outcome = inventory(&listings, &Profile::built_in()).map(|mut found| {
         found.note_addresses_outside(&world.config.server);
         world.introduce(&found);
-        Arc::new(found)
+        let (jobs, problems) = verify::jobs(&listings, &found, stamp);
+        found.problems.extend(problems);
+        (Arc::new(found), jobs)
     });
-    let jobs = outcome.as_ref().map(|found| verify::jobs(&listings, found, stamp));
+    let (outcome, jobs) = match outcome {
+        Ok((found, jobs)) => (Ok(found), jobs),
+        Err(problems) => (Err(problems), Vec::new()),
+    };
     // What the log says of the sticks is true when it says it.
     world.change_shelf(|shelf| {
         shelf.scanning = false;
@@ -76,7 +81,6 @@ fn scan(world: &World, kind: Sticks) {
         match &outcome {
             Ok(found) => {
                 shelf.inventory = Arc::clone(found);
-                let jobs = jobs.unwrap_or_default();
                 shelf.verdicts = Arc::new(shelf.verdicts.after_scan(world.config.verify, jobs));
                 shelf.accepted = sticks > 0;
                 shelf.refused = Vec::new();
@@ -154,8 +158,9 @@ fn tell(found: &Inventory, sticks: usize) {
 /// For `pxeberry check`: the same scan of one folder, and what is to be verified there.
 pub fn check(folder: &Path) -> Result<(Inventory, Vec<Job>), Vec<Problem>> {
     let listings = [list(folder)];
-    let found = inventory(&listings, &Profile::built_in())?;
-    let jobs = verify::jobs(&listings, &found, stamp);
+    let mut found = inventory(&listings, &Profile::built_in())?;
+    let (jobs, problems) = verify::jobs(&listings, &found, stamp);
+    found.problems.extend(problems);
     Ok((found, jobs))
 }
 

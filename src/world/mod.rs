@@ -5,6 +5,7 @@
 
 mod boots;
 pub mod content;
+pub mod counters;
 mod dhcp;
 mod fleet;
 mod identity;
@@ -12,6 +13,7 @@ pub mod loaders;
 pub mod media;
 pub mod readers;
 pub mod recorder;
+pub mod restart;
 pub mod stories;
 mod timelines;
 pub mod transfers;
@@ -36,12 +38,14 @@ use crate::fleet::life::{Event, Phase, Record};
 use crate::fleet::store::{Change, Saved, Store};
 use crate::fleet::timeline::{Source, Weight};
 use crate::inventory::profile::Reports;
-use crate::inventory::{ConfigKind, Install, Inventory, Machine, MediaFile, Problem};
+use crate::inventory::{ConfigKind, Install, Inventory, MediaFile, Problem};
 use crate::net::{Mac, Subnet, neighbours};
 use crate::verify::{Gate, Verdicts};
 
+use counters::Counters;
 pub use fleet::{Fleet, Touched};
 use readers::Readers;
+use restart::Restart;
 use transfers::Transfers;
 
 /// USB sticks need up to ten seconds to show up after power-on; until then "no stick" may
@@ -92,8 +96,12 @@ pub struct World {
     pub interface: String,
     /// Files on their way to machines, by TFTP and HTTP.
     pub transfers: Transfers,
+    /// What they have done.
+    pub counters: Counters,
     /// Who reads from the sticks.
     pub readers: Readers,
+    /// Whether the box is to restart.
+    pub restart: Restart,
     shelf: watch::Sender<Shelf>,
     fleet: Mutex<Fleet>,
     flight: timelines::Flight,
@@ -118,7 +126,9 @@ impl World {
         let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         World {
             transfers: Transfers::default(),
+            counters: Counters::default(),
             readers: Readers::default(),
+            restart: Restart::default(),
             shelf: watch::Sender::new(Shelf {
                 inventory: Arc::new(Inventory::default()),
                 verdicts: Arc::default(),
@@ -152,6 +162,11 @@ impl World {
         self.epoch + self.started.elapsed().as_secs()
     }
 
+    /// Since the servers started.
+    pub fn uptime(&self) -> Duration {
+        self.started.elapsed()
+    }
+
     /// Whether anything may be installed. Not without a memory, because an installed
     /// machine would look like a new one; not in safe mode.
     pub fn may_install(&self) -> bool {
@@ -173,6 +188,7 @@ impl World {
     /// Changes the shelf and wakes who waits for it.
     pub fn change_shelf(&self, change: impl FnOnce(&mut Shelf)) {
         self.shelf.send_modify(change);
+        self.changed();
     }
 
     /// To wait for a change of the sticks.
@@ -290,28 +306,29 @@ impl World {
     /// not where our memory was lost: it may be installed. None: it is not armed.
     pub fn phase(&self, mac: Mac) -> Option<Phase> {
         let cards = self.cards(mac)?;
+        let lives = self.lives(mac, &cards);
         let fleet = locked(&self.fleet);
         let never_seen = (!self.memory_lost).then_some(Phase::Armed);
-        fleet.record(&cards).map_or(never_seen, |(_, record)| Some(record.phase))
+        fleet.record(&lives).map_or(never_seen, |(_, record)| Some(record.phase))
     }
 
     /// How often the machine was given the installer since it was armed.
     pub fn attempts(&self, mac: Mac) -> u8 {
         let cards = self.cards(mac).unwrap_or_default();
-        locked(&self.fleet).record(&cards).map_or(0, |(_, record)| record.attempts)
+        let lives = self.lives(mac, &cards);
+        locked(&self.fleet).record(&lives).map_or(0, |(_, record)| record.attempts)
     }
 
     /// The machine took its configuration whole. Of an installer that says nothing more, this
     /// is the last that we hear: when it boots again, it is done.
     pub fn config_taken(&self, mac: Mac, kind: ConfigKind) {
         let inventory = self.shelf().inventory;
-        let anonymous = Machine::known_by(mac);
-        let unnamed = (self.config.boot.unknown == Unknown::Install).then_some(&anonymous);
-        let waits_for_it = inventory.machine(mac).or(unnamed).is_some_and(|machine| {
-            let image = inventory.image_for(machine);
+        let machine = inventory.to_install(mac, self.config.boot.unknown);
+        let waits_for_it = machine.is_some_and(|machine| {
+            let image = inventory.image_for(&machine, mac);
             image.is_some_and(|image| {
                 image.profile.reports == Reports::Config
-                    && inventory.config_for(image, machine) == Some(kind)
+                    && inventory.config_for(image, &machine, mac) == Some(kind)
             })
         });
         if waits_for_it && self.phase(mac) == Some(Phase::Installing) {
@@ -335,15 +352,16 @@ impl World {
         let is_named = self.shelf.borrow().inventory.machine(mac).is_some();
         let now = self.now();
         let cards = named.clone().unwrap_or_else(|| vec![mac]);
+        let lives = self.lives(mac, &cards);
         let mut fleet = locked(&self.fleet);
-        let known = fleet.record(&cards).map(|(key, record)| (key, record.clone()));
+        let known = fleet.record(&lives).map(|(key, record)| (key, record.clone()));
         let is_new = known.is_none();
         // A life that has begun goes on while the stick is out, or a report would be lost
         // and its machine wiped again; none begins, or begins anew.
         if named.is_none() && (is_new || event == Event::Arm) {
             return None;
         }
-        if is_new && self.memory_lost && event != Event::Arm {
+        if is_new && self.memory_lost && !matches!(event, Event::Arm | Event::Disarm) {
             return None;
         }
         let (key, before) = match known {
@@ -376,25 +394,30 @@ impl World {
         }
     }
 
-    /// Every network card of the machine that has `mac`; none if it is not to be armed.
+    /// Every network card of the machine that has `mac`; none if it is not to be armed, as
+    /// long as it can still tell that it is another one.
     fn cards(&self, mac: Mac) -> Option<Vec<Mac>> {
-        if !self.may_install() {
+        if !self.may_install() || self.may_be_another(mac) {
             return None;
         }
         let shelf = self.shelf.borrow();
         match shelf.inventory.roster.cards(mac) {
             Some(cards) => Some(cards),
-            // A stranger, unless its number can still tell that it is somebody.
-            None if self.config.boot.unknown == Unknown::Install && !self.wants_serial(mac) => {
-                Some(vec![mac])
-            }
+            None if self.config.boot.unknown == Unknown::Install => Some(vec![mac]),
             None => None,
         }
     }
 
+    /// Under what its life may be kept: what its firmware says goes before its cards, which
+    /// other machines may have had.
+    fn lives(&self, mac: Mac, cards: &[Mac]) -> Vec<Mac> {
+        let known_as = self.shelf.borrow().inventory.roster.known_as(mac);
+        known_as.map(|(_, key)| key).into_iter().chain(cards.iter().copied()).collect()
+    }
+
     fn install_policy(&self, mac: Mac) -> Install {
         let shelf = self.shelf.borrow();
-        shelf.inventory.machine(mac).map_or(Install::Once, |machine| machine.install)
+        shelf.inventory.machine_or_stranger(mac).install
     }
 
     /// The lines that a person waits for.
@@ -406,6 +429,15 @@ impl World {
             (old, new) if old == new => return,
             (_, Phase::Armed) => {
                 (Weight::Info, "armed, its next network boot installs it".to_owned())
+            }
+            (Phase::Installing | Phase::Delivered, Phase::Disarmed) => (
+                Weight::Warning,
+                "disarmed while its installer may be at work: nothing new is given to it, what \
+                 runs on it goes on"
+                    .to_owned(),
+            ),
+            (_, Phase::Disarmed) => {
+                (Weight::Info, "disarmed, its next network boot leads to its own disk".to_owned())
             }
             (_, Phase::Delivered) => (Weight::Info, "has its whole image".to_owned()),
             (_, Phase::Installed) => {
@@ -423,7 +455,8 @@ impl World {
         let who = self.name(mac);
         match weight {
             Weight::Error => log::error!("{who}: {words}"),
-            _ => log::info!("{who}: {words}"),
+            Weight::Warning => log::warn!("{who}: {words}"),
+            Weight::Info => log::info!("{who}: {words}"),
         }
         self.happened_to(mac, Source::Life, weight, &words);
         // It came back without having finished, or was given up.

@@ -38,21 +38,29 @@ impl Readers {
         work: impl FnOnce() -> T + Send + 'static,
     ) -> oneshot::Receiver<T> {
         let (answer, reading) = oneshot::channel();
-        let mut desk = self.0.desk();
         // Not taken: the answer's sender is dropped, and the receiver says so.
-        if desk.turns.push(errand, Box::new(Task { answer, work }), |job| job.is_wanted()) {
-            self.0.call(&mut desk);
-        }
+        self.push(errand, Box::new(Task { answer, work }));
         reading
     }
 
     /// Does `work` when its turn comes, whether or not anybody still waits for it. False: it
     /// cannot be done, and `work` was dropped.
     pub fn run(&self, errand: &Errand, work: impl FnOnce() + Send + 'static) -> bool {
+        self.push(errand, Box::new(Chore(work)))
+    }
+
+    fn push(&self, errand: &Errand, job: Box<dyn Job>) -> bool {
         let mut desk = self.0.desk();
-        let taken = desk.turns.push(errand, Box::new(Chore(work)), |job| job.is_wanted());
-        if taken {
-            self.0.call(&mut desk);
+        let taken = desk.turns.push(errand, job, |job| job.is_wanted());
+        // Else who reads this stick now takes it next.
+        let calls = taken && desk.turns.have_more();
+        if calls {
+            self.0.make_sure_of_a_reader(&mut desk);
+        }
+        drop(desk);
+        // He who wakes up finds the desk free.
+        if calls {
+            self.0.work.notify_one();
         }
         taken
     }
@@ -60,8 +68,7 @@ impl Readers {
 
 impl Shared {
     /// Has somebody look at what waits.
-    fn call(self: &Arc<Shared>, desk: &mut Desk) {
-        self.work.notify_one();
+    fn make_sure_of_a_reader(self: &Arc<Shared>, desk: &mut Desk) {
         if desk.idle > 0 || desk.threads == MOST_THREADS {
             return;
         }
@@ -85,10 +92,14 @@ impl Shared {
             };
             // Who was called for this one may have been called for the next one, too; this may
             // be a stick that hangs.
-            if desk.turns.have_more() {
-                self.call(&mut desk);
+            let calls = desk.turns.have_more();
+            if calls {
+                self.make_sure_of_a_reader(&mut desk);
             }
             drop(desk);
+            if calls {
+                self.work.notify_one();
+            }
             if catch_unwind(AssertUnwindSafe(|| job.run())).is_err() {
                 log::error!("reading failed by a fault in this program");
             }

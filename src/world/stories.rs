@@ -109,16 +109,16 @@ impl World {
             return Promise::default();
         };
         let inventory = self.shelf().inventory;
-        let machine = inventory.machine(mac);
-        let image = machine.and_then(|machine| Some((inventory.image_for(machine)?, machine)));
+        let machine = inventory.machine_or_stranger(mac);
+        let image = inventory.image_for(&machine, mac);
         let has_config =
-            image.is_some_and(|(image, machine)| inventory.config_for(image, machine).is_some());
+            image.is_some_and(|image| inventory.config_for(image, &machine, mac).is_some());
         let installs = install.purpose == Purpose::Install;
         Promise {
             initrd: !install.initrds.is_empty(),
             config: installs && has_config,
             report: installs
-                && image.is_some_and(|(image, _)| image.profile.reports == Reports::InstallScript),
+                && image.is_some_and(|image| image.profile.reports == Reports::InstallScript),
         }
     }
 }

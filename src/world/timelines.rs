@@ -1,6 +1,7 @@
 //! The flight recorder: what happened to each machine, what it is, and its last packets; and
 //! who waits for something to change.
 
+use std::cmp::Reverse;
 use std::net::Ipv4Addr;
 use std::sync::Mutex;
 
@@ -80,6 +81,15 @@ impl World {
         locked(&self.flight.timelines).of(&self.all_cards(mac))
     }
 
+    /// Machines of which something happened and that no stick names, latest first.
+    pub fn strangers(&self, most: usize) -> Vec<Mac> {
+        let mut seen = locked(&self.flight.timelines).last_of_each();
+        let inventory = self.shelf().inventory;
+        seen.retain(|(mac, _)| inventory.machine(*mac).is_none());
+        seen.sort_by_key(|(mac, at)| (Reverse(*at), *mac));
+        seen.into_iter().take(most).map(|(mac, _)| mac).collect()
+    }
+
     /// What the machine with this card said of itself.
     pub fn facts(&self, mac: Mac) -> Facts {
         locked(&self.flight.known).of(&self.all_cards(mac))
@@ -126,6 +136,11 @@ impl World {
     /// Something that the page shows is another now.
     pub fn changed(&self) {
         self.revision.send_modify(|revision| *revision = revision.wrapping_add(1));
+    }
+
+    /// The number of the newest change.
+    pub fn revision(&self) -> u64 {
+        *self.revision.borrow()
     }
 
     /// To wait for that; the number is another after each change.

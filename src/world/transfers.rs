@@ -1,47 +1,110 @@
-//! How many files are on their way, for limits and for the LEDs.
+//! How many files are on their way, for limits and for the LEDs; and how far each is.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::net::Ipv4Addr;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+
+use serde::Serialize;
+
+use super::locked;
 
 /// A counter of running transfers.
 #[derive(Debug, Clone, Default)]
-pub struct Transfers(Arc<AtomicUsize>);
+pub struct Transfers(Arc<Counted>);
 
 /// A running transfer; it is over when it is dropped.
 #[derive(Debug)]
-pub struct Transfer(Transfers);
+pub struct Transfer {
+    of: Transfers,
+    parcel: Option<Arc<Parcel>>,
+}
+
+/// How far a file is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Progress {
+    /// Its path on the stick.
+    pub file: String,
+    /// Bytes that were handed over.
+    pub sent: u64,
+    /// Bytes in all.
+    pub size: u64,
+}
+
+#[derive(Debug, Default)]
+struct Counted {
+    running: AtomicUsize,
+    parcels: Mutex<Vec<Arc<Parcel>>>,
+}
+
+#[derive(Debug)]
+struct Parcel {
+    to: Ipv4Addr,
+    file: String,
+    size: u64,
+    sent: AtomicU64,
+}
 
 impl Transfers {
     /// How many are running.
     pub fn count(&self) -> usize {
-        self.0.load(Ordering::Relaxed)
+        self.0.running.load(Ordering::Relaxed)
     }
 
     /// One more.
     pub fn begin(&self) -> Transfer {
-        self.0.fetch_add(1, Ordering::Relaxed);
-        Transfer(self.clone())
+        self.0.running.fetch_add(1, Ordering::Relaxed);
+        Transfer { of: self.clone(), parcel: None }
+    }
+
+    /// One more, which is shown with the machine at `to`. A part of a file begins at `sent`.
+    pub fn begin_file(&self, to: Ipv4Addr, file: &str, sent: u64, size: u64) -> Transfer {
+        let sent = AtomicU64::new(sent);
+        let parcel = Arc::new(Parcel { to, file: file.to_owned(), size, sent });
+        locked(&self.0.parcels).push(Arc::clone(&parcel));
+        let mut transfer = self.begin();
+        transfer.parcel = Some(parcel);
+        transfer
     }
 
     /// One more, unless `most` are running.
     pub fn begin_within(&self, most: usize) -> Option<Transfer> {
-        let before = self.0.fetch_add(1, Ordering::Relaxed);
+        let before = self.0.running.fetch_add(1, Ordering::Relaxed);
         // Dropping it gives the place back, also when it was one too many.
-        let transfer = Transfer(self.clone());
+        let transfer = Transfer { of: self.clone(), parcel: None };
         (before < most).then_some(transfer)
+    }
+
+    /// What is on its way now, and to whom; what began last is last.
+    pub fn under_way(&self) -> Vec<(Ipv4Addr, Progress)> {
+        let parcels = locked(&self.0.parcels);
+        let progress = |parcel: &Arc<Parcel>| {
+            let sent = parcel.sent.load(Ordering::Relaxed);
+            (parcel.to, Progress { file: parcel.file.clone(), sent, size: parcel.size })
+        };
+        parcels.iter().map(progress).collect()
     }
 }
 
 impl Transfer {
     /// How many are running, this one included.
     pub fn running(&self) -> usize {
-        self.0.count()
+        self.of.count()
+    }
+
+    /// So many bytes more were handed over.
+    pub fn sent(&self, bytes: u64) {
+        if let Some(parcel) = &self.parcel {
+            parcel.sent.fetch_add(bytes, Ordering::Relaxed);
+        }
     }
 }
 
 impl Drop for Transfer {
     fn drop(&mut self) {
-        self.0.0.fetch_sub(1, Ordering::Relaxed);
+        self.of.0.running.fetch_sub(1, Ordering::Relaxed);
+        if let Some(parcel) = &self.parcel {
+            locked(&self.of.0.parcels).retain(|other| !Arc::ptr_eq(other, parcel));
+        }
     }
 }
 
@@ -58,5 +121,18 @@ mod tests {
         assert_eq!(transfers.count(), 1, "the refused one took no place");
         drop(first);
         assert!(transfers.begin_within(1).is_some());
+    }
+
+    #[test]
+    fn a_file_is_shown_with_its_progress_until_it_ends() {
+        let transfers = Transfers::default();
+        let to = Ipv4Addr::new(10, 10, 10, 100);
+        let file = transfers.begin_file(to, "linux", 10, 100);
+        file.sent(20);
+        assert_eq!((transfers.count(), file.running()), (1, 1));
+        let progress = Progress { file: "linux".to_owned(), sent: 30, size: 100 };
+        assert_eq!(transfers.under_way(), [(to, progress)]);
+        drop(file);
+        assert!(transfers.under_way().is_empty() && transfers.count() == 0);
     }
 }

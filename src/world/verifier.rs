@@ -11,8 +11,9 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use super::World;
 use crate::config::Verify;
 use crate::inventory::Problem;
-use crate::verify::check::{Surroundings, check, keyring};
+use crate::verify::check::{Surroundings, check, unfinished};
 use crate::verify::evidence::Seen;
+use crate::verify::keys::keyring;
 use crate::verify::openpgp::Keyring;
 use crate::verify::{Job, Progress, Signer, Verdict, Verdicts};
 
@@ -47,21 +48,33 @@ struct Keys {
 }
 
 impl Keys {
-    /// Reads the keys of this job, unless they are those; what is wrong with new ones.
-    fn of(&mut self, job: &Job) -> Vec<(String, String)> {
+    /// Reads the keys of this job, unless they are those; what is wrong with new ones. The
+    /// error is the verdict on the job; none if it was given up. Then they are read for the
+    /// next one again: a stick that fails once may be whole.
+    fn of(
+        &mut self,
+        job: &Job,
+        goes_on: &dyn Fn() -> bool,
+    ) -> Result<Vec<(String, String)>, Option<Verdict>> {
         if self.files == job.keys {
-            return Vec::new();
+            return Ok(Vec::new());
         }
-        let (keyring, problems) = keyring(&job.keys);
+        let (keyring, problems) =
+            keyring(&job.keys, goes_on).map_err(|error| unfinished(&error))?;
         *self = Keys { files: Arc::clone(&job.keys), keyring };
-        problems
+        Ok(problems)
     }
 }
 
 fn verify(world: &World, job: &Arc<Job>, keys: &mut Keys) {
     let before = Arc::clone(&keys.files);
-    for (file, message) in keys.of(job) {
-        log::warn!("{file}: {message}");
+    match keys.of(job, &|| world.wants(job)) {
+        Ok(problems) => {
+            for (file, message) in problems {
+                log::warn!("{file}: {message}");
+            }
+        }
+        Err(verdict) => return end(world, job, verdict),
     }
     if before != keys.files {
         for signer in keys.keyring.signers() {
@@ -89,7 +102,12 @@ fn verify(world: &World, job: &Arc<Job>, keys: &mut Keys) {
         progress: &progress,
         goes_on: &goes_on,
     };
-    let verdict = check(job, &surroundings).filter(|_| world.wants(job));
+    end(world, job, check(job, &surroundings));
+}
+
+/// None: it was given up.
+fn end(world: &World, job: &Arc<Job>, verdict: Option<Verdict>) {
+    let verdict = verdict.filter(|_| world.wants(job));
     let told = verdict.clone();
     world.change_shelf(|shelf| {
         shelf.verdicts = Arc::new(shelf.verdicts.with_verdict(job, verdict));
@@ -111,8 +129,16 @@ pub fn check_all(
     let mut keys = Keys::default();
     let mut problems = Vec::new();
     while let Some(job) = verdicts.next_job() {
-        let wrong = keys.of(&job).into_iter();
-        problems.extend(wrong.map(|(file, message)| Problem::new(file, message)));
+        match keys.of(&job, &|| true) {
+            Ok(wrong) => {
+                let wrong = wrong.into_iter();
+                problems.extend(wrong.map(|(file, message)| Problem::new(file, message)));
+            }
+            Err(verdict) => {
+                verdicts = verdicts.with_verdict(&job, verdict);
+                continue;
+            }
+        }
         verdicts = verdicts.with_keys(&job, keys.keyring.signers().cloned().collect());
         let progress = Progress::default();
         let file = &job.file.file;
@@ -146,5 +172,36 @@ fn tell(job: &Job, verdict: &Verdict) {
 impl World {
     fn wants(&self, job: &Arc<Job>) -> bool {
         self.shelf.borrow().verdicts.wants(job)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+    use crate::world::media;
+
+    #[test]
+    fn a_key_that_cannot_be_read_once_is_not_missing_for_good() {
+        let stick = std::env::temp_dir().join(format!("pxeberry-key-{}", std::process::id()));
+        fs::create_dir_all(stick.join("keys")).unwrap();
+        fs::create_dir_all(stick.join("images/x/1.0")).unwrap();
+        for name in ["kernel", "kernel.sig", "args.txt"] {
+            fs::write(stick.join("images/x/1.0").join(name), name).unwrap();
+        }
+        let key = stick.join("keys/x.asc");
+        fs::write(&key, "not yet").unwrap();
+        let (_, jobs) = media::check(&stick).unwrap();
+        let job = jobs.first().unwrap();
+        fs::rename(&key, stick.join("away")).unwrap();
+        let mut keys = Keys::default();
+        let verdict = keys.of(job, &|| true).unwrap_err().unwrap();
+        assert!(matches!(&verdict, Verdict::Unreadable(why) if why.starts_with("keys/x.asc: ")));
+        fs::rename(stick.join("away"), &key).unwrap();
+        assert_eq!(keys.of(job, &|| true).unwrap().len(), 1, "it is read again, and is no key");
+        assert_eq!(keys.of(job, &|| true).unwrap().len(), 0, "and not once more");
+        assert!(Keys::default().of(job, &|| false).unwrap_err().is_none());
+        fs::remove_dir_all(&stick).unwrap();
     }
 }

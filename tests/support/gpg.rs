@@ -69,6 +69,16 @@ impl Gpg {
         self.run(LATE, &["--import"], text.as_bytes());
     }
 
+    /// The key's owner takes back this name of it.
+    pub fn take_back(&self, print: &str, name: &str) {
+        self.run(LATE, &["--quick-revoke-uid", print, name], b"");
+    }
+
+    /// The key's owner gives it another name.
+    pub fn add_name(&self, print: &str, name: &str) {
+        self.run(EARLY, &["--quick-add-uid", print, name], b"");
+    }
+
     /// The public key, as it stands in a file of `keys/`.
     pub fn public(&self, print: &str) -> Vec<u8> {
         self.run(LATE, &["--armor", "--export", print], b"")
@@ -138,4 +148,18 @@ impl Drop for Gpg {
         let _ = self.command("gpgconf").args(["--kill", "all"]).output();
         let _ = fs::remove_dir_all(&self.home);
     }
+}
+
+/// Tag and place of each packet; GnuPG writes keys with the old headers.
+pub fn packets(bytes: &[u8]) -> Vec<(u8, usize)> {
+    let (mut found, mut at) = (Vec::new(), 0);
+    while at < bytes.len() {
+        let tag = bytes[at] >> 2 & 15;
+        found.push((tag, at));
+        at += match bytes[at] & 3 {
+            0 => 2 + usize::from(bytes[at + 1]),
+            _ => 3 + usize::from(u16::from_be_bytes([bytes[at + 1], bytes[at + 2]])),
+        };
+    }
+    found
 }

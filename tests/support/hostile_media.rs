@@ -11,6 +11,7 @@ use rustix::fs::{CWD, FileType, Mode, makedev, mknodat};
 
 use super::chance::{Random, rounds, seed};
 use super::disc::{self, Disc, FILE, FOLDER, ROOT, SECTOR, Scratch, XORRISO, record};
+use super::gpg::{Gpg, packets};
 use super::hostile_discs::{crafted, descriptors, wide};
 
 /// Stands in a file outside of every stick, to which links lead.
@@ -50,6 +51,8 @@ pub fn all(scratch: &Scratch) -> Vec<Medium> {
     media.extend(links(secret));
     media.extend(crowds());
     media.extend(no_files());
+    media.extend(evidence());
+    media.extend(keys());
     media
 }
 
@@ -306,4 +309,78 @@ fn no_files() -> Vec<Medium> {
         one("a disk", Box::new(node(FileType::BlockDevice, 254, 0)));
     }
     media
+}
+
+/// Lists of checksums by the thousand, each of which may name each file.
+fn evidence() -> Vec<Medium> {
+    let file = |at: usize| format!("f{at}");
+    vec![
+        medium("1,000 lists for 1,000 files", "more than 16 lists", move |stick| {
+            crowd("tftp", 1_000, file, "")(stick);
+            crowd("tftp", 1_000, |at| format!("{at}-CHECKSUM"), "")(stick);
+        }),
+        medium("lists in 1,200 folders", "more than 1,000 lists", |stick| {
+            for at in 0..1_200 {
+                put(stick, &format!("tftp/{at}/f"), "");
+                put(stick, &format!("tftp/{at}/SHA256SUMS"), "");
+            }
+        }),
+        medium("20,000 files with two lists and Debian's", "", move |stick| {
+            crowd("tftp", 19_990, file, "")(stick);
+            for name in ["SHA256SUMS", "SHA512SUMS", "Release", "InRelease", "Release.gpg"] {
+                put(stick, &format!("tftp/{name}"), "");
+                put(stick, name, "");
+            }
+        }),
+        medium("10,000 files with a list each", "", move |stick| {
+            crowd("tftp", 10_000, file, "")(stick);
+            crowd("tftp", 10_000, |at| format!("f{at}.sha256"), "")(stick);
+        }),
+        medium("3,500 folders, each with a file, its list and Debian's", "", |stick| {
+            for at in 0..3_500 {
+                for name in ["f", "f.sha256", "f.sha256.sig", "Release", "InRelease"] {
+                    put(stick, &format!("tftp/{at}/{name}"), "");
+                }
+            }
+        }),
+        medium("one name in 4,096 spellings, with 4,096 lists", "", |stick| {
+            let spelt = |at: usize| -> String {
+                let letter = |bit: usize| if at >> bit & 1 == 0 { 'a' } else { 'A' };
+                (0..12).map(letter).collect()
+            };
+            for at in 0..4_096 {
+                put(stick, &format!("tftp/{}", spelt(at)), "");
+                put(stick, &format!("tftp/{}.sha256", spelt(at)), "");
+            }
+        }),
+    ]
+}
+
+/// Files of `keys/` by the megabyte.
+fn keys() -> Vec<Medium> {
+    let gpg = Gpg::new();
+    let key = gpg.public_binary(&gpg.key("Keys <k@example.invalid>", "ed25519", "never"));
+    let word = packets(&key).into_iter().find(|(tag, _)| *tag == 2).unwrap().1;
+    let mut wrong = key[word..].to_vec();
+    *wrong.last_mut().unwrap() ^= 1;
+    let signed = [key[..word].to_vec(), wrong.repeat(2_490)].concat();
+    let full = |one: &[u8]| one.repeat((1 << 20) / one.len());
+    let (many, names) = (full(&key), full(&[0xb4, 0]));
+    let with = |stick: &Path, content: &[u8], count: usize| {
+        put(stick, &format!("images/coreos/1.0/{KERNEL}"), "kernel");
+        (0..count).for_each(|at| put(stick, &format!("keys/{at:02}.gpg"), content));
+    };
+    vec![
+        medium("65 files with keys", "is the 65th file", {
+            let key = key.clone();
+            move |stick| with(stick, &key, 65)
+        }),
+        medium("64 megabytes of keys", "larger than 2 MiB", move |stick| with(stick, &many, 64)),
+        medium("2 megabytes of names on a key", "more in it than in any key", move |stick| {
+            with(stick, &[key.clone(), names[..names.len() - 2 * key.len()].to_vec()].concat(), 2);
+        }),
+        medium("4,980 signatures on keys", "more signatures on keys", move |stick| {
+            with(stick, &signed, 2);
+        }),
+    ]
 }

@@ -130,7 +130,7 @@ impl Stick {
     /// The image's file `name`, as the machine gets it.
     pub fn rewritten(&self, name: &str, last: u8) -> Option<String> {
         let machine = self.found.machine(mac(last))?;
-        let image = self.found.image_for(machine)?;
+        let image = self.found.image_for(machine, mac(last))?;
         let asker = Client::BiosIpxe.asker(last);
         rewritten_file(name, image, machine, asker, &self.situation())
     }

@@ -36,6 +36,20 @@ fn what_only_runs_in_memory_is_given_in_every_phase_and_is_no_attempt() {
 }
 
 #[test]
+fn a_machine_is_told_the_host_name_that_it_shall_give_itself() {
+    let machines = "[[machine]]\nmac = \"52:54:00:00:00:01\"\nname = \"node-1\"\n\
+                    hostname = \"www\"\n\
+                    [[machine]]\nmac = \"52:54:00:00:00:02\"\nname = \"node-2\"\n";
+    let debian = ["images/debian/12/linux", "images/debian/12/initrd.gz", "preseed/default.cfg"];
+    for (last, name) in [(1, "www"), (2, "node-2")] {
+        let plan = ask(machines, &debian, last, Some(Phase::Armed));
+        let Plan::Install(install) = plan else { panic!("{plan:?}") };
+        let expected = format!("hostname={name}");
+        assert!(install.args.split(' ').any(|arg| arg == expected), "{}", install.args);
+    }
+}
+
+#[test]
 fn arguments_that_would_end_the_command_are_not_given() {
     for (args, given) in [("a;b quiet", true), ("quiet ; shell", false), ("quiet #", false)] {
         let machines = format!("[[machine]]\nmac = \"52:54:00:00:00:01\"\nargs = \"{args}\"\n");

@@ -111,3 +111,14 @@ fn words_of_peers_cannot_break_a_line_or_fill_the_memory() {
     let long = shown(&"ö".repeat(10_000));
     assert!(long.len() <= LONGEST_WORDS + '…'.len_utf8() && long.ends_with('…'));
 }
+
+#[test]
+fn who_was_heard_of_is_known_with_the_time_of_the_last_entry() {
+    let mut lines = Timelines::default();
+    for (number, now) in [(0, 1), (1, 2), (0, 3)] {
+        lines.note(mac(number), &info(Source::Dhcp, "asks", ""), now);
+    }
+    let mut last = lines.last_of_each();
+    last.sort();
+    assert_eq!(last, [(mac(0), 3), (mac(1), 2)]);
+}

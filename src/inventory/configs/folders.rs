@@ -121,9 +121,14 @@ impl Configs {
         }
     }
 
-    /// Whether it is the default that the machine gets.
-    pub fn is_default(&self, kind: ConfigKind, mac: Mac, machine: Option<&Machine>) -> bool {
-        self.owner(kind, mac, machine).is_some_and(|(owner, _)| *owner == Owner::Default)
+    /// Whether it is what stands under the MAC of this card that the machine gets.
+    pub fn is_of_card(&self, kind: ConfigKind, mac: Mac, machine: &Machine) -> bool {
+        self.owner(kind, mac, Some(machine)).is_some_and(|(owner, _)| *owner == Owner::Card(mac))
+    }
+
+    /// Whether what the machine gets is not the default, but its own.
+    pub fn is_own(&self, kind: ConfigKind, mac: Mac, machine: Option<&Machine>) -> bool {
+        self.owner(kind, mac, machine).is_some_and(|(owner, _)| *owner != Owner::Default)
     }
 
     /// The files that the machine gets, with what each is.
@@ -149,12 +154,12 @@ impl Configs {
         })
     }
 
-    /// Cards that would be known by their configuration, if it had no mistake.
+    /// Cards that would be known by their configuration, if it had no mistake and was read.
     pub fn broken_cards(&self) -> impl Iterator<Item = Mac> {
         self.folders.iter().filter_map(|((kind, owner), parts)| match owner {
             Owner::Card(mac) => {
                 let main = parts.get(kind.main_part())?;
-                (main.state == State::Broken).then_some(*mac)
+                (main.state != State::Good).then_some(*mac)
             }
             _ => None,
         })
@@ -308,6 +313,15 @@ mod tests {
         let configs = configs(kind, &files);
         assert_eq!(found(&configs, kind, None), "broken ignition/52-54-00-00-00-01.ign");
         assert_eq!(configs.cards().count(), 0, "and makes nobody known");
+    }
+
+    #[test]
+    fn a_config_that_could_not_be_read_is_missed_as_a_broken_one_is() {
+        let mut configs = Configs::default();
+        let path = "52-54-00-00-00-01.ks";
+        configs.place(ConfigKind::Kickstart, path, &file(path)).unwrap();
+        assert_eq!(found(&configs, ConfigKind::Kickstart, None), format!("broken {path}"));
+        assert_eq!((configs.cards().count(), configs.broken_cards().count()), (0, 1));
     }
 
     const GOOD: &str = "{\"ignition\": {\"version\": \"3.4.0\"}}";

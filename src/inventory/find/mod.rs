@@ -16,7 +16,6 @@ use std::sync::Arc;
 use super::profile::read::is_system_name;
 use super::{Image, Listing, MediaFile, Problem, Profile, Version};
 use place::Place;
-pub use place::is_iso;
 use start::Candidate;
 
 /// The files of one stick, in the order of their paths.

@@ -1,5 +1,6 @@
 //! Which folder an image is in. Pure.
 
+use crate::inventory::iso::is_iso;
 use crate::inventory::profile::{Layout, Profile};
 use crate::inventory::{Version, cpu::Cpu};
 
@@ -22,11 +23,6 @@ pub fn can_be_image(path: &str) -> bool {
     let mut parts = path.split('/');
     let first = parts.next().unwrap_or_default();
     is_images(first) || (Version::new(first).is_some() && parts.count() == 1)
-}
-
-/// An ISO, by its name: its files are listed below it as if it were a folder.
-pub fn is_iso(name: &str) -> bool {
-    name.len() > 4 && name.get(name.len() - 4..).is_some_and(|end| end.eq_ignore_ascii_case(".iso"))
 }
 
 impl<'a> Place<'a> {
@@ -121,6 +117,8 @@ mod tests {
             ("1185.3.0", "1185.3.0", None),
             ("images/a.iso", "images", Some("images/a.iso")),
             ("images/a.ISO", "images", Some("images/a.ISO")),
+            // An ISO to whoever serves it, so here as well.
+            ("images/.iso", "images", Some("images/.iso")),
             ("images/x/a.iso", "images/x", Some("images/x/a.iso")),
             ("images/x/1/a.iso", "images/x/1", Some("images/x/1/a.iso")),
             ("images/x/1/amd64/a.iso", "images/x/1", Some("images/x/1/amd64/a.iso")),

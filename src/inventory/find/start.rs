@@ -3,9 +3,10 @@
 use std::sync::Arc;
 
 use super::Files;
-use super::place::{Place, is_iso};
+use super::place::Place;
 use super::told::Told;
 use super::words::arguments;
+use crate::inventory::iso::is_iso;
 use crate::inventory::pattern::{Captures, Pattern};
 use crate::inventory::profile::{Layout, Profile, Reports};
 use crate::inventory::{MediaFile, Start, Version};

@@ -97,10 +97,12 @@ fn read(text: &str) -> Result<Roster, Fault> {
         }
         (error.span().map_or(0, |span| span.start), message)
     })?;
-    let base = match file.defaults {
-        Some(defaults) => settings_only("[defaults]", defaults, Machine::default())?.1,
-        None => Machine::default(),
-    };
+    let mut roster = Roster::default();
+    let mut base = Machine::default();
+    if let Some(defaults) = file.defaults {
+        base = settings_only("[defaults]", defaults, base)?.1;
+        roster.set_defaults(base.clone());
+    }
     let mut groups = BTreeMap::new();
     for entry in file.group {
         let start = entry.span().start;
@@ -110,7 +112,6 @@ fn read(text: &str) -> Result<Roster, Fault> {
             return Err((start, format!("there are two groups named {name:?}")));
         }
     }
-    let mut roster = Roster::default();
     for entry in file.machine {
         let start = entry.span().start;
         let entry = entry.into_inner();

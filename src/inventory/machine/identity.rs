@@ -10,6 +10,8 @@ use std::sync::OnceLock;
 
 use serde::Deserialize;
 
+use crate::net::Mac;
+
 /// A UUID as firmware stores it: the first three fields little-endian (SMBIOS 2.6 §7.2.1).
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Uuid([u8; 16]);
@@ -203,10 +205,45 @@ impl Glob {
 /// What is known of a machine from what it told.
 #[derive(Debug, Clone, PartialEq, Eq, Default, serde::Serialize, Deserialize)]
 pub struct Identity {
-    /// From DHCP option 97, or its boot script.
+    /// From DHCP option 97, or its boot script; also one that no machine can be known by.
     pub uuid: Option<Uuid>,
     /// From its boot script. `Some(None)`: it was asked, and has none that is of use.
     pub serial: Option<Option<String>>,
+}
+
+impl Identity {
+    /// Its firmware says this UUID. Whoever says another one than before is another machine
+    /// with that card, and its serial number is not known.
+    pub fn hear_uuid(&mut self, uuid: Uuid) {
+        if !self.uuid.is_some_and(|known| known.is(uuid)) {
+            self.serial = None;
+        }
+        self.uuid = Some(uuid);
+    }
+
+    /// Whether this cannot have been said by the machine that says `other`.
+    pub fn contradicts(&self, other: &Identity) -> bool {
+        let serial = |of: &Identity| of.serial.clone().flatten();
+        self.uuid.zip(other.uuid).is_some_and(|(a, b)| !a.is(b))
+            || serial(self).zip(serial(other)).is_some_and(|(a, b)| !a.eq_ignore_ascii_case(&b))
+    }
+
+    /// Under what a life is kept that no card stands for any more: like a MAC, made of what
+    /// tells this machine from all others (FNV-1a).
+    pub fn key(&self, with_serial: bool) -> Option<Mac> {
+        let serial = self.serial.as_ref().and_then(Option::as_deref).filter(|_| with_serial);
+        let uuid = self.uuid.filter(|uuid| uuid.fault().is_none());
+        let uuid = uuid.map(|uuid| uuid.0.min(swap(uuid.0)));
+        if uuid.is_none() && serial.is_none() {
+            return None;
+        }
+        let mut told = uuid.unwrap_or_default().to_vec();
+        told.extend(serial.unwrap_or_default().to_ascii_lowercase().bytes());
+        let mixed = |hash: u64, byte: &u8| (hash ^ u64::from(*byte)).wrapping_mul(0x100_0000_01b3);
+        let [a, b, c, d, e, f, ..] = told.iter().fold(0xcbf2_9ce4_8422_2325, mixed).to_be_bytes();
+        // Locally administered: no real card has it.
+        Mac::new([a & 0xfc | 2, b, c, d, e, f])
+    }
 }
 
 /// `match = { serial = "…", uuid = "…" }`: all that stands there must fit.

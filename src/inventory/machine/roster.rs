@@ -24,6 +24,11 @@ pub struct Roster {
     /// In the order in which they are tried: a place in `list` each.
     rules: Vec<usize>,
     learned: RwLock<BTreeMap<Mac, Learned>>,
+    /// Cards that a configuration alone makes known. What their machines say of themselves
+    /// counts for more: a rule may mean them.
+    by_config: BTreeMap<Mac, usize>,
+    /// `[defaults]`, if there is one.
+    defaults: Option<Box<Machine>>,
 }
 
 /// What a card told.
@@ -59,8 +64,43 @@ impl Roster {
         Ok(())
     }
 
+    /// Sets what a machine has of which nothing else is said.
+    pub fn set_defaults(&mut self, settings: Machine) {
+        self.defaults = Some(Box::new(settings));
+    }
+
+    /// A machine of which only this card is known: what is said for every machine holds for
+    /// it, too.
+    pub fn stranger(&self, mac: Mac) -> Machine {
+        let settings = self.defaults.as_deref().cloned().unwrap_or_default();
+        Machine { macs: vec![mac], ..settings }
+    }
+
+    /// Adds a machine that a configuration under the MAC of its card makes known. That one it
+    /// gets, whatever the defaults name.
+    pub fn add_by_config(&mut self, mac: Mac) {
+        if !self.names(mac) && !self.by_config.contains_key(&mac) {
+            self.by_config.insert(mac, self.list.len());
+            self.list.push(Machine { config: None, ..self.stranger(mac) });
+        }
+    }
+
+    /// Whether nothing but a configuration under this card's MAC makes its machine known.
+    pub fn is_by_config(&self, mac: Mac) -> bool {
+        let own = self.by_config.get(&mac);
+        own.is_some() && own.copied() == self.place(mac)
+    }
+
     /// Adds what another stick names.
     pub fn join(&mut self, other: Roster) -> Result<(), String> {
+        // Which of them should hold for a machine that neither names?
+        match (&self.defaults, other.defaults) {
+            (Some(own), Some(theirs)) if *own != theirs => {
+                return Err("[defaults] with other settings".to_owned());
+            }
+            (None, Some(theirs)) => self.defaults = Some(theirs),
+            _ => {}
+        }
         other.list.into_iter().try_for_each(|machine| self.add(machine))
     }
 
@@ -81,7 +121,8 @@ impl Roster {
 
     /// Every machine with each of its cards that is known, by card.
     pub fn iter(&self) -> impl Iterator<Item = (Mac, &Machine)> {
-        let mut places = self.by_mac.clone();
+        let mut places = self.by_config.clone();
+        places.extend(&self.by_mac);
         places.extend(self.learned().iter().map(|(mac, learned)| (*mac, learned.place)));
         places.into_iter().filter_map(|(mac, place)| Some((mac, self.list.get(place)?)))
     }
@@ -119,20 +160,19 @@ impl Roster {
         (self.holder(address) == Some(Ok(mac))).then_some(address)
     }
 
-    /// Notes what the machine with `mac` said of itself; true if that tells who it is, and
-    /// was not known before.
+    /// Notes what the machine with `mac` said of itself last; true if the card is another
+    /// machine's by that than before, or nobody's any more.
     pub fn learn(&self, mac: Mac, identity: &Identity) -> bool {
         if self.rules.is_empty() || self.names(mac) {
             return false;
         }
-        let Some(place) = self.rules().position(|(_, rule)| rule.fits(identity)) else {
-            return false;
-        };
-        let Some(place) = self.rules.get(place).copied() else {
-            return false;
+        let place = self.rules().position(|(_, rule)| rule.fits(identity));
+        let place = place.and_then(|place| self.rules.get(place).copied());
+        let mut learned = self.learned.write().unwrap_or_else(PoisonError::into_inner);
+        let Some(place) = place else {
+            return learned.remove(&mac).is_some();
         };
         let news = Learned { place, identity: identity.clone() };
-        let mut learned = self.learned.write().unwrap_or_else(PoisonError::into_inner);
         if learned.get(&mac) == Some(&news)
             || learned.len() >= MOST_LEARNED && !learned.contains_key(&mac)
         {
@@ -152,6 +192,23 @@ impl Roster {
         self.rules().any(|(_, rule)| rule.serial.is_some() && rule.rank() < rank)
     }
 
+    /// Whether the machine with `mac` could be another one than it is taken for: a rule may
+    /// mean it by something that it has not told yet. Who introduces itself tells all.
+    pub fn may_be_another(&self, mac: Mac, told: &Identity) -> bool {
+        let by_uuid = |rule: &Rule| rule.uuid.is_some() || rule.uuids.is_some();
+        let silent = told.uuid.is_none() && told.serial.is_none() && !self.names(mac);
+        self.wants_serial(mac, told) || silent && self.rules().any(|(_, rule)| by_uuid(rule))
+    }
+
+    /// What the machine with `mac` said that a rule knows it by, and under what its life is
+    /// kept when the card is another machine's.
+    pub fn known_as(&self, mac: Mac) -> Option<(Identity, Mac)> {
+        let identity = self.learned().get(&mac).map(|learned| learned.identity.clone())?;
+        let by_serial = self.get(mac)?.rule.as_ref()?.serial.is_some();
+        let key = identity.key(by_serial)?;
+        Some((identity, key))
+    }
+
     /// Whether any machine is known by what it says of itself.
     pub fn has_rules(&self) -> bool {
         !self.rules.is_empty()
@@ -167,7 +224,9 @@ impl Roster {
     /// Its place in [`Roster::list`].
     pub fn place(&self, mac: Mac) -> Option<usize> {
         let named = self.by_mac.get(&mac).copied();
-        named.or_else(|| self.learned().get(&mac).map(|learned| learned.place))
+        named
+            .or_else(|| self.learned().get(&mac).map(|learned| learned.place))
+            .or_else(|| self.by_config.get(&mac).copied())
     }
 
     fn first_learned(&self, place: usize) -> Option<Mac> {
@@ -227,6 +286,17 @@ mod tests {
         assert_eq!(roster.cards(mac(2)), Some(vec![mac(1), mac(2)]));
         assert_eq!((roster.address(mac(1)), roster.address(mac(2))), (Some(kept), None));
         assert_eq!(roster.iter().count(), 2);
+    }
+
+    #[test]
+    fn a_card_is_a_machines_only_as_long_as_its_firmware_says_so() {
+        let text = format!("[[machine]]\nname = \"a\"\nmatch = {{ uuid = \"{UUID}\" }}\n");
+        let roster = roster(&text);
+        let other = says("4c4c4544-0051-3410-8051-b5c04f375932", "");
+        assert!(roster.learn(mac(1), &says(UUID, "")));
+        assert!(roster.learn(mac(1), &other), "that is news");
+        assert_eq!((name(&roster, 1), roster.iter().count()), (None, 0));
+        assert!(!roster.learn(mac(1), &other), "and it is news once");
     }
 
     #[test]

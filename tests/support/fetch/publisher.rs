@@ -20,6 +20,10 @@ pub enum Fault {
     NoRange,
     /// Another file has taken the place of the one that was there.
     Replaced,
+    /// The same, and the part that was asked for is one of the other file.
+    ReplacedPart,
+    /// Another content than the next time.
+    Instead(Vec<u8>),
     /// It says that it is so large.
     Says(u64),
     /// It never ends, and says no length.
@@ -156,11 +160,15 @@ fn send(
     fault: Option<&Fault>,
     stall: &Sender<()>,
 ) -> Option<()> {
-    if let Some(Fault::Flip(at)) = fault {
-        content[*at] ^= 1;
+    match fault {
+        Some(Fault::Flip(at)) => content[*at] ^= 1,
+        Some(Fault::Instead(other)) => content.clone_from(other),
+        _ => {}
     }
-    let etag = if matches!(fault, Some(Fault::Replaced)) { "\"second\"" } else { ETAG };
-    let same = request.validator.as_deref().is_none_or(|validator| validator == etag);
+    let replaced = matches!(fault, Some(Fault::Replaced | Fault::ReplacedPart));
+    let etag = if replaced { "\"second\"" } else { ETAG };
+    let same = request.validator.as_deref().is_none_or(|validator| validator == etag)
+        || matches!(fault, Some(Fault::ReplacedPart));
     let ranged = same && !matches!(fault, Some(Fault::NoRange));
     let total = content.len();
     let from = request.from.filter(|_| ranged);

@@ -127,7 +127,10 @@ impl Appliance {
     pub fn machine(&self, mac: &str) -> (String, u64) {
         let socket = self.folder.join("control.sock");
         let ran = tools::finish(
-            Command::new("curl").args(["-sS", "--unix-socket"]).arg(socket).arg("http://x/status"),
+            Command::new("curl")
+                .args(["-sS", "--unix-socket"])
+                .arg(socket)
+                .arg("http://x/v1/machines"),
         );
         let status: serde_json::Value = serde_json::from_slice(&ran.good().out).unwrap();
         let machines = status["machines"].as_array().unwrap();

@@ -6,6 +6,7 @@
 
 #![allow(dead_code, unused_imports, reason = "each scenario uses the part that it needs")]
 
+pub mod api;
 pub mod appliance;
 pub mod client;
 pub mod client_lan;

@@ -110,3 +110,24 @@ fn all_that_a_rule_says_must_fit() {
     assert!(!rule.is_pattern());
     assert!(Rule::parse(Some("5Q4*"), None).unwrap().is_pattern());
 }
+
+#[test]
+fn another_uuid_is_another_machine_whose_serial_number_nobody_has_told() {
+    let uuid = |text: &str| text.parse::<Uuid>().unwrap();
+    let known = uuid("4c4c4544-0051-3410-8051-b5c04f375931");
+    let serial = Some(Some("5Q4Q7Y1".to_owned()));
+    let swapped = uuid("44454c4c-5100-1034-8051-b5c04f375931");
+    let all_f = uuid("ffffffff-ffff-ffff-ffff-ffffffffffff");
+    for (said, is_same) in [
+        (known, true),
+        // Firmware and iPXE may write it in another order.
+        (swapped, true),
+        (uuid("4c4c4544-0051-3410-8051-b5c04f375932"), false),
+        (all_f, false),
+    ] {
+        let mut identity = Identity { uuid: Some(known), serial: serial.clone() };
+        identity.hear_uuid(said);
+        assert_eq!(identity.serial.is_some(), is_same, "{said}");
+        assert_eq!(identity.uuid, Some(said));
+    }
+}

@@ -1,0 +1,51 @@
+//! A connection's socket, which a server's thread and a reader share.
+
+use std::io::{self, IoSlice};
+use std::os::fd::AsFd;
+use std::task::{Context, Poll};
+
+use tokio::io::Interest;
+use tokio::net::{TcpStream, UnixStream};
+
+/// A stream socket that says when it has room.
+pub trait Socket: AsFd + Send + Sync + 'static {
+    /// Ready when there is something to be read.
+    fn poll_readable(&self, context: &mut Context<'_>) -> Poll<io::Result<()>>;
+    /// Ready when there is room to write.
+    fn poll_writable(&self, context: &mut Context<'_>) -> Poll<io::Result<()>>;
+    /// Reads what is there.
+    fn try_to_read(&self, buffer: &mut [u8]) -> io::Result<usize>;
+    /// Does `write`, and notes when that finds no room.
+    fn try_to_write(&self, write: impl FnOnce() -> io::Result<usize>) -> io::Result<usize>;
+    /// Writes what there is room for.
+    fn try_to_write_bytes(&self, bytes: &[IoSlice<'_>]) -> io::Result<usize>;
+}
+
+macro_rules! is_a_socket {
+    ($stream:ty) => {
+        impl Socket for $stream {
+            fn poll_readable(&self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+                self.poll_read_ready(context)
+            }
+
+            fn poll_writable(&self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+                self.poll_write_ready(context)
+            }
+
+            fn try_to_read(&self, buffer: &mut [u8]) -> io::Result<usize> {
+                self.try_read(buffer)
+            }
+
+            fn try_to_write(&self, write: impl FnOnce() -> io::Result<usize>) -> io::Result<usize> {
+                self.try_io(Interest::WRITABLE, write)
+            }
+
+            fn try_to_write_bytes(&self, bytes: &[IoSlice<'_>]) -> io::Result<usize> {
+                self.try_write_vectored(bytes)
+            }
+        }
+    };
+}
+
+is_a_socket!(TcpStream);
+is_a_socket!(UnixStream);

@@ -1,0 +1,8 @@
+//! See `bodies::tftp`.
+
+#![no_main]
+
+#[path = "../bodies.rs"]
+mod bodies;
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| bodies::tftp(data));
