@@ -21,6 +21,7 @@ pub mod net;
 pub mod panel;
 pub mod report;
 pub mod serve;
+pub mod syslog;
 pub mod tftp;
 pub mod verify;
 pub mod world;

@@ -77,7 +77,7 @@ fn every_answer_is_as_it_is_described() {
             ("GET", "/v1/machines", "", 200),
             ("GET", "/v1/machines/{machine}", "/v1/machines/node-1", 200),
             ("GET", "/v1/machines/{machine}", "/v1/machines/nobody", 404),
-            ("GET", "/v1/machines/{machine}/capture", "/v1/machines/node-1/capture", 404),
+            ("GET", "/v1/machines/{machine}/capture", "/v1/machines/525400000002/capture", 404),
             ("POST", "/v1/machines/{machine}/arm", "/v1/machines/node-1/arm", 200),
             ("POST", "/v1/machines/{machine}/arm", "/v1/machines/525400000099/arm", 409),
             ("POST", "/v1/machines/{machine}/disarm", "/v1/machines/525400000011/disarm", 200),

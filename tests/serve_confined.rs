@@ -168,7 +168,7 @@ fn only_the_ports_of_its_servers_are_open() {
         let machine = lan.machine(NODE_1);
         machine.boots(Firmware::Bios);
         assert_eq!(open_tcp_ports(&machine), BTreeSet::from([80, 8080]));
-        assert_eq!(open_udp_ports(&machine), BTreeSet::from([67, 69, 4011]));
+        assert_eq!(open_udp_ports(&machine), BTreeSet::from([67, 69, 514, 4011]));
     });
 }
 

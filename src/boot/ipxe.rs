@@ -113,12 +113,14 @@ fn installer(mac: Mac, install: &Installation, endpoint: Endpoint) -> String {
     let mut script = format!(
         "#!ipxe\n\
          echo pxeberry: {verb} {title} ({image})\n\
+         {hello}\
          set pause:int32 1\n\
          :again\n\
          imgfree\n\
          set stage kernel\n\
          kernel {base}/boot/{kernel}{args} || goto failed\n\
          set stage initrd\n",
+        hello = hello(mac, endpoint),
         verb = install.verb(),
         title = install.title,
         image = install.image,
@@ -136,11 +138,27 @@ fn installer(mac: Mac, install: &Installation, endpoint: Endpoint) -> String {
     script
 }
 
+/// Says what the machine is, for its timeline. Whatever comes of it, the script goes on; what
+/// was fetched is freed with the next line that frees.
+fn hello(mac: Mac, endpoint: Endpoint) -> String {
+    format!(
+        "imgfetch --name hello --timeout 3000 {base}/v1/hello?mac={mac}&memory={memory}\
+         &chip=${{netX/chip:uristring}} ||\n",
+        base = endpoint.base(),
+        mac = mac.dashed(),
+        memory = memory(),
+    )
+}
+
+/// The sizes of all memory modules, as `fleet::trouble::memory` reads them.
+fn memory() -> String {
+    let module = |place| format!("${{smbios/{place}.17.12.2:hexraw}}-");
+    (0..MOST_MODULES).map(module).collect()
+}
+
 /// Says what failed, here and to the appliance, and begins anew. The time-out is for a
 /// network that lets nothing through: then nobody hears of it, and the next try comes sooner.
 fn failed(mac: Mac, endpoint: Endpoint) -> String {
-    let module = |place| format!("${{smbios/{place}.17.12.2:hexraw}}-");
-    let memory: String = (0..MOST_MODULES).map(module).collect();
     format!(
         ":failed\n\
          set error ${{errno}}\n\
@@ -153,6 +171,7 @@ fn failed(mac: Mac, endpoint: Endpoint) -> String {
          goto again\n",
         base = endpoint.base(),
         mac = mac.dashed(),
+        memory = memory(),
     )
 }
 
@@ -233,6 +252,17 @@ mod tests {
                       &error=${error}&memory=${smbios/0.17.12.2:hexraw}-${smbios/1.17.12.2:hexraw}-";
         assert!(text.contains(report), "{text}");
         assert!(text.ends_with("iseq ${pause} 16 || inc pause ${pause}\ngoto again\n"), "{text}");
+    }
+
+    #[test]
+    fn an_installation_says_first_what_the_machine_is_and_goes_on_without_an_answer() {
+        let text = script(mac(), &Plan::Install(install()), ENDPOINT);
+        let hello = text.lines().find(|line| line.contains("/v1/hello?")).unwrap();
+        assert!(hello.starts_with("imgfetch --name hello --timeout 3000 http://10.10.10.1:8080/"));
+        assert!(hello.ends_with("&chip=${netX/chip:uristring} ||"), "{hello}");
+        // Or it would be handed to the kernel as an initial RAM disk.
+        let freed = text.find("imgfree\n").unwrap();
+        assert!(text.find("hello").unwrap() < freed && freed < text.find("kernel http").unwrap());
     }
 
     #[test]

@@ -131,6 +131,8 @@ pub struct Server {
     pub authoritative: bool,
     /// Whether an address is looked for on the LAN before it is offered for the first time.
     pub probe: bool,
+    /// Whether installers' log lines are heard, on UDP port 514.
+    pub syslog: bool,
 }
 
 /// A network that we give addresses in.

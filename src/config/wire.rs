@@ -64,6 +64,7 @@ struct ServerTable {
     lease: Option<String>,
     authoritative: Option<bool>,
     probe: Option<bool>,
+    syslog: Option<bool>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -216,6 +217,7 @@ fn server(table: ServerTable, relays: Vec<RelayTable>) -> Result<Server, ConfigE
         lease: lease(table.lease.as_deref().unwrap_or("12h"))?,
         authoritative: table.authoritative.unwrap_or(true),
         probe: table.probe.unwrap_or(true),
+        syslog: table.syslog.unwrap_or(true),
     };
     if relays.len() > MOST_RELAYS {
         return Err(ConfigError::value("relay", format!("at most {MOST_RELAYS} networks")));

@@ -3,6 +3,9 @@
 //!
 //! `openapi.json` beside this file describes it; a test holds the two together.
 
+use std::time::Instant;
+
+use log::Level;
 use serde::Serialize;
 use serde_json::json;
 
@@ -199,13 +202,24 @@ fn unknown() -> ApiAnswer {
 fn capture(world: &World, mac: Mac) -> ApiAnswer {
     match world.capture(mac) {
         Some(body) => ApiAnswer { code: 200, content_type: PCAP, allow: None, body },
-        None => error(404, "no packets of this machine are kept: no boot of it has failed"),
+        None => error(404, "no packets of this machine are kept"),
     }
 }
 
 fn log(after: Option<u64>) -> ApiAnswer {
     let (lines, next) = logging::ring_after(after.unwrap_or(0));
+    let now = Instant::now();
+    let lines: Vec<_> = lines.iter().map(|line| shown(line, now)).collect();
     json(200, &json!({ "lines": lines, "next": next }))
+}
+
+fn shown(line: &logging::Line, now: Instant) -> serde_json::Value {
+    let level = match line.level {
+        Level::Error => "error",
+        Level::Warn => "warning",
+        Level::Info | Level::Debug | Level::Trace => "info",
+    };
+    json!({ "number": line.number, "ago": line.ago(now), "level": level, "text": line.text })
 }
 
 fn with_number(query: &str, act: impl FnOnce(Option<u64>) -> ApiAnswer) -> ApiAnswer {

@@ -9,11 +9,12 @@ use super::proxy::{self, Door};
 use super::reply::BootReply;
 use super::route::Route;
 use super::shape::Shape;
+use super::story;
 use super::wire::{Kind, Reply, Request};
 use crate::boot::arch::{Program, program};
 use crate::boot::plan::boot_reply;
 use crate::fleet::life::Event;
-use crate::fleet::stage::{Sign, Stage};
+use crate::fleet::timeline::{Source, Weight};
 use crate::net::Mac;
 use crate::world::{Role, Touched, World};
 
@@ -34,6 +35,9 @@ pub fn answer(world: &World, request: &Request, door: Door, touched: &mut Vec<To
         world.with_fleet(|fleet| fleet.saw_platform(request.mac, platform));
     }
     world.heard_uuid(request.mac, request.uuid.as_deref(), touched);
+    if asking != Program::Other && world.knows(request.mac) {
+        world.learn(request.mac, |facts| facts.learn_request(request, asking));
+    }
     if knows_what_to_say(world) && request.kind == Kind::Discover && is_firmware(asking) {
         world.note(request.mac, Event::FirmwareStarts, touched);
         world.asks_for_boot(request.mac, asking, touched);
@@ -71,6 +75,7 @@ pub fn at_proxy_port(world: &World, request: &Request, from: SocketAddrV4) -> Op
     let (reply, _) =
         proxy::answer(request, Door::Proxy(from), &boot, Shape::InOffer, world.own_subnet())?;
     log::info!("proxydhcp: {} loads {}", world.name(request.mac), reply.file);
+    story::asked_at_proxy_port(world, request.mac, &reply.file);
     Some(reply)
 }
 
@@ -86,6 +91,8 @@ pub fn somebody_is_at(
     let effect = Effect::Decline(request.mac, address, now + DECLINE_HOLD);
     world.with_fleet(|fleet| apply(effect, &mut fleet.leases, now, touched));
     let by = Mac::new(by).map_or_else(|| "somebody".to_owned(), |mac| world.name(mac));
+    let taken = format!("{by} uses {address}, which was to be offered to it");
+    world.happened_to_known(request.mac, Source::Dhcp, Weight::Warning, &taken);
     let reserved = world.shelf().inventory.machine(request.mac).and_then(|m| m.address);
     if reserved == Some(address) {
         let who = world.name(request.mac);
@@ -113,6 +120,8 @@ fn as_proxy(
     let shape = shape_for(world, request, asking, &boot);
     let answer = proxy::answer(request, door, &boot, shape, world.own_subnet())?;
     let (who, what) = (world.name(request.mac), words(asking));
+    let file = (shape == Shape::InOffer).then_some(answer.0.file.as_str());
+    story::offered_beside(world, request, asking, file);
     match shape {
         Shape::InOffer => log::info!("proxydhcp: {who} boots ({what}): {}", answer.0.file),
         Shape::OnAsking => log::info!("proxydhcp: {who} boots ({what}): may ask on port 4011"),
@@ -155,8 +164,11 @@ fn as_server(
     // Everybody hears which server a machine has chosen: the first sign of a new one.
     let own = world.config.server.address();
     let elsewhere = |server| server != own && Some(server) != request.server_override;
-    if request.server_id.is_some_and(elsewhere) {
+    if let Some(other) = request.server_id.filter(|server| elsewhere(*server)) {
         world.suspect_another_server();
+        if request.kind == Kind::Request {
+            story::chose(world, request, asking, other);
+        }
     }
     let boot = boot_for(world, request, asking);
     let inventory = world.shelf().inventory;
@@ -190,6 +202,7 @@ fn as_server(
         tell_pool_is_full(world, request);
     }
     tell(world, request, asking, &verdict);
+    story::tell(world, request, asking, &verdict);
     Answer { reply: verdict.reply, probe: verdict.probe }
 }
 
@@ -202,7 +215,8 @@ fn apply(
     touched.extend(effect.apply(leases, now).into_iter().map(Touched::Lease));
 }
 
-fn is_firmware(asking: Program) -> bool {
+/// Whether it is a program that boots from the network.
+pub(super) fn is_firmware(asking: Program) -> bool {
     !matches!(asking, Program::Other | Program::RaspberryPi)
 }
 
@@ -229,9 +243,6 @@ fn tell(world: &World, request: &Request, asking: Program, verdict: &Verdict) {
     let Some((reply, _)) = &verdict.reply else {
         return;
     };
-    if reply.kind == Kind::Ack && is_firmware(asking) {
-        world.saw(request.mac, &Sign::Reaches(Stage::Address));
-    }
     match reply.kind {
         Kind::Offer if is_firmware(asking) => {
             log::info!("dhcp: {} boots ({}): {}", who(), words(asking), reply.yiaddr);
@@ -247,7 +258,8 @@ fn tell(world: &World, request: &Request, asking: Program, verdict: &Verdict) {
     }
 }
 
-fn words(asking: Program) -> String {
+/// What asks, for people.
+pub(super) fn words(asking: Program) -> String {
     match asking {
         Program::Rom(platform) => format!("{platform:?} firmware"),
         Program::HttpRom(platform) => format!("{platform:?} firmware, HTTP boot"),

@@ -9,6 +9,7 @@ use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 
 use super::route::Route;
 use super::socket::DhcpSocket;
+use super::story;
 use super::wire::{self, Reply};
 use crate::world::{Touched, World};
 
@@ -77,7 +78,9 @@ fn work(world: &World, socket: &DhcpSocket, batch: &[Paper], owed: &mut Vec<Touc
 
 /// Sends an answer; what goes wrong is a line.
 pub fn send(world: &World, socket: &DhcpSocket, reply: &Reply, route: Route) {
-    match socket.send(&wire::encode(reply), route) {
+    let packet = wire::encode(reply);
+    world.packet(reply.mac, story::ends_out(world, route), &packet);
+    match socket.send(&packet, route) {
         Ok(()) => world.counters.dhcp(reply.kind),
         Err(error) => {
             log::warn!("dhcp: {}: the answer could not be sent: {error}", world.name(reply.mac));

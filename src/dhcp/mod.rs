@@ -2,7 +2,7 @@
 //!
 //! One packet takes three steps: [`wire`] parses it behind a strict gate, [`decide`] (or
 //! [`proxy`], beside another server) says what to answer and what to remember, [`server`]
-//! does it. All but `answer`, `clerk`, `lodger`, `probe`, `server` and `socket` is pure: time
+//! does it. All but `answer`, `clerk`, `lodger`, `probe`, `server`, `socket` and `story` is pure: time
 //! is an argument, and nothing touches a socket.
 
 pub mod answer;
@@ -25,6 +25,7 @@ pub mod silence;
 pub mod site;
 pub mod socket;
 pub mod stay;
+pub mod story;
 pub mod waiting;
 pub mod wire;
 

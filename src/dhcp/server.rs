@@ -12,6 +12,7 @@ use super::early::Early;
 use super::limit::{Admission, Limits};
 use super::proxy::Door;
 use super::socket::DhcpSocket;
+use super::story;
 use super::waiting::{Outcome, Waiting};
 use super::wire::{self, Kind, Request};
 use crate::world::{Touched, World};
@@ -34,6 +35,9 @@ const SHORT_PATIENCE: Duration = Duration::from_millis(50);
 
 /// After an error of the socket itself (interface down): do not spin.
 const ERROR_PAUSE: Duration = Duration::from_millis(500);
+
+/// The port of boot servers (PXE 2.1 §2.2.1), which this is read from.
+const PROXY_PORT: u16 = 4011;
 
 /// The longest frame; what is longer is cut, and refused at the gate.
 const LONGEST_PACKET: usize = 2048;
@@ -86,6 +90,8 @@ impl Counter<'_> {
         if now >= self.looked + PATIENCE {
             self.looked = now;
             self.world.look_for_silent_machines();
+            // What was held back of a peer that is quiet now.
+            log::logger().flush();
         }
         let patience = if self.early.is_empty() { PATIENCE } else { SHORT_PATIENCE };
         let next = self.waiting.next().map(|next| next.saturating_duration_since(now));
@@ -103,10 +109,11 @@ impl Counter<'_> {
                 self.full_batches = 0;
                 break;
             };
-            match wire::parse(buffer.get(..length).unwrap_or_default()) {
+            let packet = buffer.get(..length).unwrap_or_default();
+            match wire::parse(packet) {
                 Ok(request) => {
                     self.world.counters.dhcp(request.kind);
-                    self.take(&request, from);
+                    self.take(&request, from, packet);
                 }
                 Err(reason) => {
                     self.world.counters.dhcp_malformed();
@@ -123,7 +130,7 @@ impl Counter<'_> {
         Ok(())
     }
 
-    fn take(&mut self, request: &Request, from: SocketAddrV4) {
+    fn take(&mut self, request: &Request, from: SocketAddrV4, packet: &[u8]) {
         let now = Instant::now();
         let newcomer = request.kind == Kind::Discover && !self.world.knows(request.mac);
         let admission = match self.limits.admit(request.mac, newcomer, now) {
@@ -134,6 +141,8 @@ impl Counter<'_> {
         if admission != Admission::Welcome {
             return self.tell_limit(admission, request, now);
         }
+        let ends = story::ends_in(self.world, from, super::SERVER_PORT);
+        self.world.packet(request.mac, ends, packet);
         if request.kind == Kind::Discover && !knows_what_to_say(self.world) {
             self.early.keep(request.clone(), from, now);
         } else {
@@ -232,7 +241,8 @@ fn proxy_round(world: &World, socket: &UdpSocket, limits: &mut Limits) -> io::Re
     let SocketAddr::V4(from) = from else {
         return Ok(());
     };
-    let request = match wire::parse(buffer.get(..length).unwrap_or_default()) {
+    let packet = buffer.get(..length).unwrap_or_default();
+    let request = match wire::parse(packet) {
         Ok(request) => request,
         Err(reason) => {
             world.counters.dhcp_malformed();
@@ -244,9 +254,13 @@ fn proxy_round(world: &World, socket: &UdpSocket, limits: &mut Limits) -> io::Re
         return Ok(());
     }
     world.counters.dhcp(request.kind);
+    let [client, own] = story::ends_in(world, from, PROXY_PORT);
+    world.packet(request.mac, [client, own], packet);
     if let Some(reply) = at_proxy_port(world, &request, from) {
         world.counters.dhcp(reply.kind);
-        socket.send_to(&wire::encode(&reply), from)?;
+        let packet = wire::encode(&reply);
+        world.packet(request.mac, [own, client], &packet);
+        socket.send_to(&packet, from)?;
     }
     Ok(())
 }

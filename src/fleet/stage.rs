@@ -4,6 +4,7 @@
 //! report of a download that failed. One record per machine, in memory only: the last boot.
 
 use std::collections::HashMap;
+use std::net::Ipv4Addr;
 
 use super::timeline::Source;
 use super::trouble::{Failure, Trouble};
@@ -67,6 +68,18 @@ impl Stage {
         }
     }
 
+    /// Whether the server that sees it writes a line of its own, which says more.
+    pub fn is_told_by_its_server(self) -> bool {
+        !matches!(
+            self,
+            Stage::LoaderAsked
+                | Stage::LoaderRuns
+                | Stage::Kernel
+                | Stage::Initrd
+                | Stage::Installer
+        )
+    }
+
     /// In words, behind the machine's name.
     pub fn words(self) -> &'static str {
         match self {
@@ -86,7 +99,7 @@ impl Stage {
 }
 
 /// Something that a server saw of a machine.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Sign<'a> {
     /// Firmware asks for a boot.
     FirmwareAsks(Platform),
@@ -104,6 +117,39 @@ pub enum Sign<'a> {
     HasNoConfig(&'static str),
     /// Its iPXE says that a step failed.
     Failed(Failure),
+    /// Its firmware was offered an address of ours.
+    Offered,
+    /// It takes the address that another DHCP server offers.
+    ChoseServer(Ipv4Addr),
+    /// A system that it runs has an address.
+    SystemAsks,
+    /// It was given a script, and this is to be heard of it if it obeys.
+    Told(Promise),
+    /// It begins to take a file.
+    Takes,
+    /// It takes it no more.
+    TookAll,
+    /// It is alive: a line of its installer's log.
+    Speaks,
+}
+
+impl Sign<'_> {
+    /// The others say something of a boot that is known, and begin none: installed systems
+    /// ask for addresses and take files, too.
+    fn is_of_a_boot(&self) -> bool {
+        !matches!(self, Sign::SystemAsks | Sign::Takes | Sign::TookAll | Sign::Speaks)
+    }
+}
+
+/// What will be heard of a machine that obeys its script.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Promise {
+    /// It takes an initial RAM disk behind its kernel.
+    pub initrd: bool,
+    /// Its installer takes a configuration.
+    pub config: bool,
+    /// And says how it ended.
+    pub report: bool,
 }
 
 /// What was seen of one machine's last boot.
@@ -120,18 +166,24 @@ pub struct Boot {
     loader: String,
     told: Option<Seconds>,
     last: Seconds,
+    /// Offers since it last took one.
+    offers: u8,
+    /// Files on their way to it.
+    busy: u16,
+    /// Its system has got itself an address.
+    pub(super) system_asked: bool,
+    pub(super) promise: Promise,
 }
 
 /// The boots of all machines that were seen.
 #[derive(Debug, Clone, Default)]
-pub struct Boots(HashMap<Mac, Boot>);
+pub struct Boots(pub(super) HashMap<Mac, Boot>);
 
 /// More than the machines of any few racks; the one that was quiet longest goes first.
-const MOST_MACHINES: usize = 1_024;
+const MOST_MACHINES: usize = 2_048;
 
-/// A machine that was sent its loader asks for the next thing within seconds; iPXE's slowest
-/// start that was seen takes a third of this.
-const SILENCE: Seconds = 60;
+/// Firmware sends four DISCOVERs and gives up (EDK2; PXE 2.1 §2.2.1).
+const OFFERS: u8 = 4;
 
 /// A machine that reports one failure after the other gets a line this often.
 const LINE_EVERY: Seconds = 10;
@@ -139,25 +191,14 @@ const LINE_EVERY: Seconds = 10;
 impl Boots {
     /// Notes a sign. A sentence for the log, once for each trouble.
     pub fn note(&mut self, mac: Mac, sign: &Sign, now: Seconds) -> Option<String> {
+        if !sign.is_of_a_boot() && !self.0.contains_key(&mac) {
+            return None;
+        }
         self.make_room(mac);
         let boot = self.0.entry(mac).or_insert_with(|| Boot::new(now));
         boot.last = now;
         let trouble = boot.see(sign, now)?;
         boot.meets(trouble, now)
-    }
-
-    /// Machines that have been silent for too long since they were sent a loader, each once,
-    /// with a sentence.
-    pub fn silent(&mut self, now: Seconds) -> Vec<(Mac, String)> {
-        let tell = |(mac, boot): (&Mac, &mut Boot)| {
-            let waits = boot.stage == Stage::LoaderSent && now >= boot.last + SILENCE;
-            let trouble = Trouble::LoaderSilent(boot.loader.clone());
-            // What is known already of this loader says more.
-            let known = matches!(&boot.trouble, Some(Trouble::LoaderRefused(_)));
-            let words = (waits && !known).then(|| boot.meets(trouble, now)).flatten();
-            words.map(|words| (*mac, words))
-        };
-        self.0.iter_mut().filter_map(tell).collect()
     }
 
     /// What was seen of a machine that has these cards: of the card that it booted from last.
@@ -186,7 +227,21 @@ impl Boot {
             loader: String::new(),
             told: None,
             last: now,
+            offers: 0,
+            busy: 0,
+            system_asked: false,
+            promise: Promise::default(),
         }
+    }
+
+    /// The loader that it was sent last.
+    pub fn loader(&self) -> &str {
+        &self.loader
+    }
+
+    /// Whether nothing was heard of it for so long. Who takes a file is not silent.
+    pub(super) fn is_silent(&self, silence: Seconds, now: Seconds) -> bool {
+        self.busy == 0 && now >= self.last + silence
     }
 
     /// The steps of this boot with their times, in order.
@@ -240,8 +295,21 @@ impl Boot {
                 let known = matches!(self.trouble, Some(Trouble::Missing(..)));
                 return (!(known && failure.is_missing())).then(|| failure.trouble());
             }
+            Sign::Offered => return self.is_offered(),
+            Sign::ChoseServer(server) => return Some(Trouble::ChoseServer(*server)),
+            Sign::SystemAsks => self.system_asked = true,
+            Sign::Told(promise) => self.promise = *promise,
+            Sign::Takes => self.busy = self.busy.saturating_add(1),
+            Sign::TookAll => self.busy = self.busy.saturating_sub(1),
+            Sign::Speaks => {}
         }
         None
+    }
+
+    /// A first offer can be lost, and a second one where a switch has just begun to pass.
+    fn is_offered(&mut self) -> Option<Trouble> {
+        self.offers = self.offers.saturating_add(1);
+        (self.stage == Stage::Asked && self.offers >= OFFERS).then_some(Trouble::OffersIgnored)
     }
 
     /// Power was switched on, or it rebooted, or it tries its next way to boot.
@@ -250,6 +318,8 @@ impl Boot {
         if self.stage > Stage::Asked {
             self.times = [None; Stage::ALL.len()];
             self.stage = Stage::Asked;
+            self.system_asked = false;
+            self.promise = Promise::default();
         }
         self.platform = platform;
         self.reach(Stage::Asked, now);
@@ -264,10 +334,13 @@ impl Boot {
             *time = Some(now);
         }
         self.stage = self.stage.max(stage);
+        if stage == Stage::Address {
+            self.offers = 0;
+        }
         self.trouble.take_if(|trouble| trouble.stage() < stage);
     }
 
-    fn meets(&mut self, trouble: Trouble, now: Seconds) -> Option<String> {
+    pub(super) fn meets(&mut self, trouble: Trouble, now: Seconds) -> Option<String> {
         if self.trouble.as_ref() == Some(&trouble) {
             return None;
         }

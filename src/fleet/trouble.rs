@@ -1,5 +1,7 @@
 //! Why a boot stopped, and one sentence of what to check. Pure.
 
+use std::net::Ipv4Addr;
+
 use super::stage::Stage;
 use crate::boot::arch::Platform;
 
@@ -27,6 +29,25 @@ pub enum Trouble {
     WrongKind(Stage),
     /// Its iPXE could not do it for another reason, which it gives as a number.
     Other(Stage, u32),
+    /// Four offers, and it asked for none.
+    OffersIgnored,
+    /// It takes another DHCP server's address.
+    ChoseServer(Ipv4Addr),
+    /// It has its address, and nothing followed.
+    AddressSilent,
+    /// It asked for this loader or its size, and did not take it to its end.
+    LoaderNotTaken(String),
+    /// Its loader runs, and asks for no script.
+    NoScript,
+    /// It took its kernel, and asks for no initial RAM disk.
+    NoInitrd,
+    /// It has kernel and initial RAM disk, and its system asks for nothing.
+    SystemSilent {
+        /// Though it got itself an address.
+        has_address: bool,
+    },
+    /// Its installer has its configuration, and says nothing more.
+    InstallerSilent,
 }
 
 /// What a machine's iPXE reports of a step that failed.
@@ -79,6 +100,16 @@ impl Failure {
         posix(self.error) == ENOENT
     }
 
+    /// What the machine said.
+    pub fn words(&self) -> String {
+        let step = match self.step {
+            Step::Kernel => "taking its kernel",
+            Step::Initrd => "taking an initial RAM disk",
+            Step::Start => "starting its kernel",
+        };
+        format!("its iPXE reports that {step} failed (error {:08x})", self.error)
+    }
+
     /// What it means.
     pub fn trouble(&self) -> Trouble {
         let Failure { error, has, needs, .. } = *self;
@@ -120,7 +151,13 @@ impl Trouble {
     pub fn stage(&self) -> Stage {
         match *self {
             Trouble::LoaderRefused(_) | Trouble::LoaderSilent(_) => Stage::LoaderSent,
-            Trouble::NoConfig(_) => Stage::Config,
+            Trouble::NoConfig(_) | Trouble::InstallerSilent => Stage::Config,
+            Trouble::OffersIgnored | Trouble::ChoseServer(_) => Stage::Asked,
+            Trouble::AddressSilent => Stage::Address,
+            Trouble::LoaderNotTaken(_) => Stage::LoaderAsked,
+            Trouble::NoScript => Stage::LoaderRuns,
+            Trouble::NoInitrd => Stage::Kernel,
+            Trouble::SystemSilent { .. } => Stage::Initrd,
             Trouble::Missing(_, stage)
             | Trouble::Memory { stage, .. }
             | Trouble::WrongKind(stage)
@@ -163,6 +200,49 @@ impl Trouble {
                 let check = check_download(*error);
                 format!("could not {what} (iPXE's error {error:08x}): {check}")
             }
+            Trouble::ChoseServer(server) => format!(
+                "takes the address that the DHCP server {server} offers: look at what that one \
+                 names as boot server and file (options 66 and 67), or switch it off"
+            ),
+            Trouble::LoaderNotTaken(loader) => format!(
+                "asked for {loader} and did not take it whole: does its network lose large \
+                 packets, has it too little memory, or did its Secure Boot refuse it before?"
+            ),
+            silent => silence_words(silent).to_owned(),
+        }
+    }
+}
+
+/// Those where nothing more is known than that nothing more came.
+fn silence_words(trouble: &Trouble) -> &'static str {
+    match trouble {
+        Trouble::OffersIgnored => {
+            "takes none of our offers: does another DHCP server please it more, or does the \
+             switch hold our answers back (DHCP snooping)?"
+        }
+        Trouble::AddressSilent => {
+            "has its address and asks for no loader: does its switch or a firewall hold UDP port \
+             69 back? Look at its screen"
+        }
+        Trouble::NoScript => {
+            "runs its loader, which asks for no script: does its switch or a firewall hold the \
+             port of HTTP back? Look at its screen"
+        }
+        Trouble::NoInitrd => {
+            "took its kernel, and no initial RAM disk: has it too little memory? Look at its screen"
+        }
+        Trouble::SystemSilent { has_address: true } => {
+            "runs its kernel, has an address and fetches nothing: look at its screen, and at \
+             ip= and BOOTIF= in its arguments when it has several network cards"
+        }
+        Trouble::SystemSilent { has_address: false } => {
+            "has kernel and initial RAM disk, and its system asks for no address: has it no \
+             driver for this network card, or too little memory? Or does the switch's spanning \
+             tree hold its port closed?"
+        }
+        _ => {
+            "has its configuration, and reports nothing: look at its installer's own screen, or \
+             at its log lines in the timeline"
         }
     }
 }
@@ -231,66 +311,4 @@ pub fn memory(modules: &str) -> Option<u32> {
 pub const MOST_MODULES: usize = 8;
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn failed(step: Step, error: u32) -> Trouble {
-        Failure { step, error, has: Some(1024), needs: Some(2048) }.trouble()
-    }
-
-    #[test]
-    fn every_trouble_says_what_to_check() {
-        let loader = || "snponly.efi".to_owned();
-        let pc = Platform::Efi64;
-        for (trouble, platform, words) in [
-            (Trouble::LoaderRefused(loader()), pc, "loader = \"shim\" in machines.toml"),
-            (Trouble::LoaderSilent(loader()), pc, "is silent since: if its Secure Boot is on"),
-            (Trouble::LoaderRefused("shimx64.efi".into()), pc, "trust Microsoft's UEFI CA"),
-            (Trouble::LoaderRefused("undionly.kpxe".into()), Platform::Bios, "\"pxelinux\""),
-            (Trouble::Missing("k".into(), Stage::Script), pc, "needs k, which is not there"),
-            (Trouble::NoConfig("preseed"), pc, "in preseed/, called after"),
-            (
-                failed(Step::Initrd, 0x3418_2006),
-                pc,
-                "of 1024 MiB for its image (it needs 2048 MiB)",
-            ),
-            (
-                failed(Step::Kernel, 0x2e00_8001),
-                Platform::EfiArm64,
-                "made for a 64-bit ARM machine?",
-            ),
-            (failed(Step::Kernel, 0x2e00_8001), pc, "does Secure Boot refuse it?"),
-            (failed(Step::Kernel, 0x2d0c_618e), pc, "not on the stick"),
-            (failed(Step::Initrd, 0x4c0a_6092), pc, "cable or its switch"),
-            (failed(Step::Kernel, 0x0f0a_6039), pc, "(iPXE's error 0f0a6039): the download broke"),
-            (failed(Step::Start, 0x0103_0405), pc, "ipxe.org/err"),
-        ] {
-            let told = trouble.words(platform);
-            assert!(told.contains(words), "{trouble:?}: {told}");
-        }
-    }
-
-    #[test]
-    fn what_is_not_known_of_the_memory_is_not_said() {
-        let told = memory_words(None, None);
-        assert_eq!(told, "has too little memory for its image: give it more, or a smaller image");
-    }
-
-    #[test]
-    fn memory_is_the_sum_of_all_modules_that_say_their_size() {
-        for (modules, expected) in [
-            ("0040-6802------", Some(17_000)),
-            ("4000-", Some(64)),
-            ("0000-0008-", Some(2048)),
-            ("0090", Some(4)),
-            ("ff7f-0008", None),
-            ("ffff", None),
-            ("-------", None),
-            ("", None),
-            ("zzzz", None),
-            ("40", None),
-        ] {
-            assert_eq!(memory(modules), expected, "{modules:?}");
-        }
-    }
-}
+mod tests;

@@ -11,11 +11,13 @@ use super::body::{Body, WhenSent};
 use super::config::config;
 use super::response::{Asked, Downloads, Found, OPEN_DEADLINE, respond, text};
 use super::route::{Route, route};
+use super::story::{hear_agent, tell_refusal};
 use crate::boot::install_script::{self, Job};
 use crate::boot::plan::{Media, Plan};
 use crate::control::metrics;
 use crate::fleet::life::Event;
 use crate::fleet::stage::{Sign, Stage};
+use crate::fleet::timeline::{Source, Weight};
 use crate::fleet::trouble::Failure;
 use crate::inventory::profile::Purpose;
 use crate::inventory::{Image, MediaFile};
@@ -57,6 +59,10 @@ pub async fn answer<B>(
         .await;
     }
     let headers = request.headers();
+    if !only_head {
+        hear_agent(world, asker, headers);
+        tell_refusal(world, asker, &place, &found);
+    }
     respond(found, &Asked { headers, asker, only_head, world, downloads }).await
 }
 
@@ -168,6 +174,7 @@ fn find(world: &Arc<World>, place: &Route, asker: Ipv4Addr, only_head: bool) -> 
             (None, _) => missing(world, &shelf, name),
         },
         Route::Event { token, event } => report(world, token, event),
+        Route::Hello { mac, memory, chip } => hello(world, *mac, *memory, chip, asker, only_head),
         Route::BootFailed { mac, failure } => boot_failed(world, *mac, failure, asker, only_head),
         // People are answered elsewhere.
         Route::Page
@@ -282,6 +289,9 @@ fn install_script(world: &World, asker: Ipv4Addr, only_head: bool) -> Found {
         world.saw(mac, &Sign::Reaches(Stage::Config));
     }
     if let Some(script) = own {
+        if !only_head {
+            given(world, mac, "the stick's own install.sh");
+        }
         return Found::File(script.clone(), None);
     }
     let token = match only_head {
@@ -306,7 +316,15 @@ fn install_script(world: &World, asker: Ipv4Addr, only_head: bool) -> Found {
         token: &token,
     };
     let script = install_script::install(&job, world.endpoint());
+    if !only_head {
+        given(world, mac, "install.sh");
+    }
     Found::Bytes("text/x-shellscript", script.into_bytes())
+}
+
+/// What the machine's installer has got.
+fn given(world: &World, mac: Mac, what: &str) {
+    world.happened_to(mac, Source::Config, Weight::Info, &format!("was given {what}"));
 }
 
 fn refusal(reason: &str) -> Found {
@@ -334,6 +352,10 @@ fn report(world: &World, token: &str, event: &str) -> Found {
     };
     if event == Event::ReportedFailed {
         log::warn!("{}: reports that installing failed; look at its screen", world.name(mac));
+        world.happened_to(mac, Source::Report, Weight::Error, "reports that installing failed");
+        world.attempt_failed(mac);
+    } else {
+        world.happened_to(mac, Source::Report, Weight::Info, "reports that it is installed");
     }
     world.saw(mac, &Sign::Reaches(Stage::Reported));
     match world.happened(mac, event) {
@@ -341,6 +363,24 @@ fn report(world: &World, token: &str, event: &str) -> Found {
         Some(_) => Found::Bytes("text/plain", b"ok".to_vec()),
         None => Found::NotReady,
     }
+}
+
+/// What a machine's iPXE says of it, as nobody else can.
+fn hello(
+    world: &World,
+    mac: Mac,
+    memory: Option<u32>,
+    chip: &str,
+    asker: Ipv4Addr,
+    only_head: bool,
+) -> Found {
+    if world.machine_at(asker) != Some(mac) {
+        return Found::Forbidden(format!("only {mac} itself says what it is"));
+    }
+    if !only_head {
+        world.learn(mac, |facts| facts.learn_hello(memory, chip));
+    }
+    Found::Bytes("text/plain", b"ok".to_vec())
 }
 
 /// A step of our iPXE script failed on the machine, which says so itself.
@@ -359,6 +399,9 @@ fn boot_failed(
         let machine = shelf.inventory.machine(mac);
         let image = machine.and_then(|machine| shelf.inventory.image_for(machine, mac));
         let needs = image.and_then(|image| image.profile.ram);
+        world.learn(mac, |facts| facts.learn_hello(failure.has, ""));
+        let words = failure.words();
+        world.happened_to(mac, Source::Report, Weight::Warning, &words);
         world.saw(mac, &Sign::Failed(Failure { needs, ..*failure }));
     }
     Found::Bytes("text/plain", b"ok".to_vec())

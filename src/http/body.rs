@@ -14,6 +14,7 @@ use bytes::{Buf, Bytes};
 use tokio::sync::oneshot::Receiver;
 
 use super::socket::Socket;
+use super::story::Story;
 use crate::inventory::media_file::Window;
 use crate::world::readers::Readers;
 use crate::world::transfers::Transfer;
@@ -55,6 +56,8 @@ pub struct Outgoing {
     errand: Errand,
     readers: Readers,
     when_sent: Option<WhenSent>,
+    /// Where it is told how it ended.
+    story: Option<Story>,
     /// For people and LEDs.
     shown: Option<Transfer>,
     /// Given back when it is out, or its connection has ended.
@@ -70,8 +73,17 @@ impl Outgoing {
         errand: Errand,
         readers: Readers,
     ) -> Self {
-        let (file, when_sent, held) = (Arc::new(file), None, Vec::new());
-        Outgoing { file, at: first, left: length, errand, readers, when_sent, shown: None, held }
+        Outgoing {
+            file: Arc::new(file),
+            at: first,
+            left: length,
+            errand,
+            readers,
+            when_sent: None,
+            story: None,
+            shown: None,
+            held: Vec::new(),
+        }
     }
 
     /// How much is left.
@@ -84,6 +96,12 @@ impl Outgoing {
         self.when_sent = when_sent;
         // Of an empty one it is out.
         self.sent(0);
+        self
+    }
+
+    /// Tells how far it came when it is out, or its connection has ended.
+    pub fn told_in(mut self, story: Option<Story>) -> Self {
+        self.story = story;
         self
     }
 
@@ -125,6 +143,9 @@ impl Outgoing {
         self.left = self.left.saturating_sub(count as u64);
         if let Some(shown) = &self.shown {
             shown.sent(count as u64);
+        }
+        if let Some(story) = &mut self.story {
+            story.goes_on(self.left);
         }
         if self.left <= HELD_BACK as u64
             && let Some(tell) = self.when_sent.take()
@@ -189,9 +210,34 @@ impl Outbox {
         drop(done);
     }
 
+    /// The first file goes no further.
+    pub fn failed(&self, error: &io::Error) {
+        if !is_the_sockets(error)
+            && let Some(story) = self.files().front_mut().and_then(|file| file.story.as_mut())
+        {
+            story.is_unreadable();
+        }
+    }
+
     fn files(&self) -> MutexGuard<'_, VecDeque<Box<Outgoing>>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// The peer went, or its network: sendfile(2) has one error for both of its ends.
+fn is_the_sockets(error: &io::Error) -> bool {
+    use io::ErrorKind as Kind;
+    matches!(
+        error.kind(),
+        Kind::BrokenPipe
+            | Kind::ConnectionReset
+            | Kind::ConnectionAborted
+            | Kind::NotConnected
+            | Kind::TimedOut
+            | Kind::HostUnreachable
+            | Kind::NetworkUnreachable
+            | Kind::NetworkDown
+    )
 }
 
 /// What the HTTP library writes.
@@ -239,6 +285,18 @@ fn stand_in() -> &'static [u8] {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_peer_that_goes_is_told_apart_from_a_stick_that_cannot_be_read() {
+        use rustix::io::Errno;
+        for errno in [Errno::PIPE, Errno::CONNRESET, Errno::TIMEDOUT, Errno::HOSTUNREACH] {
+            assert!(is_the_sockets(&errno.into()), "{errno}");
+        }
+        for errno in [Errno::IO, Errno::NODEV, Errno::NXIO, Errno::STALE] {
+            assert!(!is_the_sockets(&errno.into()), "{errno}");
+        }
+        assert!(!is_the_sockets(&io::ErrorKind::UnexpectedEof.into()), "it became shorter");
+    }
 
     #[test]
     fn a_stand_in_is_as_long_as_the_file_and_is_known_by_its_place_alone() {

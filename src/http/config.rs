@@ -10,6 +10,7 @@ use super::response::Found;
 use crate::boot::plan::{Media, Plan};
 use crate::fleet::life::{Event, Phase};
 use crate::fleet::stage::Sign;
+use crate::fleet::timeline::{Source, Weight};
 use crate::inventory::ConfigKind;
 use crate::inventory::assign::{Served, WORTHLESS_TOKEN, serve};
 use crate::inventory::configs::{Part, Setting};
@@ -35,6 +36,8 @@ pub fn config(
             "http: {who} asked for the configuration of {} and did not get it",
             world.name(mac)
         );
+        let words = format!("somebody else asked for its configuration and did not get it: {who}");
+        world.happened_to_known(mac, Source::Config, Weight::Warning, &words);
         return Found::Forbidden(format!("only {mac} itself gets its configuration"));
     }
     let server = world.endpoint().base();
@@ -43,8 +46,18 @@ pub fn config(
     };
     // The last that is heard of an installer that takes it, and reports nothing.
     let taken = asking.filter(|_| !only_head && part == kind.main_part());
+    let given = |words: &str| {
+        if let Some(mac) = asking.filter(|_| !only_head) {
+            let folder = kind.folder();
+            let words = format!("was given its configuration of {folder}/{words}");
+            world.happened_to(mac, Source::Config, Weight::Info, &words);
+        }
+    };
     match made(WORTHLESS_TOKEN) {
-        Served::File(file) => Found::File(file, taken.map(|mac| when_taken(world, mac, kind))),
+        Served::File(file) => {
+            given("");
+            Found::File(file, taken.map(|mac| when_taken(world, mac, kind)))
+        }
         Served::Text(text) => {
             let reports = matches!(made(OTHER_TOKEN), Served::Text(other) if other != text);
             match asking
@@ -52,7 +65,10 @@ pub fn config(
                 .map_or(Token::None, |mac| token(world, mac))
             {
                 Token::Real(token) => match made(&token) {
-                    Served::Text(text) => return as_text(text),
+                    Served::Text(text) => {
+                        given(", which reports");
+                        return as_text(text);
+                    }
                     _ => return Found::NotReady,
                 },
                 Token::NotNow => return Found::NotReady,
@@ -61,10 +77,13 @@ pub fn config(
             if let Some(mac) = taken.filter(|_| !reports) {
                 world.config_taken(mac, kind);
             }
+            given("");
             as_text(text)
         }
         Served::Broken(why) => {
             log::error!("http: {}: {why}", world.name(mac));
+            let words = format!("its configuration cannot be made: {why}");
+            world.happened_to_known(mac, Source::Config, Weight::Error, &words);
             Found::Missing(format!(
                 "usable configuration for {mac}; the server's log says why it is not"
             ))

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::net::Ipv4Addr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -11,6 +12,7 @@ use hyper::{Response, StatusCode, header};
 use super::body::{Body, Outgoing, WhenSent};
 use super::condition::{Conditions, Verdict, Version};
 use super::range::{Part, part};
+use super::story::Story;
 use crate::inventory::MediaFile;
 use crate::inventory::media_file::Window;
 use crate::world::World;
@@ -67,7 +69,7 @@ pub struct Asked<'a> {
     /// HEAD: the same head, and no body.
     pub only_head: bool,
     /// Who reads files, and counts what is on its way.
-    pub world: &'a World,
+    pub world: &'a Arc<World>,
     /// Places for downloads.
     pub downloads: &'a Downloads,
 }
@@ -179,8 +181,11 @@ async fn send_file(
         return later("too many downloads are running\n");
     }
     log::info!("http: {} takes {} ({length} bytes)", asked.asker, file.path);
+    let mut story = Story::begins(asked.world, asked.asker, file, (first, length));
     let open = match open {
         Open::Read(bytes) => {
+            // So little is out as soon as it is handed over.
+            story.iter_mut().for_each(|story| story.goes_on(0));
             *answer.body_mut() = Body::Bytes(bytes);
             return answer;
         }
@@ -189,6 +194,7 @@ async fn send_file(
     let readers = asked.world.readers.clone();
     let outgoing = Outgoing::new(open, (first, length), errand, readers)
         .telling(when_sent.filter(|_| first + length == file.size))
+        .told_in(story)
         .showing(asked.world.transfers.begin_file(asked.asker, &file.path, first, file.size))
         .holding(place.flatten());
     *answer.body_mut() = Body::File(Box::new(outgoing));

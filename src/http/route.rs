@@ -48,6 +48,15 @@ pub enum Route {
         /// `installed` or `failed`.
         event: String,
     },
+    /// `/v1/hello?mac=…&memory=…&chip=…`: what iPXE knows of its machine.
+    Hello {
+        /// The card that the machine booted from.
+        mac: Mac,
+        /// Memory in MiB, if it says.
+        memory: Option<u32>,
+        /// The card's driver or chip.
+        chip: String,
+    },
     /// `/v1/boot?mac=…&stage=…&error=…&memory=…`: a step of our iPXE script failed.
     BootFailed {
         /// The card that the machine booted from.
@@ -132,6 +141,7 @@ pub fn route(target: &str) -> Route {
             config(kind, &name.join("/"))
         }
         ["v1", "event"] => event(query),
+        ["v1", "hello"] => hello(query).unwrap_or(Route::Nowhere),
         ["v1", "boot"] => boot_failed(query).unwrap_or(Route::Nowhere),
         ["current", file] => Route::CurrentImageFile((*file).to_owned()),
         ["images", rest @ ..] if rest.iter().any(|part| is_iso(part)) => {
@@ -176,6 +186,15 @@ pub fn value(query: &str, key: &str) -> String {
     let found = pairs.into_iter().find(|(name, _)| *name == key);
     found.and_then(|(_, value)| percent(value, &[])).unwrap_or_default()
 }
+
+fn hello(query: &str) -> Option<Route> {
+    let mac = value(query, "mac").parse().ok()?;
+    let chip: String = value(query, "chip").chars().take(LONGEST_CHIP).collect();
+    Some(Route::Hello { mac, memory: memory(&value(query, "memory")), chip })
+}
+
+/// `82540em`, `virtio-net`, `SNP`; what is longer is no chip.
+const LONGEST_CHIP: usize = 32;
 
 /// All of it are numbers and known words: nothing that a client makes up gets further.
 fn boot_failed(query: &str) -> Option<Route> {
@@ -336,6 +355,17 @@ mod tests {
     fn a_report_carries_its_token() {
         let expected = Route::Event { token: "ab".to_owned(), event: "installed".to_owned() };
         assert_eq!(route("/v1/event?token=ab&event=installed"), expected);
+    }
+
+    #[test]
+    fn ipxe_says_what_its_machine_is_in_few_words() {
+        let mac = "52:54:00:00:00:01".parse().unwrap();
+        let said = route("/v1/hello?mac=52-54-00-00-00-01&memory=0008-------&chip=virtio%2dnet");
+        let chip = "virtio-net".to_owned();
+        assert_eq!(said, Route::Hello { mac, memory: Some(2048), chip });
+        let long = format!("/v1/hello?mac=52-54-00-00-00-01&chip={}", "x".repeat(5_000));
+        assert_eq!(route(&long), Route::Hello { mac, memory: None, chip: "x".repeat(32) });
+        assert_eq!(route("/v1/hello?memory=0008"), Route::Nowhere);
     }
 
     #[test]

@@ -10,11 +10,15 @@ use std::time::Duration;
 
 use rustix::net::{Shutdown, shutdown};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::runtime::Handle;
 use tokio::sync::oneshot::Receiver;
 use tokio::time::Sleep;
 
 use super::body::{Outbox, is_stand_in};
 use super::socket::Socket;
+
+/// Of a reader, when the connection has gone. One that takes longer has a stick that hangs.
+const LAST_WORD: Duration = Duration::from_secs(1);
 
 /// A stream that fails when its peer takes nothing for too long.
 pub struct Wire<S: Socket, M> {
@@ -83,7 +87,10 @@ impl<S: Socket, M: FnMut(usize)> Wire<S, M> {
                 // So many wait for this stick that it must hang.
                 match sent.unwrap_or_else(|given_up| Err(io::Error::other(given_up))) {
                     Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                    Err(error) => return Poll::Ready(Err(error)),
+                    Err(error) => {
+                        self.outbox.failed(&error);
+                        return Poll::Ready(Err(error));
+                    }
                     Ok(count) => {
                         self.has_moved(count);
                         self.outbox.sent(count);
@@ -153,10 +160,20 @@ impl<S: Socket, M: FnMut(usize) + Unpin> AsyncWrite for Wire<S, M> {
 
 impl<S: Socket, M> Drop for Wire<S, M> {
     fn drop(&mut self) {
+        let Some(sending) = self.sending.take() else {
+            return;
+        };
         // A reader may hold the socket for as long as its stick hangs. The peer has gone
         // already: there is nobody to tell.
-        if self.sending.is_some() {
-            let _ = shutdown(self.socket.as_fd(), Shutdown::Both);
+        let _ = shutdown(self.socket.as_fd(), Shutdown::Both);
+        // It may have gone because it has all of it, before the reader could say so.
+        if let Ok(runtime) = Handle::try_current() {
+            let outbox = self.outbox.clone();
+            runtime.spawn(async move {
+                if let Ok(Ok(Ok(count))) = tokio::time::timeout(LAST_WORD, sending).await {
+                    outbox.sent(count);
+                }
+            });
         }
     }
 }
@@ -229,6 +246,27 @@ mod tests {
             let (read, ()) = tokio::join!(peer.read_to_end(&mut got), sends);
             read.unwrap();
             assert!(got == [b"head", bytes.as_slice(), b"next"].concat());
+        });
+    }
+
+    #[test]
+    fn a_file_is_out_although_its_peer_has_gone_before_the_reader_says_so() {
+        run(async {
+            let (file, _) = outgoing("gone", &[1; 31]);
+            let (told, hears) = tokio::sync::oneshot::channel();
+            let file = file.telling(Some(Box::new(move || told.send(()).unwrap())));
+            let (mut peer, ours) = UnixStream::pair().unwrap();
+            let outbox = Outbox::default();
+            let mut wire = Wire::new(ours, outbox.clone(), Duration::from_secs(10), |_| {});
+            let (first, _) = outbox.put(Box::new(file), ());
+            let mut got = [0; 31];
+            tokio::select! {
+                biased;
+                read = peer.read_exact(&mut got) => assert_eq!(read.unwrap(), 31),
+                () = write(&mut wire, first) => {}
+            }
+            drop((wire, outbox));
+            hears.await.unwrap();
         });
     }
 

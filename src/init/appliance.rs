@@ -304,8 +304,10 @@ impl Appliance {
         // Anywhere on the interface: its address may change while the sockets stay.
         let ports = &settings.config.http.ports;
         let opened = listen::open(&chosen.name, Ipv4Addr::UNSPECIFIED, ports);
-        let good =
-            opened.into_iter().filter_map(|port| port.map_err(|error| error!("{error}")).ok());
+        let syslog = settings.config.server.syslog;
+        let syslog = syslog.then(|| listen::open_syslog(&chosen.name, Ipv4Addr::UNSPECIFIED));
+        let opened = opened.into_iter().chain(syslog);
+        let good = opened.filter_map(|port| port.map_err(|error| error!("{error}")).ok());
         self.listeners = good.collect();
         let options = [
             "--config".into(),

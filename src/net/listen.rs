@@ -20,11 +20,14 @@ const DHCP: u16 = 67;
 /// The port of PXE boot servers and proxy servers (PXE 2.1 §2.2.1).
 const PROXY_DHCP: u16 = 4011;
 
+/// Syslog's port (RFC 5426 §3.3).
+const SYSLOG: u16 = 514;
+
 /// TFTP's port (RFC 1350 §4).
 const TFTP: u16 = 69;
 
 /// A socket with the name that `serve` knows it by: `dhcp`, `proxydhcp`, `tftp`,
-/// `http-8080`.
+/// `syslog`, `http-8080`.
 #[derive(Debug)]
 pub struct Listener {
     /// The name.
@@ -89,12 +92,24 @@ pub fn open(
     let http = http_ports
         .iter()
         .map(|port| (format!("http-{port}"), Type::STREAM, SocketAddrV4::new(address, *port)));
-    let opened =
-        fixed.into_iter().chain(http).map(|(name, kind, at)| match listen(interface, kind, at) {
-            Ok(socket) => Ok(Listener { name, socket }),
-            Err(source) => Err(ListenError { name, at, interface: interface.to_owned(), source }),
-        });
-    opened.collect()
+    fixed.into_iter().chain(http).map(|(name, kind, at)| named(interface, name, kind, at)).collect()
+}
+
+/// Opens the port of installers' log lines. A workstation may have a syslog of its own there.
+pub fn open_syslog(interface: &str, address: Ipv4Addr) -> Result<Listener, ListenError> {
+    named(interface, "syslog".to_owned(), Type::DGRAM, SocketAddrV4::new(address, SYSLOG))
+}
+
+fn named(
+    interface: &str,
+    name: String,
+    kind: Type,
+    at: SocketAddrV4,
+) -> Result<Listener, ListenError> {
+    match listen(interface, kind, at) {
+        Ok(socket) => Ok(Listener { name, socket }),
+        Err(source) => Err(ListenError { name, at, interface: interface.to_owned(), source }),
+    }
 }
 
 fn listen(interface: &str, kind: Type, at: SocketAddrV4) -> io::Result<Socket> {

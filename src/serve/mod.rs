@@ -26,8 +26,9 @@ use crate::heartbeat::{self, Heart};
 use crate::http::people::People;
 use crate::net::iface;
 use crate::world::media::{self, Scanner, Sticks};
+use crate::world::recorder::Recorder;
 use crate::world::{self, SAFE_MODE, World, verifier};
-use crate::{control, dhcp, http, tftp};
+use crate::{control, dhcp, http, syslog, tftp};
 
 /// What PID 1 and the panel leave for us. Settings of the next start are there: we read only.
 const RUN: &str = "/run/pxeberry";
@@ -89,9 +90,13 @@ fn start(mut config: Config, owned: Owned) -> Result<(), String> {
         .map_err(|error| format!("dhcp: {interface}: {error}"))?;
     let store = store(&config);
     let control = control::server::listen(&config.control, own_user.then_some(confine::OWN_USER));
+    // Where the control socket is: in memory, on the appliance.
+    let recorder = Recorder::open(&config.control.with_file_name("recorder"));
     confine::confine(&folders(&config), own_user);
     let password = config.admin.password.take();
-    let world = Arc::new(World::new(config, interface, store));
+    let mut world = World::new(config, interface, store);
+    world.keep_record(recorder);
+    let world = Arc::new(world);
     if Path::new(SAFE_MODE).exists() {
         world.enter_safe_mode();
     }
@@ -116,6 +121,10 @@ fn start(mut config: Config, owned: Owned) -> Result<(), String> {
     // A thread of its own, which has nothing else to do than wait.
     proxydhcp.set_nonblocking(false).map_err(|error| format!("proxydhcp: {error}"))?;
     in_background("proxydhcp", &world, move |world| dhcp::server::run_proxy(world, &proxydhcp))?;
+    if let Some(lines) = sockets.syslog {
+        lines.set_nonblocking(false).map_err(|error| format!("syslog: {error}"))?;
+        in_background("syslog", &world, move |world| syslog::server::run(world, &lines))?;
+    }
     let for_button = scanner.clone();
     in_background("control", &world, move |world| {
         control::server::run(world, &for_button, control);
@@ -244,7 +253,8 @@ fn interface(config: &Config) -> Result<String, String> {
     }
 }
 
-/// All that the servers touch after their start; the database and the log are open by then.
+/// All that the servers touch after their start; the database, the record and the
+/// log are open by then.
 fn folders(config: &Config) -> Vec<PathBuf> {
     // A static program finds no getrandom(2) by its name, and reads these instead.
     let random = ["/dev/random", "/dev/urandom"];

@@ -22,6 +22,8 @@ pub struct Sockets {
     pub proxydhcp: UdpSocket,
     /// UDP port 69.
     pub tftp: UdpSocket,
+    /// UDP port 514, where it is wanted and free.
+    pub syslog: Option<UdpSocket>,
     /// The HTTP ports.
     pub http: Vec<TcpListener>,
 }
@@ -32,10 +34,14 @@ pub fn sockets(config: &Config, interface: &str, address: Ipv4Addr) -> Result<So
     let inherited = inherited();
     let listeners = if inherited.is_empty() {
         let opened = listen::open(interface, address, &config.http.ports);
+        let opened: Result<Vec<Listener>, _> = opened.into_iter().collect();
+        let mut opened = opened.map_err(|error| error.to_string())?;
+        if config.server.syslog {
+            // Machines install themselves without it, too.
+            let syslog = listen::open_syslog(interface, address);
+            opened.extend(syslog.map_err(|error| log::warn!("{error}")));
+        }
         opened
-            .into_iter()
-            .collect::<Result<Vec<Listener>, _>>()
-            .map_err(|error| error.to_string())?
     } else {
         inherited
     };
@@ -43,19 +49,21 @@ pub fn sockets(config: &Config, interface: &str, address: Ipv4Addr) -> Result<So
 }
 
 fn sort(listeners: Vec<Listener>) -> Result<Sockets, String> {
-    let (mut dhcp, mut proxydhcp, mut tftp, mut http) = (None, None, None, Vec::new());
+    let (mut dhcp, mut proxydhcp, mut tftp, mut syslog) = (None, None, None, None);
+    let mut http = Vec::new();
     for Listener { name, socket } in listeners {
         match name.as_str() {
             "dhcp" => dhcp = Some(UdpSocket::from(socket)),
             "proxydhcp" => proxydhcp = Some(UdpSocket::from(socket)),
             "tftp" => tftp = Some(UdpSocket::from(socket)),
+            "syslog" => syslog = Some(UdpSocket::from(socket)),
             _ if name.starts_with("http-") => http.push(TcpListener::from(socket)),
             _ => log::warn!("a socket {name:?} was handed down that nothing here serves"),
         }
     }
     match (dhcp, proxydhcp, tftp) {
         (Some(dhcp), Some(proxydhcp), Some(tftp)) if !http.is_empty() => {
-            Ok(Sockets { dhcp, proxydhcp, tftp, http })
+            Ok(Sockets { dhcp, proxydhcp, tftp, syslog, http })
         }
         _ => Err("not all sockets were handed down; the log of PID 1 says which port is \
                   taken"

@@ -131,7 +131,13 @@ impl Door {
                 let now = Instant::now();
                 let packet = buffer.get(..length).unwrap_or_default();
                 let full = match parse(packet) {
-                    Some(Asked::Read(request)) => !self.admit(peer, &request, now),
+                    Some(Asked::Read(request)) => {
+                        let entry = self.admit(peer, &request, now);
+                        if entry == Entry::Begins {
+                            self.record(peer, packet);
+                        }
+                        entry == Entry::Full
+                    }
                     Some(Asked::Write) => {
                         self.refuse_to_write(peer);
                         false
@@ -146,8 +152,14 @@ impl Door {
         }
     }
 
-    /// False: there are too many.
-    fn admit(self: &Arc<Self>, peer: SocketAddrV4, request: &Request, now: Instant) -> bool {
+    fn record(&self, peer: SocketAddrV4, packet: &[u8]) {
+        if let Some(mac) = self.world.machine_at(*peer.ip()) {
+            let own = self.world.own_subnet().address();
+            self.world.packet(mac, [(*peer.ip(), peer.port()), (own, PORT)], packet);
+        }
+    }
+
+    fn admit(self: &Arc<Self>, peer: SocketAddrV4, request: &Request, now: Instant) -> Entry {
         let entry = self.places().knock(peer, request, now);
         if entry == Entry::Begins {
             match self.look(*peer.ip(), &request.name) {
@@ -158,7 +170,7 @@ impl Door {
                 }
             }
         }
-        entry != Entry::Full
+        entry
     }
 
     /// A reader looks into the ISO, and lets the client in: the stick may hang.
@@ -244,6 +256,9 @@ impl Drop for Looking {
         }
     }
 }
+
+/// RFC 1350 §4.
+const PORT: u16 = 69;
 
 /// Packets taken before anything else is looked at.
 const BATCH: usize = 64;

@@ -13,10 +13,13 @@ use futures_lite::AsyncRead;
 use tokio::sync::oneshot::Receiver;
 
 use super::door::Door;
+use crate::fleet::timeline;
 use crate::inventory::MediaFile;
 use crate::inventory::media_file::Window;
+use crate::net::Mac;
 use crate::world::World;
 use crate::world::readers::Readers;
+use crate::world::stories::{End, Transferred};
 use crate::world::transfers::{Transfer, Transfers};
 use crate::world::turns::Errand;
 
@@ -38,11 +41,28 @@ pub struct Download {
     door: Arc<Door>,
     peer: SocketAddrV4,
     source: Source,
+    story: Option<Story>,
     size: u64,
     left: u64,
     begun: bool,
+    acknowledged: bool,
+    unreadable: bool,
     shown: Option<Transfer>,
     when_sent: Option<WhenSent>,
+}
+
+/// Whose timeline it is told in, and under which name.
+pub struct Story {
+    mac: Mac,
+    path: String,
+}
+
+impl Story {
+    /// From its beginning.
+    pub fn begins(world: &World, mac: Mac, path: &str) -> Story {
+        world.transfer_begins(mac);
+        Story { mac, path: path.to_owned() }
+    }
 }
 
 /// Where the bytes come from.
@@ -58,11 +78,33 @@ impl Download {
     pub fn new(
         door: &Arc<Door>,
         peer: SocketAddrV4,
-        (source, left): (Source, u64),
+        (source, size): (Source, u64),
         when_sent: Option<WhenSent>,
+        story: Option<Story>,
     ) -> Download {
-        let door = Arc::clone(door);
-        Download { door, peer, source, size: left, left, begun: false, shown: None, when_sent }
+        Download {
+            door: Arc::clone(door),
+            peer,
+            source,
+            story,
+            size,
+            left: size,
+            begun: false,
+            acknowledged: false,
+            unreadable: false,
+            shown: None,
+            when_sent,
+        }
+    }
+
+    fn end(&self) -> End {
+        match (self.unreadable, self.left) {
+            (true, _) => End::Stick,
+            (false, 0) => End::Whole,
+            // EDK2's question for the size, or somebody who went at once.
+            _ if !self.acknowledged => End::Looked,
+            _ => End::Machine,
+        }
     }
 }
 
@@ -83,6 +125,7 @@ impl AsyncRead for Download {
             if !this.door.places().go_on(this.peer, Instant::now(), context.waker()) {
                 return Poll::Pending;
             }
+            this.acknowledged = true;
             let transfers = &this.door.world().transfers;
             this.shown.get_or_insert_with(|| match &this.source {
                 Source::Bytes(_) => transfers.begin(),
@@ -95,8 +138,10 @@ impl AsyncRead for Download {
         let count = match &mut this.source {
             Source::Bytes(bytes) => bytes.read(buffer),
             Source::File(file) => ready!(file.poll_read(context, buffer, this.begun)),
-        }?;
+        };
+        let count = count.inspect_err(|_| this.unreadable = true)?;
         if count == 0 {
+            this.unreadable = true;
             return Poll::Ready(Err(io::ErrorKind::UnexpectedEof.into()));
         }
         let counters = &this.door.world().counters;
@@ -122,6 +167,16 @@ impl AsyncRead for Download {
 impl Drop for Download {
     fn drop(&mut self) {
         self.door.leave(self.peer);
+        if let Some(story) = &self.story {
+            let file = Transferred {
+                source: timeline::Source::Tftp,
+                path: &story.path,
+                wanted: (0, self.size),
+                sent: self.size - self.left,
+                size: self.size,
+            };
+            self.door.world().transfer_ended(story.mac, &file, self.end());
+        }
     }
 }
 

@@ -14,8 +14,10 @@ use async_tftp::server::{Handler, TftpServerBuilder};
 use futures_lite::io::Sink;
 
 use super::door::Door;
-use super::download::{Ahead, Download, Source, WhenSent};
+use super::download::{Ahead, Download, Source, Story, WhenSent};
+use crate::fleet::timeline::{self, Weight};
 use crate::inventory::MediaFile;
+use crate::net::Mac;
 use crate::verify::Gate;
 use crate::world::World;
 use crate::world::content::Content;
@@ -99,14 +101,21 @@ impl Tree {
         let Some((path, content)) = door.places().open(peer) else {
             return Err(Error::UnknownTransferId);
         };
+        let mac = door.world().machine_at(*peer.ip());
         let when_sent = match content {
-            Content::Loader(_) => self.loader_sent(*peer.ip(), path.clone()),
+            Content::Loader(_) => mac.map(|mac| self.loader_sent(mac, path.clone())),
             _ => None,
         };
         // A download lets its client go when it ends.
-        let (source, size) = self.source(peer, &path, content).inspect_err(|_| door.leave(peer))?;
+        let (source, size) = self.source(peer, &path, content).inspect_err(|why| {
+            door.leave(peer);
+            if let Some(mac) = mac {
+                refused(door.world(), mac, why, &path);
+            }
+        })?;
         log::info!("tftp: {} takes {path} ({size} bytes)", peer.ip());
-        Ok((Download::new(door, peer, (source, size), when_sent), Some(size)))
+        let story = mac.map(|mac| Story::begins(door.world(), mac, &path));
+        Ok((Download::new(door, peer, (source, size), when_sent, story), Some(size)))
     }
 
     fn source(
@@ -155,9 +164,18 @@ impl Tree {
     }
 
     /// What is told when a loader has been read to its end.
-    fn loader_sent(&self, asker: Ipv4Addr, path: String) -> Option<WhenSent> {
-        let mac = self.door.world().machine_at(asker)?;
+    fn loader_sent(&self, mac: Mac, path: String) -> WhenSent {
         let door = Arc::clone(&self.door);
-        Some(Box::new(move || door.world().loader_sent(mac, &path)))
+        Box::new(move || door.world().loader_sent(mac, &path))
     }
+}
+
+/// What a machine's timeline is told of a file that it does not get.
+fn refused(world: &World, mac: Mac, why: &Error, path: &str) {
+    let (weight, why) = match why {
+        Error::FileNotFound => (Weight::Info, "asks in vain for "),
+        Error::PermissionDenied => (Weight::Warning, "does not get, as it is not verified, "),
+        _ => (Weight::Error, "does not get, as the stick cannot be read, "),
+    };
+    world.got_nothing(mac, timeline::Source::Tftp, weight, why, path);
 }

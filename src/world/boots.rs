@@ -1,7 +1,7 @@
 //! What the servers see of a machine's boot: for people, and to choose what it is given next.
 
 use super::{Fleet, Touched, World};
-use crate::boot::arch::Program;
+use crate::boot::arch::{Platform, Program};
 use crate::fleet::stage::{Boot, Sign, Stage};
 use crate::fleet::timeline::{Source, Weight};
 use crate::net::Mac;
@@ -16,13 +16,19 @@ impl World {
             let words = fleet.boots.note(mac, sign, now);
             (stage(fleet).filter(|stage| before != Some(*stage)), words)
         });
-        if let Some(stage) = reached {
+        if let Some(stage) = reached.filter(|stage| !stage.is_told_by_its_server()) {
             self.happened_to(mac, stage.source(), Weight::Info, stage.words());
         }
         if let Some(words) = words {
-            log::warn!("{}: {words}", self.name(mac));
-            self.happened_to(mac, Source::Check, Weight::Warning, &words);
+            self.tells_to_check(mac, &words);
         }
+    }
+
+    /// What a person should check. The packets that led there are kept.
+    fn tells_to_check(&self, mac: Mac, words: &str) {
+        log::warn!("{}: {words}", self.name(mac));
+        self.happened_to(mac, Source::Check, Weight::Warning, words);
+        self.attempt_failed(mac);
     }
 
     /// Firmware asks for a boot, or the iPXE that it has loaded. Strangers are noted when they
@@ -30,6 +36,7 @@ impl World {
     pub fn asks_for_boot(&self, mac: Mac, asking: Program, touched: &mut Vec<Touched>) {
         let sign = match asking {
             Program::Ipxe(platform) => {
+                self.learns_secure_boot(mac, platform);
                 touched.extend(self.learns_loader(mac));
                 Sign::IpxeAsks(platform)
             }
@@ -66,8 +73,7 @@ impl World {
     pub fn look_for_silent_machines(&self) {
         let now = self.now();
         for (mac, words) in self.with_fleet(|fleet| fleet.boots.silent(now)) {
-            log::warn!("{}: {words}", self.name(mac));
-            self.happened_to(mac, Source::Check, Weight::Warning, &words);
+            self.tells_to_check(mac, &words);
         }
     }
 
@@ -81,6 +87,19 @@ impl World {
     /// The same, where all its cards are known.
     pub fn boot_of_cards(&self, cards: &[Mac]) -> Option<Boot> {
         self.with_fleet(|fleet| fleet.boots.of(cards).cloned())
+    }
+
+    /// Firmware that has just run an iPXE of ours, which nobody signed, has no Secure Boot on.
+    fn learns_secure_boot(&self, mac: Mac, platform: Platform) {
+        let is_uefi = matches!(platform, Platform::Efi64 | Platform::EfiArm64);
+        let was_sent = |fleet: &mut Fleet| {
+            let boot = fleet.boots.of(&[mac])?;
+            Some(boot.stage == Stage::LoaderSent && boot.loader().contains("ipxe"))
+                .map(|ours| ours || boot.loader() == "snponly.efi")
+        };
+        if is_uefi && self.with_fleet(was_sent) == Some(true) {
+            self.learn(mac, |facts| facts.secure_boot = Some(false));
+        }
     }
 
     /// The iPXE that the machine was sent runs; what is to be written down, if that is news.

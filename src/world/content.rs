@@ -122,13 +122,26 @@ fn grub_config(world: &World, mac: Option<Mac>, taker: Option<Mac>) -> Vec<u8> {
 
 fn plan_for(world: &World, mac: Option<Mac>, loader: Loader, taker: Option<Mac>) -> Plan {
     match mac {
-        Some(mac) => plan_and_count(world, mac, loader, taker),
+        Some(mac) => {
+            let plan = plan_and_count(world, mac, loader, taker);
+            let what = match loader {
+                Loader::Grub => "its GRUB menu",
+                _ => "its pxelinux.cfg",
+            };
+            if let Some(taker) = taker {
+                world.was_told(taker, what, &plan);
+            }
+            plan
+        }
         None => Plan::LocalBoot("this machine is not known here"),
     }
 }
 
 fn ipxe_script(world: &World, mac: Mac, taker: Option<Mac>) -> Vec<u8> {
     let plan = plan_and_count(world, mac, Loader::Ipxe, taker);
+    if let Some(taker) = taker.filter(|taker| *taker == mac) {
+        world.was_told(taker, "its iPXE script", &plan);
+    }
     ipxe::script(mac, &plan, world.endpoint()).into_bytes()
 }
 

@@ -12,7 +12,9 @@ mod identity;
 pub mod loaders;
 pub mod media;
 pub mod readers;
+pub mod recorder;
 pub mod restart;
+pub mod stories;
 mod timelines;
 pub mod transfers;
 pub mod turns;
@@ -34,7 +36,7 @@ use crate::dhcp::lease::Binding;
 use crate::dhcp::probe::OtherServer;
 use crate::fleet::life::{Event, Phase, Record};
 use crate::fleet::store::{Change, Saved, Store};
-use crate::fleet::timeline::{Source, Timelines, Weight};
+use crate::fleet::timeline::{Source, Weight};
 use crate::inventory::profile::Reports;
 use crate::inventory::{ConfigKind, Install, Inventory, MediaFile, Problem};
 use crate::net::{Mac, Subnet, neighbours};
@@ -102,7 +104,7 @@ pub struct World {
     pub restart: Restart,
     shelf: watch::Sender<Shelf>,
     fleet: Mutex<Fleet>,
-    timelines: Mutex<Timelines>,
+    flight: timelines::Flight,
     revision: watch::Sender<u64>,
     role: Mutex<Role>,
     own_subnet: Mutex<Subnet>,
@@ -138,7 +140,7 @@ impl World {
             }),
             memory_lost: saved.lost,
             fleet: Mutex::new(Fleet::new(saved)),
-            timelines: Mutex::default(),
+            flight: timelines::Flight::default(),
             revision: watch::Sender::new(0),
             role: Mutex::new(Role::Probing),
             own_subnet: Mutex::new(config.server.local.subnet),
@@ -457,6 +459,10 @@ impl World {
             Weight::Info => log::info!("{who}: {words}"),
         }
         self.happened_to(mac, Source::Life, weight, &words);
+        // It came back without having finished, or was given up.
+        if after.phase == Phase::Failed || after.attempts > before.attempts.max(1) {
+            self.attempt_failed(mac);
+        }
     }
 }
 

@@ -15,7 +15,7 @@ pub struct Told<'a> {
     pub story: &'a Story,
     /// The number of that state.
     pub revision: u64,
-    /// Whether the packets of a failed attempt are kept.
+    /// Whether packets of it are kept: of the last attempt that failed, else the last ones.
     pub has_capture: bool,
 }
 
@@ -104,7 +104,7 @@ fn actions(told: &Told, visitor: &Visitor) -> String {
         let _ = write!(
             html,
             "<a class=button href=/api/v1/machines/{id}/capture download={id}.pcap>Packets of its \
-             last failure</a>"
+             network boot</a>"
         );
     }
     html + "</div>"

@@ -68,7 +68,9 @@ impl Cell {
         let cpu = if self.row.board == Board::EfiArm64 { "aa64" } else { "x64" };
         let mac = self.mac();
         let by_tftp = [KERNEL, INITRD].map(|file| format!("TFTP {file}")).to_vec();
-        let by_http = [KERNEL, INITRD].map(|file| format!("GET /boot/{file}")).to_vec();
+        let by_http = [KERNEL, INITRD].map(|file| format!("GET /boot/{file}"));
+        // iPXE says first what its machine is.
+        let by_http = [&["GET /v1/hello".to_owned()][..], &by_http].concat();
         // EDK2's HTTP: GRUB sees the length first.
         let by_firmware = [KERNEL, INITRD]
             .map(|file| ["HEAD", "GET"].map(|method| format!("{method} /boot/{file}")))

@@ -31,6 +31,7 @@ const PACKAGES: &[(&str, &str)] = &[
     ("qemu-system-x86_64", "qemu-system-x86"),
     ("sh", "dash"),
     ("setpriv", "util-linux"),
+    ("tcpdump", "tcpdump"),
     ("tftp", "tftp-hpa"),
     ("tmux", "tmux"),
     ("unshare", "util-linux"),

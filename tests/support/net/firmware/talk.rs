@@ -200,7 +200,9 @@ fn http(segment: &[u8]) -> Option<String> {
     let data = segment.get(usize::from(segment.get(12)? >> 4) * 4..)?;
     let line = String::from_utf8_lossy(data.split(|byte| *byte == b'\r').next()?).into_owned();
     let (asked, _version) = line.split_once(" HTTP/")?;
-    Some(asked.to_owned())
+    // What the machine says of itself is another on each computer.
+    let said_of_itself = asked.split_once('?').filter(|(path, _)| path.ends_with("/v1/hello"));
+    Some(said_of_itself.map_or(asked, |(path, _)| path).to_owned())
 }
 
 fn number(bytes: &[u8], at: usize) -> Option<u16> {
