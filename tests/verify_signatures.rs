@@ -303,8 +303,12 @@ fn says_the_same(one: &[u8], other: &[u8]) -> bool {
         true => armor::block(std::str::from_utf8(bytes).ok()?, armor::SIGNATURE).ok(),
         false => Some(bytes.to_vec()),
     };
-    // Other signatures, damaged ones too, may stand before and behind a good one.
-    let holds = |one: &[u8], other: &[u8]| one.windows(other.len()).any(|part| part == other);
+    let holds = |one: &[u8], other: &[u8]| {
+        // There are two ways to write the tag and the length before a packet.
+        let body = &other[if other[0] & 3 == 0 { 2 } else { 3 }..];
+        // Other signatures, damaged ones too, may stand before and behind a good one.
+        one.windows(body.len()).any(|part| part == body)
+    };
     packets(one).zip(packets(other)).is_some_and(|(one, other)| holds(&one, &other))
 }
 
