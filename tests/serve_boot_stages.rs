@@ -151,7 +151,7 @@ fn a_failed_download_is_one_line_and_stays_on_the_page_until_it_works() {
         for _ in 0..5 {
             assert_eq!(reports(&machine, NODE_1, too_little), 200);
         }
-        server.log.wait_for("node-1 (52:54:00:00:00:01): has too little memory of 2048 MiB for its image (it needs 2048 MiB)");
+        server.log.wait_for("node-1 (52:54:00:00:00:01): has too little memory of 2048 MiB for its image: give it more");
         assert_eq!(server.log.count("too little memory"), 1);
         let page = String::from_utf8(machine.get("/")).unwrap();
         assert!(page.contains("<div class=check>It has too little memory of 2048 MiB"), "{page}");

@@ -262,6 +262,8 @@ fn check_loader(loader: &str, platform: Platform) -> &'static str {
 }
 
 fn memory_words(has: Option<u32>, needs: Option<u32>) -> String {
+    // With all that it needs it can still be short of it: firmware takes some.
+    let needs = needs.filter(|needs| has.is_none_or(|has| has < *needs));
     let has = has.map_or_else(String::new, |has| format!(" of {has} MiB"));
     let needs = needs.map_or_else(String::new, |needs| format!(" (it needs {needs} MiB)"));
     format!("has too little memory{has} for its image{needs}: give it more, or a smaller image")

@@ -16,6 +16,11 @@ fn every_trouble_says_what_to_check() {
         (Trouble::Missing("k".into(), Stage::Script), pc, "needs k, which is not there"),
         (Trouble::NoConfig("preseed"), pc, "in preseed/, called after"),
         (failed(Step::Initrd, 0x3418_2006), pc, "of 1024 MiB for its image (it needs 2048 MiB)"),
+        (
+            Trouble::Memory { stage: Stage::Initrd, has: Some(2048), needs: Some(2048) },
+            pc,
+            "too little memory of 2048 MiB for its image: give it more",
+        ),
         (failed(Step::Kernel, 0x2e00_8001), Platform::EfiArm64, "made for a 64-bit ARM machine?"),
         (failed(Step::Kernel, 0x2e00_8001), pc, "does Secure Boot refuse it?"),
         (failed(Step::Kernel, 0x2d0c_618e), pc, "not on the stick"),
