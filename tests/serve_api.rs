@@ -339,7 +339,7 @@ fn every_command_says_what_it_did_or_what_to_do_and_has_the_same_as_data() {
         };
         says(&["status"], "machines  1 armed, 1 installing\n");
         says(&["machines"], "has its boot script, 0 s ago\n");
-        says(&["log", "node-1"], "script  has its boot script\n");
+        says(&["log", "node-1"], "script  was given its pxelinux.cfg: installing");
         says(&["disarm", "node-1"], "node-1 is disarmed: it boots its own disk\n");
         says(&["machines"], "    boots its own disk: it was disarmed\n");
         says(&["arm", "node-1"], "node-1 is armed: its next network boot installs it\n");
@@ -350,9 +350,11 @@ fn every_command_says_what_it_did_or_what_to_do_and_has_the_same_as_data() {
             let ran = appliance.tell(&[words, &["--json"]].concat()).good();
             assert!(serde_json::from_slice::<Value>(&ran.out).unwrap().is_object(), "{words:?}");
         }
+        let packets = appliance.tell(&["capture", "node-1"]).good().out;
+        assert_eq!(packets[..4], 0xa1b2_c3d4_u32.to_le_bytes(), "no pcap: {packets:?}");
         for (words, expected) in [
             (&["arm", "node-7"][..], "no machine of this name"),
-            (&["capture", "node-1"], "no packets of this machine are kept"),
+            (&["capture", NODE_2], "no packets of this machine are kept"),
             (&["wake", STRANGER], "only named ones are woken"),
         ] {
             let ran = appliance.tell(words);
@@ -382,7 +384,7 @@ fn who_follows_a_machine_is_told_when_something_happens_to_it() {
         post("/v1/machines/node-1/disarm");
         hears("disarmed, its next network boot");
         lan.machine(NODE_1).boots(Firmware::Bios);
-        hears("has taken its address");
+        hears("has taken 10.10.10.");
         follower.kill().unwrap();
         follower.wait().unwrap();
     });

@@ -117,7 +117,7 @@ pub fn log(answer: &Value) -> String {
             "info" => String::new(),
             level => format!("{level}: "),
         };
-        format!("{:>7}  {level}{}\n", since(ago), text(line, "/text"))
+        hung(&format!("{:>7}  ", since(ago)), &format!("{level}{}", text(line, "/text")))
     };
     list(answer, "/lines").iter().map(line).collect()
 }
@@ -136,10 +136,17 @@ pub fn timeline(answer: &Value) -> Vec<(String, String)> {
         let often = if times > 1 { format!(" ({times} times)") } else { String::new() };
         let ago = since(number(entry, "/ago").unwrap_or(0));
         before += 1;
-        let line = format!("{ago:>7}  {source:<6}  {weight}{words}{often}\n");
+        let line = hung(&format!("{ago:>7}  {source:<6}  "), &format!("{weight}{words}{often}"));
         (format!("{before} {source} {words}"), line)
     };
     list(answer, "/timeline").iter().map(entry).collect()
+}
+
+/// Words of which each line stands below the first, behind `head`.
+fn hung(head: &str, words: &str) -> String {
+    let indent = head.chars().count();
+    let text = wrapped(indent, words);
+    format!("{head}{}", text.get(indent..).unwrap_or_default())
 }
 
 /// How long ago that was, as exactly as anybody wants to know.
