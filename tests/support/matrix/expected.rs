@@ -70,7 +70,7 @@ impl Cell {
         let by_tftp = [KERNEL, INITRD].map(|file| format!("TFTP {file}")).to_vec();
         let by_http = [KERNEL, INITRD].map(|file| format!("GET /boot/{file}"));
         // iPXE says first what its machine is.
-        let by_http = [&["GET /v1/hello".to_owned()][..], &by_http].concat();
+        let by_ipxe = [&["GET /v1/hello".to_owned()][..], &by_http].concat();
         // EDK2's HTTP: GRUB sees the length first.
         let by_firmware = [KERNEL, INITRD]
             .map(|file| ["HEAD", "GET"].map(|method| format!("{method} /boot/{file}")))
@@ -78,15 +78,17 @@ impl Cell {
         let (to_script, files) = match (self.row.first, self.row.by_http) {
             (First::Script, _) => {
                 let script = question_for_script(mac);
-                ([dhcp("iPXE", 0, server).to_vec(), vec![script]].concat(), by_http)
+                ([dhcp("iPXE", 0, server).to_vec(), vec![script]].concat(), by_ipxe)
             }
             (First::Pxelinux, _) => (pxelinux(mac, server), by_tftp),
             (First::Syslinux, _) => (syslinux(mac, server), by_tftp),
             (First::Ipxe, false) => {
-                (questions_of_uefi(self.archs()[1], self.loader(), server, mac), by_http)
+                (questions_of_uefi(self.archs()[1], self.loader(), server, mac), by_ipxe)
             }
-            (First::Ipxe, true) => (self.ipxe_by_url(server), by_http),
-            (First::Shim, false) => (secure::questions(self.archs()[1], cpu, server), by_http),
+            (First::Ipxe, true) => (self.ipxe_by_url(server), by_ipxe),
+            (First::Shim, false) => {
+                (secure::questions(self.archs()[1], cpu, server), by_http.into())
+            }
             (First::Shim, true) => (
                 [dhcp("firmware", self.archs()[0], server).to_vec(), secure::by_url(cpu)].concat(),
                 by_firmware,
