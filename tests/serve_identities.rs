@@ -41,6 +41,13 @@ fn boots(machine: &Machine, uuid: Option<&[u8]>) {
     machine.use_address(ack.yiaddr);
 }
 
+/// Says that it is installed.
+fn reports(card: &Machine) {
+    let text = String::from_utf8(card.get("/cloud-configs/install.sh")).unwrap();
+    let token = text.split("token='").nth(1).unwrap().split('\'').next().unwrap();
+    card.get(&format!("/v1/event?token={token}&event=installed"));
+}
+
 fn script(machine: &Machine, mac: &str, query: &str) -> String {
     let path = format!("/boot/{}.ipxe{query}", mac.replace(':', "-"));
     String::from_utf8(machine.get(&path)).unwrap()
@@ -94,11 +101,6 @@ fn a_machine_that_lost_its_card_to_another_stays_installed() {
             boots(card, Some(uuid));
             script(card, mac, "").contains("installing CoreOS")
         };
-        let reports = |card: &Machine| {
-            let text = String::from_utf8(card.get("/cloud-configs/install.sh")).unwrap();
-            let token = text.split("token='").nth(1).unwrap().split('\'').next().unwrap();
-            card.get(&format!("/v1/event?token={token}&event=installed"));
-        };
         // One adapter installs a room of machines that have no card of their own.
         for uuid in [&UUID, &OTHER] {
             assert!(installs(&card, adapter, uuid));
@@ -111,6 +113,36 @@ fn a_machine_that_lost_its_card_to_another_stays_installed() {
             assert!(!installs(&card, adapter, uuid), "it is installed");
             assert!(!installs(&second, other, uuid), "with another adapter, too");
         }
+    });
+}
+
+#[test]
+fn a_machine_whose_card_was_in_another_one_for_a_while_stays_installed() {
+    isolated(|lan| {
+        let appliance = Appliance::server();
+        let stick = appliance.sample_stick();
+        stick.write("cloud-configs/default.yml", DEFAULT);
+        stick.write(
+            "machines.toml",
+            "[[machine]]\nname = \"x\"\n\
+             match = { uuid = \"4c4c4544-0051-3410-8051-b5c04f375931\" }\n",
+        );
+        let server = appliance.serves();
+        let card = lan.machine(NODE_2);
+        let installs = || script(&card, NODE_2, "").contains("installing CoreOS");
+        // Its configuration makes it known; no rule means it.
+        boots(&card, Some(&OTHER));
+        assert!(installs());
+        reports(&card);
+        boots(&card, Some(&OTHER));
+        assert!(!installs(), "it is installed");
+        // One packet with the other's number, made up or not.
+        boots(&card, Some(&UUID));
+        assert!(installs(), "the other one is not");
+        server.dies();
+        let _server = appliance.serves();
+        boots(&card, Some(&OTHER));
+        assert!(!installs(), "its card is back, and its life, too");
     });
 }
 

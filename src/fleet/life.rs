@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::dhcp::Seconds;
 use crate::inventory::Install;
+use crate::inventory::machine::identity::Identity;
 
 /// Where a machine is in its life.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -35,6 +36,15 @@ impl Phase {
             Phase::Armed | Phase::Installing | Phase::Delivered => true,
             Phase::Installed => install == Install::Always,
             Phase::Failed | Phase::Disarmed => false,
+        }
+    }
+
+    /// Of several lives that may be one machine's, which counts: the one that wipes least.
+    pub fn rank(self) -> u8 {
+        match self {
+            Phase::Installed | Phase::Failed | Phase::Disarmed => 0,
+            Phase::Installing | Phase::Delivered => 1,
+            Phase::Armed => 2,
         }
     }
 }
@@ -75,6 +85,10 @@ pub struct Record {
     pub token: String,
     /// When the phase began.
     pub since: Seconds,
+    /// What the machine's firmware had said when this began, where machines are known by
+    /// that: whoever has its card later and says something else does not live this life.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub of: Option<Identity>,
 }
 
 /// An installation is tried this often before a person must look.
@@ -90,14 +104,24 @@ impl Record {
             restarted: true,
             token,
             since: now,
+            of: None,
         }
+    }
+
+    fn again(&self, token: &str, now: Seconds) -> Record {
+        Record { of: self.of.clone(), ..Record::armed(token.to_owned(), now) }
+    }
+
+    /// Whether this cannot be the life of a machine that says so of itself.
+    pub fn is_anothers(&self, who: &Identity) -> bool {
+        self.of.as_ref().is_some_and(|of| of.contradicts(who))
     }
 
     /// The record after `event`; `new_token` is used if the event arms it.
     pub fn after(&self, event: Event, install: Install, new_token: &str, now: Seconds) -> Record {
         let mut next = self.clone();
         match (event, self.phase) {
-            (Event::Arm, _) => return Record::armed(new_token.to_owned(), now),
+            (Event::Arm, _) => return self.again(new_token, now),
             (Event::Disarm, phase) if phase.leads_to_installation(install) => {
                 next.phase = Phase::Disarmed;
             }
@@ -143,7 +167,7 @@ impl Record {
         next.restarted = true;
         match phase {
             Phase::Installed if install == Install::Always => {
-                return Record::armed(new_token.to_owned(), now);
+                return self.again(new_token, now);
             }
             // Its script does not report: image taken and booted again means done.
             Phase::Delivered if !self.reports => next.phase = Phase::Installed,

@@ -46,6 +46,8 @@ pub enum Change {
     Loader(Mac, Driver),
     /// A machine said this of itself.
     Identity(Mac, Identity),
+    /// What a machine said of itself is forgotten.
+    NoIdentity(Mac),
     /// A machine is here in its life.
     Machine(Mac, Record),
     /// That is kept under another card, or none, now.
@@ -211,6 +213,9 @@ impl Store {
                         let row = serde_json::to_vec(identity)?;
                         identities.insert(mac.octets(), row.as_slice())?;
                     }
+                    Change::NoIdentity(mac) => {
+                        identities.remove(mac.octets())?;
+                    }
                     Change::Lease(mac, binding) => {
                         leases.insert(mac.octets(), serde_json::to_vec(binding)?.as_slice())?;
                     }
@@ -243,7 +248,7 @@ impl Store {
             for row in table.iter()? {
                 let (key, value) = row?;
                 let parsed = serde_json::from_slice(value.value()).ok();
-                rows.extend(Mac::new(key.value()).zip(parsed));
+                rows.extend(Mac::stored(key.value()).zip(parsed));
             }
             Ok(rows)
         };

@@ -15,6 +15,18 @@ impl Mac {
         (!multicast && !zero).then_some(Mac(octets))
     }
 
+    /// A name for what no card stands for any more. Like a group's address, which no packet
+    /// comes from and nobody can write: a stranger cannot claim it.
+    pub fn key([first, rest @ ..]: [u8; 6]) -> Mac {
+        let [b, c, d, e, f] = rest;
+        Mac([first | 3, b, c, d, e, f])
+    }
+
+    /// What was written down by [`Mac::octets`], keys among them.
+    pub fn stored(octets: [u8; 6]) -> Option<Mac> {
+        (octets != [0; 6]).then_some(Mac(octets))
+    }
+
     /// The six octets in wire order.
     pub fn octets(self) -> [u8; 6] {
         self.0
@@ -106,6 +118,15 @@ mod tests {
         }
         assert_eq!(mac.to_string(), "00:25:90:c0:f7:86");
         assert_eq!(mac.dashed(), "00-25-90-c0-f7-86");
+    }
+
+    #[test]
+    fn nobody_can_claim_a_key() {
+        let key = Mac::key([0x50, 1, 2, 3, 4, 5]);
+        assert_eq!(Mac::new(key.octets()), None);
+        assert_eq!(key.to_string().parse::<Mac>(), Err(ParseMacError));
+        assert_eq!(Mac::stored(key.octets()), Some(key));
+        assert_eq!(Mac::stored([0; 6]), None);
     }
 
     #[test]

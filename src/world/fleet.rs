@@ -63,13 +63,33 @@ impl Fleet {
             pool_is_full: false,
             records: saved.machines.into_iter().collect(),
             platforms: HashMap::new(),
-            identities: saved.identities.into_iter().collect(),
+            identities: saved.identities.into_iter().take(MOST_RECORDS).collect(),
         }
     }
 
-    /// The record of the machine with these network cards, and the card it is kept under.
-    pub fn record(&self, cards: &[Mac]) -> Option<(Mac, &Record)> {
-        cards.iter().find_map(|mac| Some((*mac, self.records.get(mac)?)))
+    /// The record of the machine that may be kept under these cards and says so of itself, and
+    /// the card it is kept under. Cards can be made up: of several lives the one that wipes
+    /// least counts.
+    pub fn record(&self, lives: &[Mac], who: &Identity) -> Option<(Mac, &Record)> {
+        self.records_of(lives, who).min_by_key(|(_, record)| record.phase.rank())
+    }
+
+    fn records_of(&self, lives: &[Mac], who: &Identity) -> impl Iterator<Item = (Mac, &Record)> {
+        let all = lives.iter().filter_map(|mac| Some((*mac, self.records.get(mac)?)));
+        all.filter(|(_, record)| !record.is_anothers(who))
+    }
+
+    /// A place for a new record: none has another machine's.
+    pub fn free_place(&self, lives: &[Mac]) -> Option<Mac> {
+        lives.iter().copied().find(|mac| !self.records.contains_key(mac))
+    }
+
+    /// Forgets all lives of a machine but the one under `kept`: a person has decided.
+    pub fn forget_others(&mut self, lives: &[Mac], who: &Identity, kept: Mac) -> Vec<Mac> {
+        let all = self.records_of(lives, who).map(|(mac, _)| mac);
+        let others: Vec<Mac> = all.filter(|mac| *mac != kept).collect();
+        others.iter().for_each(|mac| drop(self.records.remove(mac)));
+        others
     }
 
     /// Keeps a record. False: there is no room, and what is not remembered is not installed.
@@ -84,9 +104,13 @@ impl Fleet {
     }
 
     /// A card went to another machine: the life that it stood for is kept under `key`. False if
-    /// there is none, or none that is not kept there already.
-    pub fn move_life(&mut self, mac: Mac, key: Mac) -> bool {
-        let life = if self.records.contains_key(&key) { None } else { self.records.remove(&mac) };
+    /// there is none, none that is not kept there already, or none that is surely that of the
+    /// machine that said `said`.
+    pub fn move_life(&mut self, mac: Mac, key: Mac, said: &Identity) -> bool {
+        let of = self.records.get(&mac).and_then(|record| record.of.as_ref());
+        let is_its = of.is_some_and(|of| !of.contradicts(said));
+        let may_move = is_its && !self.records.contains_key(&key);
+        let life = if may_move { self.records.remove(&mac) } else { None };
         let moves = life.is_some();
         self.records.extend(life.map(|life| (key, life)));
         moves
@@ -113,9 +137,10 @@ impl Fleet {
             }),
             Touched::Loader(mac) => Some(Change::Loader(mac, self.loaders.learned(mac)?)),
             Touched::Shape(mac) => Some(Change::Shape(mac, self.shapes.learned(mac)?)),
-            Touched::Identity(mac) => {
-                Some(Change::Identity(mac, self.identities.get(&mac)?.clone()))
-            }
+            Touched::Identity(mac) => Some(match self.identities.get(&mac) {
+                Some(identity) => Change::Identity(mac, identity.clone()),
+                None => Change::NoIdentity(mac),
+            }),
             Touched::Machine(mac) => Some(match self.records.get(&mac) {
                 Some(record) => Change::Machine(mac, record.clone()),
                 None => Change::NoMachine(mac),
@@ -128,10 +153,18 @@ impl Fleet {
         self.identities.get(&mac).cloned().unwrap_or_default()
     }
 
-    /// Keeps it.
-    pub fn remember_identity(&mut self, mac: Mac, identity: Identity) {
-        make_room(&mut self.identities, mac);
+    /// Keeps it. The card that was forgotten for it, if one had to be: one without a life, as
+    /// long as there is one.
+    pub fn remember_identity(&mut self, mac: Mac, identity: Identity) -> Option<Mac> {
+        let is_full = self.identities.len() >= MOST_RECORDS && !self.identities.contains_key(&mac);
+        let gone = is_full.then(|| {
+            let mut all = self.identities.keys();
+            let lifeless = all.clone().find(|mac| !self.records.contains_key(mac));
+            lifeless.or_else(|| all.next()).copied()
+        });
+        let gone = gone.flatten().inspect(|gone| drop(self.identities.remove(gone)));
         self.identities.insert(mac, identity);
+        gone
     }
 
     /// What everybody said. First those that lives are kept under: of a machine for which
@@ -164,6 +197,7 @@ fn make_room<T>(known: &mut HashMap<Mac, T>, mac: Mac) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::fleet::life::Phase;
 
     fn mac(number: usize) -> Mac {
         let [.., a, b] = number.to_be_bytes();
@@ -183,10 +217,63 @@ mod tests {
     #[test]
     fn cards_that_lives_are_kept_under_are_told_first() {
         let mut fleet = Fleet::new(Saved::default());
-        (0..100).for_each(|number| fleet.remember_identity(mac(number), Identity::default()));
+        for number in 0..100 {
+            assert_eq!(fleet.remember_identity(mac(number), Identity::default()), None);
+        }
         assert!(fleet.remember(mac(60), Record::armed("token".to_owned(), 0), true));
         let macs: Vec<Mac> = fleet.identities().into_iter().map(|(mac, _)| mac).collect();
         assert_eq!(macs.get(..3), Some([mac(60), mac(0), mac(1)].as_slice()));
+    }
+
+    fn says(last: u8) -> Identity {
+        let uuid = format!("4c4c4544-0051-3410-8051-b5c04f3759{last:02x}");
+        Identity { uuid: uuid.parse().ok(), serial: None }
+    }
+
+    fn life(phase: Phase, of: Option<Identity>) -> Record {
+        Record { phase, of, ..Record::armed("token".to_owned(), 0) }
+    }
+
+    #[test]
+    fn a_life_is_only_that_of_the_machine_that_said_what_was_said_when_it_began() {
+        let mut fleet = Fleet::new(Saved::default());
+        assert!(fleet.remember(mac(1), life(Phase::Installed, Some(says(1))), true));
+        assert!(fleet.record(&[mac(1)], &says(1)).is_some());
+        assert!(fleet.record(&[mac(1)], &says(2)).is_none(), "another machine has its card");
+        assert!(fleet.record(&[mac(1)], &Identity::default()).is_some(), "it may be the same");
+        assert_eq!(fleet.free_place(&[mac(1), mac(2)]), Some(mac(2)));
+        // Who merely had the card in between takes no life along.
+        assert!(!fleet.move_life(mac(1), mac(9), &says(2)));
+        assert!(fleet.move_life(mac(1), mac(9), &says(1)));
+        // Nobody knows whose this is: it stays where it is.
+        assert!(fleet.remember(mac(3), life(Phase::Installed, None), true));
+        assert!(!fleet.move_life(mac(3), mac(8), &says(1)));
+    }
+
+    #[test]
+    fn of_several_lives_the_one_that_wipes_least_counts_until_a_person_decides() {
+        let mut fleet = Fleet::new(Saved::default());
+        let cards = [mac(1), mac(2), mac(3)];
+        for (card, phase) in cards.iter().zip([Phase::Armed, Phase::Installing, Phase::Installed]) {
+            assert!(fleet.remember(*card, life(phase, None), true));
+        }
+        let kept = fleet.record(&cards, &says(1)).map(|(card, _)| card);
+        assert_eq!(kept, Some(mac(3)));
+        assert_eq!(fleet.forget_others(&cards, &says(1), mac(3)), [mac(1), mac(2)]);
+        assert!(fleet.records.keys().eq([&mac(3)]));
+    }
+
+    #[test]
+    fn made_up_cards_leave_no_rows_and_keep_those_with_lives() {
+        let mut fleet = Fleet::new(Saved::default());
+        assert!(fleet.remember(mac(0), life(Phase::Armed, None), true));
+        for number in 0..MOST_RECORDS {
+            assert_eq!(fleet.remember_identity(mac(number), says(1)), None);
+        }
+        let gone = fleet.remember_identity(mac(MOST_RECORDS), says(1)).unwrap();
+        assert_ne!(gone, mac(0));
+        assert!(matches!(fleet.change(Touched::Identity(gone)), Some(Change::NoIdentity(_))));
+        assert_eq!(fleet.identities.len(), MOST_RECORDS);
     }
 
     #[test]

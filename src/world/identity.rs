@@ -39,6 +39,13 @@ impl World {
         self.may_be(mac, |identity| identity)
     }
 
+    /// What is known of the machine with `mac` from what its firmware says, where that counts.
+    pub(super) fn who(&self, mac: Mac) -> Identity {
+        let inventory = self.shelf().inventory;
+        let counts = inventory.roster.has_rules() && !inventory.roster.names(mac);
+        if counts { locked(&self.fleet).identity(mac) } else { Identity::default() }
+    }
+
     fn may_be(&self, mac: Mac, told: impl FnOnce(Identity) -> Identity) -> bool {
         let inventory = self.shelf().inventory;
         inventory.roster.has_rules()
@@ -61,13 +68,14 @@ impl World {
         if !inventory.roster.has_rules() || inventory.roster.names(mac) {
             return;
         }
-        let (before, after) = self.with_fleet(|fleet| {
+        let (before, after, gone) = self.with_fleet(|fleet| {
             let before = fleet.identity(mac);
             let mut after = before.clone();
             change(&mut after);
-            fleet.remember_identity(mac, after.clone());
-            (before, after)
+            let gone = fleet.remember_identity(mac, after.clone());
+            (before, after, gone)
         });
+        touched.extend(gone.map(Touched::Identity));
         let words = || inventory.machine(mac).map(|machine| machine.words());
         let was = words();
         let known_as = inventory.roster.known_as(mac);
@@ -79,8 +87,8 @@ impl World {
             // none that it is not any more, or that would be.
             touched.push(Touched::Identity(mac));
         }
-        if let Some((_, key)) = known_as.filter(|(said, _)| said.contradicts(&after))
-            && self.with_fleet(|fleet| fleet.move_life(mac, key))
+        if let Some((said, key)) = known_as.filter(|(said, _)| said.contradicts(&after))
+            && self.with_fleet(|fleet| fleet.move_life(mac, key, &said))
         {
             // What was installed stays installed, whichever card it comes with next.
             touched.extend([Touched::Machine(mac), Touched::Machine(key)]);

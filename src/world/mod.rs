@@ -37,6 +37,7 @@ use crate::dhcp::probe::OtherServer;
 use crate::fleet::life::{Event, Phase, Record};
 use crate::fleet::store::{Change, Saved, Store};
 use crate::fleet::timeline::{Source, Weight};
+use crate::inventory::machine::identity::Identity;
 use crate::inventory::profile::Reports;
 use crate::inventory::{ConfigKind, Install, Inventory, MediaFile, Problem};
 use crate::net::{Mac, Subnet, neighbours};
@@ -306,17 +307,17 @@ impl World {
     /// not where our memory was lost: it may be installed. None: it is not armed.
     pub fn phase(&self, mac: Mac) -> Option<Phase> {
         let cards = self.cards(mac)?;
-        let lives = self.lives(mac, &cards);
+        let (lives, who) = (self.lives(mac, &cards), self.who(mac));
         let fleet = locked(&self.fleet);
         let never_seen = (!self.memory_lost).then_some(Phase::Armed);
-        fleet.record(&lives).map_or(never_seen, |(_, record)| Some(record.phase))
+        fleet.record(&lives, &who).map_or(never_seen, |(_, record)| Some(record.phase))
     }
 
     /// How often the machine was given the installer since it was armed.
     pub fn attempts(&self, mac: Mac) -> u8 {
         let cards = self.cards(mac).unwrap_or_default();
-        let lives = self.lives(mac, &cards);
-        locked(&self.fleet).record(&lives).map_or(0, |(_, record)| record.attempts)
+        let (lives, who) = (self.lives(mac, &cards), self.who(mac));
+        locked(&self.fleet).record(&lives, &who).map_or(0, |(_, record)| record.attempts)
     }
 
     /// The machine took its configuration whole. Of an installer that says nothing more, this
@@ -352,13 +353,18 @@ impl World {
         let is_named = self.shelf.borrow().inventory.machine(mac).is_some();
         let now = self.now();
         let cards = named.clone().unwrap_or_else(|| vec![mac]);
-        let lives = self.lives(mac, &cards);
+        let (lives, who) = (self.lives(mac, &cards), self.who(mac));
+        let accepted = self.shelf.borrow().accepted;
         let mut fleet = locked(&self.fleet);
-        let known = fleet.record(&lives).map(|(key, record)| (key, record.clone()));
+        let known = fleet.record(&lives, &who).map(|(key, record)| (key, record.clone()));
         let is_new = known.is_none();
         // A life that has begun goes on while the stick is out, or a report would be lost
         // and its machine wiped again; none begins, or begins anew.
         if named.is_none() && (is_new || event == Event::Arm) {
+            return None;
+        }
+        // Whoever it is, a stick that is not read yet may say something else of it.
+        if is_new && !accepted {
             return None;
         }
         if is_new && self.memory_lost && !matches!(event, Event::Arm | Event::Disarm) {
@@ -366,7 +372,12 @@ impl World {
         }
         let (key, before) = match known {
             Some(known) => known,
-            None => (*cards.first()?, Record::armed(new_token(), now)),
+            // Under a card that had another machine's life it could not be told from that.
+            None => {
+                let places: Vec<Mac> = cards.iter().copied().chain(who.key(true)).collect();
+                let of = (who != Identity::default()).then(|| who.clone());
+                (fleet.free_place(&places)?, Record { of, ..Record::armed(new_token(), now) })
+            }
         };
         let after = before.after(event, install, &new_token(), now);
         if is_new || after != before {
@@ -374,6 +385,10 @@ impl World {
                 return None;
             }
             touched.push(Touched::Machine(key));
+        }
+        if event == Event::Arm {
+            let others = fleet.forget_others(&lives, &who, key);
+            touched.extend(others.into_iter().map(Touched::Machine));
         }
         drop(fleet);
         self.tell(mac, &before, &after);
@@ -412,7 +427,8 @@ impl World {
     /// other machines may have had.
     fn lives(&self, mac: Mac, cards: &[Mac]) -> Vec<Mac> {
         let known_as = self.shelf.borrow().inventory.roster.known_as(mac);
-        known_as.map(|(_, key)| key).into_iter().chain(cards.iter().copied()).collect()
+        let keys = known_as.map(|(_, key)| key).into_iter().chain(self.who(mac).key(true));
+        keys.chain(cards.iter().copied()).collect()
     }
 
     fn install_policy(&self, mac: Mac) -> Install {

@@ -180,7 +180,7 @@ impl Roster {
         let meant = self.rules.fitting(told).map(|(place, _)| place);
         self.wants_serial(mac, told)
             || silent && self.rules.any_on_uuid()
-            || meant.is_some() && meant != self.learned().place(mac)
+            || meant != self.learned().place(mac)
     }
 
     /// What the machine with `mac` said that a rule knows it by, and under what its life is
@@ -204,7 +204,7 @@ impl Roster {
     }
 
     fn first_learned(&self, place: usize) -> Option<Mac> {
-        self.learned().cards_at(place).iter().min().copied()
+        self.learned().cards_at(place).first().copied()
     }
 
     fn learned(&self) -> std::sync::RwLockReadGuard<'_, Learned> {
