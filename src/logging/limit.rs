@@ -71,6 +71,9 @@ impl Share {
     }
 }
 
+/// With what their lines begin that strangers cause.
+const SERVERS: [&str; 6] = ["dhcp", "http", "iso", "proxydhcp", "syslog", "tftp"];
+
 impl Limiter {
     /// Nobody has said anything.
     pub fn new(now: Instant) -> Limiter {
@@ -80,7 +83,7 @@ impl Limiter {
 
     /// Whether a line may be said.
     pub fn admit(&mut self, text: &str, now: Instant) -> bool {
-        let Some(name) = peer(text) else {
+        let Some(name) = peer(text).or_else(|| server(text)) else {
             return true;
         };
         if !self.peers.contains_key(name) {
@@ -141,6 +144,12 @@ fn peer(text: &str) -> Option<&str> {
     words.map(|word| word.trim_matches([':', '.'])).find(|word| is_mac(word) || is_ipv4(word))
 }
 
+/// What is said for each request, and names no peer, is limited together.
+fn server(text: &str) -> Option<&str> {
+    let (first, _) = text.split_once(": ")?;
+    SERVERS.contains(&first).then_some(first)
+}
+
 fn is_mac(word: &str) -> bool {
     word.len() == 17 && word.split(':').filter(|part| part.len() == 2).count() == 6
 }
@@ -168,6 +177,17 @@ mod tests {
         assert_eq!(limiter.due(start + QUIET * 2), [""; 0], "once");
         assert!(limiter.admit(line, start + EVERY));
         assert!(!limiter.admit(line, start + EVERY));
+    }
+
+    #[test]
+    fn lines_of_a_server_that_name_nobody_share_one_limit() {
+        let start = Instant::now();
+        let mut limiter = Limiter::new(start);
+        let line = "tftp: a.img: cannot be read: is the stick there?";
+        let said = (0..10_000).filter(|_| limiter.admit(line, start)).count();
+        assert_eq!(said, LINES as usize);
+        let told = limiter.due(start + QUIET);
+        assert_eq!(told, ["and 9960 more lines of tftp, which are left out"]);
     }
 
     #[test]

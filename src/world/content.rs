@@ -245,7 +245,7 @@ impl InIso {
             Ok(Some(file)) => Content::Media(file),
             Ok(None) => not_there(self.ready),
             Err(fault) => {
-                log::warn!("{}: its ISO {fault}", self.path());
+                log::warn!("iso: {}: its ISO {fault}", self.path());
                 Content::Unreadable
             }
         }
