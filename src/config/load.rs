@@ -49,11 +49,23 @@ fn syntax_error(text: &str, error: &toml::de::Error) -> ConfigError {
         .span()
         .and_then(|span| text.get(..span.start))
         .map(|before| before.matches('\n').count() + 1);
-    let mut message = error.message().trim().replace('\n', "; ");
+    let mut message = without_value(error.message().trim()).replace('\n', "; ");
     if let Some(hint) = nearest_key(&message) {
         message = format!("{message} (did you mean `{hint}`?)");
     }
     ConfigError::Syntax { line, message }
+}
+
+/// "invalid type: integer, expected a string": what stands there may be a password, and the
+/// page shows this to everybody.
+fn without_value(message: &str) -> String {
+    match message.rsplit_once(", expected ") {
+        Some((got, wanted)) if message.starts_with("invalid ") => {
+            let kind = got.split(['`', '"']).next().unwrap_or_default();
+            format!("{}, expected {wanted}", kind.trim_end())
+        }
+        _ => message.to_owned(),
+    }
 }
 
 #[cfg(test)]
@@ -150,5 +162,13 @@ mod tests {
     fn a_file_that_is_no_text_is_refused_in_words() {
         let error = text(vec![0x80, 0x81]).unwrap_err();
         assert!(error.to_string().contains("save it as UTF-8"));
+    }
+
+    #[test]
+    fn no_message_repeats_a_password() {
+        for text in ["[admin]\npassword = 20240101", "admin = \"20240101\""] {
+            let said = message(text);
+            assert!(said.contains("invalid type") && !said.contains("20240101"), "{said}");
+        }
     }
 }
