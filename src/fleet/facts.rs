@@ -156,6 +156,19 @@ impl Known {
         cards.max_by_key(|(at, ..)| *at).map(|(.., facts)| facts.clone()).unwrap_or_default()
     }
 
+    /// Makes room for a machine that is not there yet, where there is none: of strangers the one
+    /// that was quiet longest goes, and only then one that `is_named`.
+    pub fn make_room_for(&mut self, mac: Mac, is_named: impl Fn(Mac) -> bool) {
+        if self.of.len() >= MOST_MACHINES
+            && !self.of.contains_key(&mac)
+            && let Some(quiet) = self.of.iter().min_by_key(|(mac, (at, ..))| (is_named(**mac), *at))
+        {
+            let quiet = *quiet.0;
+            let gone = self.of.remove(&quiet);
+            gone.into_iter().for_each(|(_, slot, _)| self.slots.give(slot));
+        }
+    }
+
     /// Learns something. Its row in the record, if that is news.
     pub fn learn(
         &mut self,
@@ -163,14 +176,7 @@ impl Known {
         now: Seconds,
         learn: impl FnOnce(&mut Facts),
     ) -> Option<(Slot, Facts)> {
-        if self.of.len() >= MOST_MACHINES
-            && !self.of.contains_key(&mac)
-            && let Some(quiet) = self.of.iter().min_by_key(|(_, (at, ..))| *at)
-        {
-            let quiet = *quiet.0;
-            let gone = self.of.remove(&quiet);
-            gone.into_iter().for_each(|(_, slot, _)| self.slots.give(slot));
-        }
+        self.make_room_for(mac, |_| false);
         let slots = &mut self.slots;
         let entry = self.of.entry(mac);
         let (at, slot, facts) = entry.or_insert_with(|| (now, slots.take(), Facts::default()));

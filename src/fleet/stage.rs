@@ -194,7 +194,7 @@ impl Boots {
         if !sign.is_of_a_boot() && !self.0.contains_key(&mac) {
             return None;
         }
-        self.make_room(mac);
+        self.make_room_for(mac, |_| false);
         let boot = self.0.entry(mac).or_insert_with(|| Boot::new(now));
         boot.last = now;
         let trouble = boot.see(sign, now)?;
@@ -206,10 +206,13 @@ impl Boots {
         cards.iter().filter_map(|mac| self.0.get(mac)).max_by_key(|boot| boot.last)
     }
 
-    fn make_room(&mut self, mac: Mac) {
+    /// Makes room for a machine that is not there yet, where there is none: of strangers the one
+    /// that was quiet longest goes, and only then one that `is_named`.
+    pub fn make_room_for(&mut self, mac: Mac, is_named: impl Fn(Mac) -> bool) {
         if self.0.len() >= MOST_MACHINES
             && !self.0.contains_key(&mac)
-            && let Some(quiet) = self.0.iter().min_by_key(|(_, boot)| boot.last)
+            && let Some(quiet) =
+                self.0.iter().min_by_key(|(mac, boot)| (is_named(**mac), boot.last))
         {
             let quiet = *quiet.0;
             self.0.remove(&quiet);

@@ -159,6 +159,19 @@ impl Timelines {
         }
     }
 
+    /// Makes room for a machine that is not there yet, where there is none: of strangers the one
+    /// that was quiet longest goes, and only then one that `is_named`.
+    pub fn make_room_for(&mut self, mac: Mac, is_named: impl Fn(Mac) -> bool) {
+        if self.of.len() < MOST_MACHINES || self.of.contains_key(&mac) {
+            return;
+        }
+        let last = |line: &VecDeque<Kept>| line.back().map(|kept| kept.number);
+        let quiet = self.of.iter().min_by_key(|(mac, line)| (is_named(**mac), last(line)));
+        let quiet = quiet.map(|(mac, _)| *mac);
+        let gone = quiet.and_then(|quiet| self.of.remove(&quiet)).unwrap_or_default();
+        gone.iter().for_each(|kept| self.slots.give(kept.slot));
+    }
+
     /// Puts back what was kept over a restart, oldest first.
     pub fn restore(&mut self, mac: Mac, entry: Entry) -> Row {
         let entry = Entry { words: shown(&entry.words), ..entry };
@@ -210,12 +223,7 @@ impl Timelines {
     }
 
     fn make_room(&mut self, mac: Mac, source: Source) {
-        if self.of.len() >= MOST_MACHINES && !self.of.contains_key(&mac) {
-            let last = |line: &VecDeque<Kept>| line.back().map(|kept| kept.number);
-            let quiet = self.of.iter().min_by_key(|(_, line)| last(line)).map(|(mac, _)| *mac);
-            let gone = quiet.and_then(|quiet| self.of.remove(&quiet)).unwrap_or_default();
-            gone.iter().for_each(|kept| self.slots.give(kept.slot));
-        }
+        self.make_room_for(mac, |_| false);
         let line = self.of.entry(mac).or_default();
         let syslog = line.iter().filter(|kept| kept.entry.source == Source::Syslog).count();
         if source == Source::Syslog && syslog >= MOST_SYSLOG {

@@ -10,7 +10,9 @@ impl World {
     /// A sign of how far a machine's boot is. What a person should check is a line.
     pub fn saw(&self, mac: Mac, sign: &Sign) {
         let now = self.now();
+        let inventory = self.shelf().inventory;
         let (reached, words) = self.with_fleet(|fleet| {
+            fleet.boots.make_room_for(mac, |mac| inventory.machine(mac).is_some());
             let stage = |fleet: &Fleet| fleet.boots.of(&[mac]).map(|boot| boot.stage);
             let before = stage(fleet);
             let words = fleet.boots.note(mac, sign, now);

@@ -68,7 +68,9 @@ impl World {
     pub fn noted(&self, mac: Mac, note: &Note) {
         let now = self.now();
         {
+            let inventory = self.shelf().inventory;
             let mut timelines = locked(&self.flight.timelines);
+            timelines.make_room_for(mac, |mac| inventory.machine(mac).is_some());
             let row = timelines.note(mac, note, now);
             // Under the lock: rows of one slot are written in their order.
             self.flight.keep(&row);
@@ -98,7 +100,9 @@ impl World {
     /// Learns what a machine is.
     pub fn learn(&self, mac: Mac, learn: impl FnOnce(&mut Facts)) {
         let now = self.now();
+        let inventory = self.shelf().inventory;
         let mut known = locked(&self.flight.known);
+        known.make_room_for(mac, |mac| inventory.machine(mac).is_some());
         let news = known.learn(mac, now, learn);
         let is_news = news.is_some();
         self.flight.keep_facts(mac, news);

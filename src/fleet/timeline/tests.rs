@@ -122,3 +122,15 @@ fn who_was_heard_of_is_known_with_the_time_of_the_last_entry() {
     last.sort();
     assert_eq!(last, [(mac(0), 3), (mac(1), 2)]);
 }
+
+#[test]
+fn strangers_push_strangers_out_and_no_machine_of_the_sticks() {
+    let mut lines = Timelines::default();
+    lines.note(mac(0), &info(Source::Life, "failed", ""), 1);
+    for number in 1..MOST_MACHINES + 500 {
+        lines.make_room_for(mac(number), |other| other == mac(0));
+        lines.note(mac(number), &info(Source::Dhcp, "asks", ""), 2);
+    }
+    assert_eq!(lines.of(&[mac(0)]).len(), 1);
+    assert_eq!(lines.of.len(), MOST_MACHINES);
+}
