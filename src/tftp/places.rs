@@ -96,13 +96,15 @@ impl<F> Places<F> {
             }
             return Entry::Known;
         }
-        let of_address = self.clients_of.get(peer.ip()).copied().unwrap_or(0);
-        if self.clients.len() >= self.limits.clients {
+        if self.is_full_for(*peer.ip()) {
             self.forget_lost(now);
         }
-        let full = self.clients.len() >= self.limits.clients
-            || of_address >= self.limits.clients_of_address;
-        if full { Entry::Full } else { Entry::Begins }
+        if self.is_full_for(*peer.ip()) { Entry::Full } else { Entry::Begins }
+    }
+
+    fn is_full_for(&self, address: Ipv4Addr) -> bool {
+        let of_address = self.clients_of.get(&address).copied().unwrap_or(0);
+        self.clients.len() >= self.limits.clients || of_address >= self.limits.clients_of_address
     }
 
     /// It has been looked for and is handed to the library.
@@ -185,12 +187,19 @@ impl<F> Places<F> {
         client.next
     }
 
-    /// Gives the places of those who are quiet to those who wait. True: somebody waits still.
+    /// Gives the places that are free, and those of who is quiet, to those who wait: of several
+    /// that became free at once each woke the same one. True: somebody waits still.
     pub fn tick(&mut self, now: Instant) -> bool {
         let waiting: Vec<SocketAddrV4> = self.waiting.values().map(|(peer, _)| *peer).collect();
         let mut quiet = self.quiet_ones(now);
+        let mut free = self.limits.places.saturating_sub(self.held);
         for peer in waiting {
             let own_only = self.has_its_share(*peer.ip());
+            if free > 0 && !own_only {
+                free -= 1;
+                self.wake_one(peer);
+                continue;
+            }
             let at = quiet.iter().position(|other| !own_only || other.ip() == peer.ip());
             if let Some(at) = at {
                 self.release(quiet.remove(at));

@@ -149,6 +149,39 @@ fn what_the_library_never_opened_is_forgotten() {
 }
 
 #[test]
+fn places_that_become_free_at_once_do_not_stay_empty() {
+    let now = Instant::now();
+    let mut places = Places::new(SMALL);
+    let bells = [(); 2].map(|()| Arc::new(Bell::default()));
+    let all = [1, 2, 3, 4, 5].map(|address| peer(address, 1));
+    for who in all {
+        begins(&mut places, who, now);
+    }
+    for who in &all[..3] {
+        assert!(places.go_on(*who, now, Waker::noop()));
+    }
+    for (who, bell) in all[3..].iter().zip(&bells) {
+        assert!(!places.go_on(*who, now, &Waker::from(Arc::clone(bell))));
+    }
+    places.has_all(all[0]);
+    places.has_all(all[1]);
+    assert!(bells[0].rang() && !bells[1].rang(), "both woke the first");
+    assert!(places.tick(now));
+    assert!(bells[0].rang() && bells[1].rang());
+}
+
+#[test]
+fn what_was_lost_of_an_address_does_not_count_against_it() {
+    let start = Instant::now();
+    let mut places = Places::new(SMALL);
+    for port in 1..=6 {
+        places.begin(peer(1, port), "a".to_owned(), 7, start);
+    }
+    assert_eq!(places.knock(peer(1, 7), &request("a"), start), Entry::Full);
+    assert_eq!(places.knock(peer(1, 7), &request("a"), start + LOST), Entry::Begins);
+}
+
+#[test]
 fn who_is_looked_for_is_waited_for_and_then_opened_at_once_or_forgotten() {
     let start = Instant::now();
     let (later, much_later) = (start + 60 * LOST, start + 61 * LOST);
