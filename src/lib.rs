@@ -12,6 +12,7 @@ pub mod dhcp;
 #[cfg(feature = "fetch")]
 pub mod fetch;
 pub mod fleet;
+pub mod guard;
 pub mod heartbeat;
 pub mod http;
 pub mod init;

@@ -165,7 +165,7 @@ const IO: &[&str] = &[
 
 /// Folders from the ground up: each may use those before it, never one behind it.
 const LAYERS: [&[&str]; 6] = [
-    &["net", "config", "confine", "heartbeat", "logging", "cli"],
+    &["net", "config", "confine", "guard", "heartbeat", "logging", "cli"],
     &[
         "dhcp/decide",
         "dhcp/early",

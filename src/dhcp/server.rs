@@ -15,6 +15,7 @@ use super::socket::DhcpSocket;
 use super::story;
 use super::waiting::{Outcome, Waiting};
 use super::wire::{self, Kind, Request};
+use crate::guard::guarded;
 use crate::world::{Touched, World};
 
 /// Packets taken before anything else is looked at. More wait in the socket's buffer.
@@ -49,7 +50,7 @@ const LIMIT_LINE_EVERY: Duration = Duration::from_secs(60);
 pub fn run(world: &Arc<World>, socket: &DhcpSocket) {
     let (desk, papers) = clerk::desk();
     std::thread::scope(|scope| {
-        scope.spawn(move || clerk::run(world, socket, &papers));
+        scope.spawn(move || guarded("dhcp", || clerk::run(world, socket, &papers)));
         let mut counter = Counter {
             world,
             socket,

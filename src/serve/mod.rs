@@ -8,7 +8,6 @@ mod role;
 mod sockets;
 
 use std::net::{Ipv4Addr, TcpListener};
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -22,6 +21,7 @@ use crate::config::Config;
 use crate::confine;
 use crate::dhcp::socket::DhcpSocket;
 use crate::fleet::store::Store;
+use crate::guard::guarded;
 use crate::heartbeat::{self, Heart};
 use crate::http::people::People;
 use crate::net::iface;
@@ -44,9 +44,6 @@ const DESKS_FOR_PEOPLE: usize = 2;
 
 /// Descriptors that the servers hold for themselves: sockets, threads' wake-ups, the state.
 const OWN_DESCRIPTORS: u64 = 40;
-
-/// Exit code of a server that found a fault in itself (EX_SOFTWARE of sysexits.h).
-const FAULT: i32 = 70;
 
 /// What of the machine is ours: all of it on the appliance, nothing on a workstation.
 #[derive(Debug, Clone, Copy)]
@@ -179,13 +176,7 @@ fn in_background(
     work: impl FnOnce(&Arc<World>) + Send + 'static,
 ) -> Result<(), String> {
     let world = Arc::clone(world);
-    let guarded = move || {
-        if catch_unwind(AssertUnwindSafe(|| work(&world))).is_err() {
-            // Half a server looks like a whole one. PID 1 keeps the sockets and starts it anew.
-            log::error!("{name}: stopped by a fault in this program; all servers start anew");
-            std::process::exit(FAULT);
-        }
-    };
+    let guarded = move || guarded(name, || work(&world));
     let spawned = thread::Builder::new().name(name.to_owned()).spawn(guarded);
     spawned.map(drop).map_err(|error| format!("no thread for {name}: {error}"))
 }

@@ -16,6 +16,7 @@ use futures_lite::io::Sink;
 use super::door::Door;
 use super::download::{Ahead, Download, Source, Story, WhenSent};
 use crate::fleet::timeline::{self, Weight};
+use crate::guard::guarded;
 use crate::inventory::MediaFile;
 use crate::net::Mac;
 use crate::verify::Gate;
@@ -43,7 +44,7 @@ pub fn run(world: &Arc<World>, socket: &UdpSocket, descriptors: usize) {
         std::thread::sleep(RESTART_PAUSE);
     };
     std::thread::scope(|scope| {
-        scope.spawn(|| door.keep());
+        scope.spawn(|| guarded("tftp", || door.keep()));
         loop {
             let Err(error) = serve_once(&door) else {
                 return;
@@ -157,7 +158,7 @@ impl Tree {
                 Err(Error::FileNotFound)
             }
             Gate::Closed(why) => {
-                log::warn!("tftp: {path} is not given out: {}", why.of_file);
+                log::warn!("tftp: {asker} does not get {path}: {}", why.of_file);
                 Err(Error::PermissionDenied)
             }
         }
