@@ -9,6 +9,7 @@ use std::io::{self, Read, Write};
 use std::net::Shutdown;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -57,7 +58,7 @@ pub fn run(outer: &UnixListener, inner: &Path) {
 
 /// Who is here.
 #[derive(Default)]
-struct Guests(Mutex<Vec<Guest>>);
+struct Guests(Mutex<Vec<Guest>>, AtomicU64);
 
 struct Guest {
     number: u64,
@@ -93,7 +94,8 @@ impl Guests {
         }
         let asking = Some(stream.try_clone().ok()?);
         let mut list = self.list();
-        let number = list.last().map_or(0, |last| last.number + 1);
+        // Never the number of one who was shed and is not gone yet.
+        let number = self.1.fetch_add(1, Ordering::Relaxed);
         list.push(Guest { number, asking });
         Some(number)
     }

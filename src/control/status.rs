@@ -210,8 +210,8 @@ pub fn conditions(world: &World) -> Vec<State> {
     let scanning = scanning || shelf.scanning;
     let at_work = media == Media::Ready && matches!(role, Role::Server | Role::Proxy(_));
     let all = [
-        (State::NoLink, !iface::has_link(&world.interface)),
         (State::Booting, role == Role::Probing),
+        (State::NoLink, !iface::has_link(&world.interface)),
         (State::Scanning, scanning || media == Media::Starting),
         (State::ConfigError, config_problem().is_some()),
         (State::StickError, !shelf.refused.is_empty() && !shelf.scanning),

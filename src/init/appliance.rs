@@ -31,6 +31,10 @@ use crate::config::PanelKind;
 use crate::net::listen::{self, Listener};
 use crate::world::SAFE_MODE;
 
+/// Servers that ask for a restart whenever they start must not keep the box from being looked
+/// at. Whoever asks sooner has it then.
+const SOONEST_RESTART: Duration = Duration::from_secs(120);
+
 /// A slow SD card answers within three seconds; somebody who boots from USB waits longer.
 const CARD_WAIT: Duration = Duration::from_secs(10);
 
@@ -327,8 +331,9 @@ impl Appliance {
         if self.serve.listen(now) {
             info!("serve works, {:.2} s after PID 1", since());
         }
-        if self.serve.wants_restart() {
-            info!("a person asks for a restart");
+        let up = now.duration_since(self.start.started);
+        if self.serve.wants_restart() && up >= SOONEST_RESTART {
+            info!("the servers ask for a restart, as a person may tell them to");
             self.go_down(End::Restart, now);
             return;
         }

@@ -18,6 +18,9 @@ use super::supervise::{Action, Child, PANEL_SILENCE, Rules, SERVERS_SILENCE};
 use crate::heartbeat::RESTART;
 use crate::net::listen::Listener;
 
+/// Of its pipe, each time: a heartbeat is a byte, twice a second.
+const MOST_READS: usize = 16;
+
 /// One child of PID 1.
 #[derive(Debug)]
 pub struct Process {
@@ -219,7 +222,8 @@ impl Process {
         let Some(mut pipe) = self.heartbeat.as_ref() else { return false };
         let mut heard = false;
         let mut bytes = [0; 64];
-        loop {
+        // One that writes without pause must not keep PID 1 here.
+        for _ in 0..MOST_READS {
             match pipe.read(&mut bytes) {
                 Ok(0) => {
                     // It closed its end: it is ending, or it is silent from here on.
@@ -233,6 +237,7 @@ impl Process {
                 Err(_) => return heard,
             }
         }
+        heard
     }
 
     fn signal(&self, signal: Signal) {
