@@ -14,7 +14,6 @@ use super::route::{Route, route};
 use super::story::{hear_agent, tell_refusal};
 use crate::boot::install_script::{self, Job};
 use crate::boot::plan::{Media, Plan};
-use crate::control::metrics;
 use crate::fleet::life::Event;
 use crate::fleet::stage::{Sign, Stage};
 use crate::fleet::timeline::{Source, Weight};
@@ -70,9 +69,9 @@ pub async fn answer<B>(
 async fn look(world: &Arc<World>, place: &Arc<Route>, asker: Ipv4Addr, only_head: bool) -> Found {
     match look_up(world, place, asker, only_head).await {
         Found::InIso(place, when_sent) => {
-            verified(world, look_into(world, place, asker).await.telling(when_sent))
+            verified(world, look_into(world, place, asker).await.telling(when_sent), asker)
         }
-        found => verified(world, found),
+        found => verified(world, found, asker),
     }
 }
 
@@ -106,7 +105,7 @@ async fn look_into(world: &World, place: InIso, asker: Ipv4Addr) -> Found {
 }
 
 /// The file, if machines may have it.
-fn verified(world: &World, found: Found) -> Found {
+fn verified(world: &World, found: Found, asker: Ipv4Addr) -> Found {
     let Found::File(file, when_sent) = found else {
         return found;
     };
@@ -115,7 +114,7 @@ fn verified(world: &World, found: Found) -> Found {
         Gate::Wait => Found::Unverified,
         Gate::Closed(why) => {
             let words = format!("{} is not given out: {}", file.path, why.of_file);
-            log::warn!("http: {words}");
+            log::warn!("http: {asker} asks in vain: {words}");
             Found::Forbidden(words)
         }
     }
@@ -126,7 +125,6 @@ fn find(world: &Arc<World>, place: &Route, asker: Ipv4Addr, only_head: bool) -> 
     let inventory = &shelf.inventory;
     let newest_file = |name: &str| inventory.images.iter().find_map(|image| image.file(name));
     match place {
-        Route::Metrics => Found::Bytes(metrics::MEDIA_TYPE, metrics::metrics(world).into_bytes()),
         Route::Boot(name) => match content(world, name, asker, !only_head) {
             Content::Loader(file) => {
                 let when_sent = loader_sent(world, name.path(), asker);
@@ -146,7 +144,7 @@ fn find(world: &Arc<World>, place: &Route, asker: Ipv4Addr, only_head: bool) -> 
         Route::Config(kind, part, mac) => config(world, (*kind, *part), *mac, asker, only_head),
         Route::Introduction { mac, uuid, serial } => {
             // Anybody else may look at the script; what he says of the machine is nothing.
-            if world.machine_at(asker) == Some(*mac) {
+            if !only_head && world.machine_at(asker) == Some(*mac) {
                 world.heard_serial(*mac, uuid, serial);
             }
             find(world, &Route::Boot(Name::IntroducedScript(*mac)), asker, only_head)
@@ -173,11 +171,12 @@ fn find(world: &Arc<World>, place: &Route, asker: Ipv4Addr, only_head: bool) -> 
             (None, "version.txt") => version_file(world),
             (None, _) => missing(world, &shelf, name),
         },
-        Route::Event { token, event } => report(world, token, event),
+        Route::Event { token, event } => report(world, token, event, only_head),
         Route::Hello { mac, memory, chip } => hello(world, *mac, *memory, chip, asker, only_head),
         Route::BootFailed { mac, failure } => boot_failed(world, *mac, failure, asker, only_head),
         // People are answered elsewhere.
         Route::Page
+        | Route::Metrics
         | Route::Machine(_)
         | Route::Act(..)
         | Route::SignIn
@@ -341,7 +340,7 @@ pub fn missing(world: &World, shelf: &Shelf, name: &str) -> Found {
 
 /// An installer's report. The token is the proof: it stands only in the script that this
 /// machine got. Reports may come twice.
-fn report(world: &World, token: &str, event: &str) -> Found {
+fn report(world: &World, token: &str, event: &str, only_head: bool) -> Found {
     let event = match event {
         "installed" => Event::ReportedInstalled,
         "failed" => Event::ReportedFailed,
@@ -350,6 +349,12 @@ fn report(world: &World, token: &str, event: &str) -> Found {
     let Some(mac) = world.machine_with_token(token) else {
         return Found::Forbidden("this token belongs to no installation".to_owned());
     };
+    // Two bytes, because small clients take an empty answer for a failure.
+    let heard = || Found::Bytes("text/plain", b"ok".to_vec());
+    // It changes nothing.
+    if only_head {
+        return heard();
+    }
     if event == Event::ReportedFailed {
         log::warn!("{}: reports that installing failed; look at its screen", world.name(mac));
         world.happened_to(mac, Source::Report, Weight::Error, "reports that installing failed");
@@ -359,8 +364,7 @@ fn report(world: &World, token: &str, event: &str) -> Found {
     }
     world.saw(mac, &Sign::Reaches(Stage::Reported));
     match world.happened(mac, event) {
-        // Two bytes, because small clients take an empty answer for a failure.
-        Some(_) => Found::Bytes("text/plain", b"ok".to_vec()),
+        Some(_) => heard(),
         None => Found::NotReady,
     }
 }

@@ -55,7 +55,8 @@ pub struct Outgoing {
     left: u64,
     errand: Errand,
     readers: Readers,
-    when_sent: Option<WhenSent>,
+    /// Called by the reader that sends all but the last byte: the card may be slow.
+    when_sent: Option<Arc<Mutex<Option<WhenSent>>>>,
     /// Where it is told how it ended.
     story: Option<Story>,
     /// For people and LEDs.
@@ -93,9 +94,11 @@ impl Outgoing {
 
     /// Tells when all but its last byte is out.
     pub fn telling(mut self, when_sent: Option<WhenSent>) -> Self {
-        self.when_sent = when_sent;
+        self.when_sent = when_sent.map(|tell| Arc::new(Mutex::new(Some(tell))));
         // Of an empty one it is out.
-        self.sent(0);
+        if self.left <= HELD_BACK as u64 {
+            tell(self.when_sent.take().as_deref());
+        }
         self
     }
 
@@ -135,7 +138,14 @@ impl Outgoing {
             None => most,
         };
         let (file, at, socket) = (Arc::clone(&self.file), self.at, Arc::clone(socket));
-        self.readers.read(&self.errand, move || send(&file, at, length, &*socket))
+        let (when_sent, left) = (self.when_sent.clone(), self.left);
+        self.readers.read(&self.errand, move || {
+            let count = send(&file, at, length, &*socket)?;
+            if left.saturating_sub(count as u64) <= HELD_BACK as u64 {
+                tell(when_sent.as_deref());
+            }
+            Ok(count)
+        })
     }
 
     fn sent(&mut self, count: usize) {
@@ -147,11 +157,15 @@ impl Outgoing {
         if let Some(story) = &mut self.story {
             story.goes_on(self.left);
         }
-        if self.left <= HELD_BACK as u64
-            && let Some(tell) = self.when_sent.take()
-        {
-            tell();
-        }
+        // It was told of by whoever sent it.
+        self.when_sent.take_if(|_| self.left <= HELD_BACK as u64);
+    }
+}
+
+fn tell(when_sent: Option<&Mutex<Option<WhenSent>>>) {
+    let waits = when_sent.map(|waits| waits.lock().unwrap_or_else(PoisonError::into_inner).take());
+    if let Some(tell) = waits.flatten() {
+        tell();
     }
 }
 

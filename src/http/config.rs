@@ -10,7 +10,7 @@ use super::response::Found;
 use crate::boot::plan::{Media, Plan};
 use crate::fleet::life::{Event, Phase};
 use crate::fleet::stage::Sign;
-use crate::fleet::timeline::{Source, Weight};
+use crate::fleet::timeline::{Note, Source, Weight};
 use crate::inventory::ConfigKind;
 use crate::inventory::assign::{Served, WORTHLESS_TOKEN, serve};
 use crate::inventory::configs::{Part, Setting};
@@ -36,8 +36,12 @@ pub fn config(
             "http: {who} asked for the configuration of {} and did not get it",
             world.name(mac)
         );
-        let words = format!("somebody else asked for its configuration and did not get it: {who}");
-        world.happened_to_known(mac, Source::Config, Weight::Warning, &words);
+        if world.knows(mac) {
+            // One entry, whoever asks from how many addresses.
+            let kind = "somebody else asked for its configuration and did not get it: ";
+            let (source, weight) = (Source::Config, Weight::Warning);
+            world.noted(mac, &Note { source, weight, kind, detail: &who });
+        }
         return Found::Forbidden(format!("only {mac} itself gets its configuration"));
     }
     let server = world.endpoint().base();

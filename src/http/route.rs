@@ -83,8 +83,8 @@ pub enum Route {
 impl Route {
     /// Whether a person is to be answered, by his browser or by a program of his.
     pub fn is_for_people(&self) -> bool {
-        use Route::{Act, Api, Machine, Page, Rescan, SignIn, SignOut};
-        matches!(self, Page | Machine(_) | Act(..) | SignIn | SignOut | Rescan | Api(_))
+        use Route::{Act, Api, Machine, Metrics, Page, Rescan, SignIn, SignOut};
+        matches!(self, Page | Metrics | Machine(_) | Act(..) | SignIn | SignOut | Rescan | Api(_))
     }
 
     /// Whether a machine's life may go on by this answer, which the card must hold first.

@@ -62,7 +62,9 @@ impl Tries {
         if free_at > now {
             return Err(free_at - now);
         }
-        if of.waits || self.waiting >= MOST_WAITING {
+        // Half of the places are for who has not been wrong yet: the owner may be among them.
+        let most = if of.wrong == 0 { MOST_WAITING } else { MOST_WAITING / 2 };
+        if of.waits || self.waiting >= most {
             return Err(SLOW);
         }
         if known.is_none() && self.of.len() >= MOST_ADDRESSES {

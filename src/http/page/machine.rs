@@ -95,8 +95,7 @@ fn actions(told: &Told, visitor: &Visitor) -> String {
             post("arm", "Arm it", " class=main")
         );
     }
-    if matches!(machine.state, State::Armed | State::Installing | State::Delivered | State::Failed)
-    {
+    if matches!(machine.state, State::Armed | State::Installing | State::Delivered) {
         html.push_str(&post("disarm", "Disarm", ""));
     }
     html.push_str(&post("wake", "Wake it", ""));

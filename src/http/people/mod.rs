@@ -27,6 +27,7 @@ use crate::config::Secret;
 use crate::control::api::{self, ApiAnswer, ApiRequest};
 use crate::control::images::images;
 use crate::control::machines::{machines, story};
+use crate::control::metrics;
 use crate::control::status::{problems, status};
 use crate::net::Mac;
 use crate::world::World;
@@ -35,8 +36,12 @@ use body::read;
 use reply::{fill, html, json, moved, no_method, signed_in, signed_out, text, with_retry};
 use waiting::Waiting;
 
-/// The state is looked up this often at most, however many look.
+/// What was looked up serves so long while nothing changes.
 const FRESH: Duration = Duration::from_millis(400);
+
+/// And so many times as long as it took, whatever changes: with thousands of machines, and
+/// many who look, most of the time is left for others.
+const REST: u32 = 2;
 
 /// What the API can change from the LAN; safe mode is the panel's own.
 const ACTS: [&str; 4] = ["arm", "disarm", "wake", "reboot"];
@@ -53,8 +58,35 @@ pub struct People {
 /// What was looked up last.
 #[derive(Default)]
 struct Desk {
-    home: Option<(Instant, Arc<Home>)>,
-    machines: Option<(Instant, u64, ApiAnswer)>,
+    home: Option<(Looked, Arc<Home>)>,
+    machines: Option<(Looked, ApiAnswer)>,
+}
+
+/// When something was looked up, of which state, and how long that took.
+struct Looked {
+    ended: Instant,
+    took: Duration,
+    revision: u64,
+}
+
+impl Looked {
+    fn is_fresh(&self, world: &World) -> bool {
+        let age = self.ended.elapsed();
+        age < self.took * REST || age < FRESH && self.revision == world.revision()
+    }
+}
+
+/// The same while it is looked up.
+struct Looking(Instant, u64);
+
+impl Looking {
+    fn begin(world: &World) -> Looking {
+        Looking(Instant::now(), world.revision())
+    }
+
+    fn ends(self) -> Looked {
+        Looked { ended: Instant::now(), took: self.0.elapsed(), revision: self.1 }
+    }
 }
 
 /// One request.
@@ -114,6 +146,11 @@ impl People {
                 });
                 html(StatusCode::OK, made.await)
             }
+            Route::Metrics => {
+                let world = Arc::clone(asked.world);
+                let made = self.at_desk(move |_| metrics::metrics(&world)).await;
+                reply::metrics(made)
+            }
             Route::Machine(mac) => self.machine(asked, mac).await,
             Route::SignIn => {
                 let page = page::sign_in(&self.visitor(asked), self.admin.welcome(), None);
@@ -141,13 +178,12 @@ impl People {
 
     /// The API, for reading.
     async fn api(&self, asked: &Asked<'_>, path: &str, query: &str) -> Response<Body> {
-        let secret = path.ends_with("/capture");
-        if secret && self.admin.form_of(asked.cookie).is_none() {
-            return json(StatusCode::FORBIDDEN, "only the admin may see a machine's packets");
-        }
         let path = path.to_owned();
         let query = query.to_owned();
         let request = ApiRequest { method: "GET", path: &path, query: &query, body: &[] };
+        if api::needs_rights(&request) && self.admin.form_of(asked.cookie).is_none() {
+            return json(StatusCode::FORBIDDEN, "only the admin may see a machine's packets");
+        }
         if let Some(known) = api::waits_for(&request) {
             let Some(_place) = self.waiting.enter(asked.asker) else {
                 return with_retry(
@@ -279,7 +315,10 @@ impl People {
             let request = ApiRequest { method: "POST", path: &path, query: "", body: &[] };
             api::answer(&world, &scanner, &request)
         });
-        done.await.unwrap_or_else(|_| api::error(503, "not now"))
+        let answer = done.await.unwrap_or_else(|_| api::error(503, "not now"));
+        // Whoever did it sees it on the next page.
+        *self.desk.lock().await = Desk::default();
+        answer
     }
 
     fn visitor(&self, asked: &Asked<'_>) -> Visitor {
@@ -307,19 +346,17 @@ impl People {
 
 impl Desk {
     fn home(&mut self, world: &World) -> Arc<Home> {
-        let is_fresh = |(at, home): &&(Instant, Arc<Home>)| {
-            at.elapsed() < FRESH && home.status.revision == world.revision()
-        };
-        if let Some((_, home)) = self.home.as_ref().filter(is_fresh) {
+        if let Some((_, home)) = self.home.as_ref().filter(|(looked, _)| looked.is_fresh(world)) {
             return Arc::clone(home);
         }
+        let looking = Looking::begin(world);
         let home = Arc::new(Home {
             status: status(world),
             machines: machines(world),
             images: images(world),
             problems: problems(world),
         });
-        self.home = Some((Instant::now(), Arc::clone(&home)));
+        self.home = Some((looking.ends(), Arc::clone(&home)));
         home
     }
 
@@ -327,15 +364,13 @@ impl Desk {
         if request.path != "/v1/machines" {
             return api::answer(world, scanner, request);
         }
-        let revision = world.revision();
-        if let Some((at, of, answer)) = &self.machines
-            && at.elapsed() < FRESH
-            && *of == revision
-        {
+        let known = self.machines.as_ref().filter(|(looked, _)| looked.is_fresh(world));
+        if let Some((_, answer)) = known {
             return answer.clone();
         }
+        let looking = Looking::begin(world);
         let answer = api::answer(world, scanner, request);
-        self.machines = Some((Instant::now(), revision, answer.clone()));
+        self.machines = Some((looking.ends(), answer.clone()));
         answer
     }
 }

@@ -9,6 +9,7 @@ use super::super::body::Body;
 use super::super::page::policy;
 use super::super::response::{self, in_memory};
 use crate::control::api::ApiAnswer;
+use crate::control::metrics::MEDIA_TYPE;
 
 /// Before its number.
 pub const COOKIE: &str = "pxeberry=";
@@ -66,6 +67,14 @@ pub fn no_method(allowed: &str) -> Response<Body> {
     let mut answer = text(StatusCode::METHOD_NOT_ALLOWED, "another method works here\n");
     insert(&mut answer, header::ALLOW, allowed);
     answer
+}
+
+/// Numbers for Prometheus. None: there was no thread to count them.
+pub fn metrics(made: Option<String>) -> Response<Body> {
+    match made {
+        Some(numbers) => in_memory(StatusCode::OK, MEDIA_TYPE, numbers.into_bytes()),
+        None => text(StatusCode::SERVICE_UNAVAILABLE, "not now\n"),
+    }
 }
 
 /// With the session's number.
