@@ -125,6 +125,11 @@ fn missing_pieces(found: &mut Inventory) {
             }
         }
     }
+    let lonely = found.images.iter().filter(|image| image.profile.written);
+    for image in lonely.filter(|_| found.writers().next().is_none()) {
+        let files = image.starts.iter().map(|start| format!("{}/{}", start.root, start.kernel));
+        problems.extend(files.map(|file| Problem::new(file, NO_WRITER)));
+    }
     for machine in found.roster.list() {
         if machine.install != Install::Never && found.image_for(machine).is_none() {
             let who = machine.words();
@@ -136,6 +141,9 @@ fn missing_pieces(found: &mut Inventory) {
     }
     found.problems.extend(problems);
 }
+
+const NO_WRITER: &str = "another system writes this image to disks, and none that can is on the \
+     stick; put kernel and initrd of Flatcar or CoreOS into images/flatcar/<version>/";
 
 #[cfg(test)]
 mod tests {

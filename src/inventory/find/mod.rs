@@ -9,6 +9,7 @@ mod place;
 mod start;
 mod told;
 mod words;
+mod written;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -44,6 +45,7 @@ pub(super) fn images(
     for file in &listing.files {
         found.take_disk_image(file, profiles);
     }
+    written::take(&mut found, listing, profiles);
     let Found { files, mut problems, images } = found;
     problems.dedup();
     let images = images.into_iter().map(|((root, ..), mut image)| {
@@ -68,7 +70,7 @@ fn candidates<'a>(
     own: usize,
 ) -> Vec<Candidate<'a>> {
     let mut candidates = Vec::new();
-    for (index, profile) in profiles.iter().enumerate() {
+    for (index, profile) in profiles.iter().enumerate().filter(|(_, profile)| !profile.written) {
         for layout in &profile.layout {
             if let Some((base, captures)) = layout.kernel.at_end_of(&file.path)
                 && let Some(place) = Place::of(base)
