@@ -30,6 +30,7 @@ const PACKAGES: &[(&str, &str)] = &[
     ("nsenter", "util-linux"),
     ("qemu-system-aarch64", "qemu-system-arm"),
     ("qemu-system-x86_64", "qemu-system-x86"),
+    ("sfdisk", "fdisk"),
     ("sh", "dash"),
     ("setpriv", "util-linux"),
     ("sha256sum", "coreutils"),
