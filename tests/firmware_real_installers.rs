@@ -125,7 +125,6 @@ fn memtest86_starts_on_a_pc_with_a_bios() {
 }
 
 #[test]
-#[ignore = "takes a minute: tests/run --all"]
 fn memtest86_starts_on_uefi_x64() {
     isolated(|lan| memtest_starts(&lan, Board::EfiX64));
 }

@@ -243,6 +243,10 @@ impl Parts {
         if let Some(mib) = self.memory {
             command.args(["-m", &mib.to_string()]);
         }
+        // Programs for UEFI that draw look for a screen first.
+        if self.draws && self.board == Board::EfiX64 {
+            command.args(["-device", "VGA"]);
+        }
         if let Some(uuid) = &self.uuid {
             command.args(["-uuid", uuid]);
         }
