@@ -87,6 +87,7 @@ const PURE: &[&str] = &[
     "inventory/find/start.rs",
     "inventory/find/told.rs",
     "inventory/find/words.rs",
+    "inventory/find/written.rs",
     "inventory/iso/folder.rs",
     "inventory/iso/mod.rs",
     "inventory/iso/record.rs",

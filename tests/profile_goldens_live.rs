@@ -169,3 +169,56 @@ fn any_kernel_with_its_initrd_and_arguments() {
         ],
     );
 }
+
+#[test]
+fn the_image_of_a_disk_is_written_by_what_runs_our_script() {
+    let image = ("images/homeassistant/12.4/haos.img.xz", "");
+    let list = ("images/homeassistant/12.4/SHA256SUMS", "");
+    case(
+        "disk-image/flatcar",
+        "Nobody's documentation: Flatcar runs in memory, with the script that writes the image.\n\
+         The newer of two, and not the one that has no kernel here.",
+        "homeassistant/12.4",
+        &[
+            image,
+            list,
+            ("images/flatcar/4081.2.1/flatcar_production_pxe.vmlinuz", ""),
+            ("images/flatcar/4081.2.1/flatcar_production_pxe_image.cpio.gz", ""),
+            ("images/flatcar/4152.2.0/flatcar_production_image.bin.bz2", ""),
+            ("images/flatcar/3975.2.2/flatcar_production_pxe.vmlinuz", ""),
+            ("images/flatcar/3975.2.2/flatcar_production_pxe_image.cpio.gz", ""),
+        ],
+    );
+    case(
+        "disk-image/nobody-writes",
+        "Nobody's documentation: Alpine runs none of our scripts, so the machine is left alone.",
+        "homeassistant/12.4",
+        &[
+            image,
+            ("images/alpine/3.20.3/initramfs-lts", ""),
+            ("images/alpine/3.20.3/modloop-lts", ""),
+            ("images/alpine/3.20.3/vmlinuz-lts", ""),
+        ],
+    );
+}
+
+#[test]
+fn the_image_of_a_disk_is_written_to_machines_with_its_processor() {
+    let flatcar = |folder: &str, name: &str| format!("images/flatcar/4081.2.1/{folder}{name}");
+    let files = [
+        flatcar("", "flatcar_production_pxe.vmlinuz"),
+        flatcar("", "flatcar_production_pxe_image.cpio.gz"),
+        flatcar("arm64/", "flatcar_production_pxe.vmlinuz"),
+        flatcar("arm64/", "flatcar_production_pxe_image.cpio.gz"),
+        "images/homeassistant/12.4/arm64/haos.img.xz".to_owned(),
+        "images/homeassistant/12.4/arm64/other.img".to_owned(),
+    ];
+    let files: Vec<(&str, &str)> = files.iter().map(|path| (path.as_str(), "")).collect();
+    case(
+        "disk-image/arm64",
+        "Nobody's documentation: only what has the image's processor boots to write it; of two\n\
+         images for the same one, the first counts, and the other is named.",
+        "homeassistant/12.4",
+        &files,
+    );
+}

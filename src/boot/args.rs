@@ -42,6 +42,8 @@ pub struct Source<'a> {
     pub config: Option<ConfigKind>,
     /// Where it reaches us.
     pub endpoint: Endpoint,
+    /// It runs to write another image: by bare names, files of that one would be meant.
+    pub writes: bool,
 }
 
 impl Source<'_> {
@@ -68,7 +70,7 @@ impl Source<'_> {
     /// Whether its files go by their bare names. In a folder for another processor, files have
     /// the same ones.
     pub fn has_bare_names(&self, layout: &Layout) -> bool {
-        layout.bare_names && self.start.base.is_empty()
+        layout.bare_names && self.start.base.is_empty() && !self.writes
     }
 
     /// What is in an ISO has the ISO's own path before it, as on the stick.

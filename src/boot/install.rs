@@ -19,14 +19,28 @@ pub fn installation(
     asker: Asker,
     situation: &Situation,
 ) -> Result<Installation, &'static str> {
-    let (source, layout) = source(image, machine, asker, situation)?;
+    if !image.profile.written {
+        let (source, layout) = source(image, machine, asker, situation)?;
+        return starting(&source, layout);
+    }
+    let (start, _) = start(image, asker)?;
+    let writer = writer(start.cpu, asker, situation).ok_or(NO_WRITER)?;
+    let (source, layout) = source(writer, machine, asker, situation)?;
+    let installation = starting(&Source { writes: true, ..source }, layout)?;
+    Ok(Installation { image: image.name(), title: image.profile.title.clone(), ..installation })
+}
+
+fn starting(source: &Source, layout: &Layout) -> Result<Installation, &'static str> {
+    let (image, machine) = (source.image, source.machine);
     let profile = &image.profile;
     let needs_config = !profile.configs.is_empty() && !profile.works_without_config;
     if let (None, true, Some(kind)) = (source.config, needs_config, profile.configs.first()) {
         // Nobody's disk is wiped with settings that we made up.
         return Err(no_config(*kind));
     }
-    if !source.start.missing.is_empty() && !source.has_bare_names(layout) {
+    // What writes another image needs none of its own.
+    let is_whole = source.start.missing.is_empty() || source.writes;
+    if !is_whole && !source.has_bare_names(layout) {
         return Err("its image lacks files; the stick's problems name them");
     }
     if machine.disk.device().is_none() && source.mentions(&profile.args, "{disk}") {
@@ -61,6 +75,22 @@ pub fn installation(
     })
 }
 
+/// What runs in memory to write this image, where the image does not run itself.
+pub fn writer_of<'a>(image: &Image, asker: Asker, situation: &Situation<'a>) -> Option<&'a Image> {
+    let (start, _) = start(image, asker).ok().filter(|_| image.profile.written)?;
+    writer(start.cpu, asker, situation)
+}
+
+fn writer<'a>(cpu: Cpu, asker: Asker, situation: &Situation<'a>) -> Option<&'a Image> {
+    let inventory = situation.inventory;
+    let fits = |writer: &&Image| {
+        start(writer, asker).is_ok_and(|(start, _)| start.cpu == cpu && writer.boots(start))
+    };
+    inventory.writers().find(fits)
+}
+
+const NO_WRITER: &str = "no system on the stick can write its image; put Flatcar or CoreOS there";
+
 /// The file that this machine gets with other lines in it, if its image has one that is
 /// called so.
 pub fn rewritten_file(
@@ -93,6 +123,7 @@ fn source<'a>(
         firmware,
         config: situation.inventory.config_for(image, machine, asker.mac),
         endpoint: situation.endpoint,
+        writes: false,
     };
     Ok((source, layout))
 }

@@ -4,27 +4,48 @@
 //! `ifconfig`, `$HOME` or name resolution. Every value in it is one quoted word.
 
 use super::Endpoint;
+use crate::inventory::Image;
+use crate::inventory::cpu::Cpu;
 use crate::inventory::machine::Disk;
 use crate::inventory::machine::shell::quote;
 
 /// What one machine's script says.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct Job<'a> {
     /// For people.
     pub machine: &'a str,
     /// `coreos/1185.3.0`, for people.
     pub image: &'a str,
-    /// `coreos-install` or `flatcar-install`.
-    pub installer: &'a str,
+    /// What it does.
+    pub work: Work<'a>,
     /// The whole disk to overwrite, or what it must be.
     pub disk: &'a Disk,
     /// Proves that a report comes from this installation.
     pub token: &'a str,
 }
 
+/// How a system gets onto the disk.
+#[derive(Debug, Clone, Copy)]
+pub enum Work<'a> {
+    /// By its own program: `coreos-install` or `flatcar-install`.
+    Run(&'a str),
+    /// It is the image of a whole disk.
+    Write(&'a Image),
+}
+
+impl<'a> Work<'a> {
+    /// What installs this image, if a script of ours does.
+    pub fn of(image: &'a Image) -> Option<Work<'a>> {
+        match &image.profile.installer {
+            _ if image.profile.written => Some(Work::Write(image)),
+            installer => installer.as_deref().map(Work::Run),
+        }
+    }
+}
+
 /// The script for a machine that is to be installed.
 pub fn install(job: &Job, endpoint: Endpoint) -> String {
-    let Job { machine, image, installer, disk, token } = job;
+    let Job { machine, image, work, disk, token } = job;
     // A rule is evaluated on the machine, by find_disk.
     let disk = match disk {
         Disk::Path(path) => format!("disk={}\n", quote(path)),
@@ -36,13 +57,43 @@ pub fn install(job: &Job, endpoint: Endpoint) -> String {
 server={server}
 address={address}
 token={token}
-installer={installer}
-{disk}{BODY}",
+{work}{disk}{COMMON}{body}",
         server = quote(&endpoint.base()),
         address = quote(&endpoint.address.to_string()),
         token = quote(token),
-        installer = quote(installer),
+        work = words(*work, endpoint),
+        body = match work {
+            Work::Run(_) => INSTALL,
+            Work::Write(_) => WRITE,
+        },
     )
+}
+
+/// What the rest of the script asks of its work.
+fn words(work: Work, endpoint: Endpoint) -> String {
+    let image = match work {
+        Work::Run(installer) => return format!("installer={}\n", quote(installer)),
+        Work::Write(image) => image,
+    };
+    let url = |path: &str| quote(&format!("{}/images/{}/{path}", endpoint.base(), image.name()));
+    let mut words = String::from("image=''\nsums=''\ncase $(uname -m) in\n");
+    for start in &image.starts {
+        let machine = if start.cpu == Cpu::Arm64 { "aarch64" } else { "x86_64" };
+        let sums = list_for(image, &start.kernel).map_or_else(String::new, |list| url(&list));
+        words += &format!("    {machine}) image={} sums={sums} ;;\n", url(&start.kernel));
+    }
+    words + "esac\n"
+}
+
+/// The list of checksums in the file's own folder that its publisher would name it in.
+fn list_for(image: &Image, path: &str) -> Option<String> {
+    let (folder, name) = path.rsplit_once('/').unwrap_or(("", path));
+    let at = |list: &String| {
+        let list = list.replace("{file}", name);
+        let path = if folder.is_empty() { list } else { format!("{folder}/{list}") };
+        image.files.get(&path).map(|_| path)
+    };
+    image.profile.verify.sums.iter().find_map(at)
 }
 
 /// The script for a machine that must not be installed.
@@ -56,8 +107,10 @@ exit 1
     )
 }
 
-/// The part that is the same for all.
-const BODY: &str = include_str!("install.sh");
+/// The parts that are the same for all.
+const COMMON: &str = include_str!("install_script/common.sh");
+const INSTALL: &str = include_str!("install_script/install.sh");
+const WRITE: &str = include_str!("install_script/write.sh");
 
 #[cfg(test)]
 mod tests {
@@ -70,7 +123,7 @@ mod tests {
         let job = Job {
             machine: "node-1",
             image: "coreos/1185.3.0",
-            installer: "coreos-install",
+            work: Work::Run("coreos-install"),
             disk,
             token: "0123456789abcdef",
         };

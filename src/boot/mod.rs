@@ -73,7 +73,7 @@ mod tests {
         let job = install_script::Job {
             machine: "node-1",
             image: "coreos/1",
-            installer: "coreos-install",
+            work: install_script::Work::Run("coreos-install"),
             disk: &Disk::Path("/dev/sda".to_owned()),
             token: "0",
         };

@@ -2,7 +2,7 @@
 
 use super::Endpoint;
 use super::arch::{Platform, Program};
-use super::install::installation;
+use super::install::{installation, writer_of};
 use super::loader::Driver;
 use crate::config::{BiosLoader, Boot, UefiLoader, Unknown};
 use crate::dhcp::reply::BootReply;
@@ -134,10 +134,12 @@ fn decide(
         return Plan::LocalBoot("there is no image for it on the stick");
     };
     // A machine whose installer stops half-way has lost its disk: all of it, or nothing.
-    match situation.verdicts.gate_of(image, situation.inventory) {
-        Gate::Open => {}
-        Gate::Wait => return Plan::Wait,
-        Gate::Closed(why) => return Plan::LocalBoot(why.of_image),
+    for image in std::iter::once(image).chain(writer_of(image, asker, situation)) {
+        match situation.verdicts.gate_of(image, situation.inventory) {
+            Gate::Open => {}
+            Gate::Wait => return Plan::Wait,
+            Gate::Closed(why) => return Plan::LocalBoot(why.of_image),
+        }
     }
     match installation(image, machine, asker, situation) {
         Ok(installation) => Plan::Install(installation),

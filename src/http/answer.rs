@@ -12,7 +12,7 @@ use super::config::config;
 use super::response::{Asked, Downloads, Found, OPEN_DEADLINE, respond, text};
 use super::route::{Route, route};
 use super::story::{hear_agent, tell_refusal};
-use crate::boot::install_script::{self, Job};
+use crate::boot::install_script::{self, Job, Work};
 use crate::boot::plan::{Media, Plan};
 use crate::fleet::life::Event;
 use crate::fleet::stage::{Sign, Stage};
@@ -303,14 +303,14 @@ fn install_script(world: &World, asker: Ipv4Addr, only_head: bool) -> Found {
     };
     let machine = inventory.machine_or_stranger(mac);
     let image = inventory.image_for(&machine, mac);
-    let Some(installer) = image.and_then(|image| image.profile.installer.as_deref()) else {
+    let Some(work) = image.and_then(Work::of) else {
         return refusal("there is no image for it on the stick");
     };
     let name = world.name(mac);
     let job = Job {
         machine: &name,
         image: &installation.image,
-        installer,
+        work,
         disk: &machine.disk,
         token: &token,
     };

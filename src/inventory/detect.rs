@@ -122,8 +122,16 @@ fn missing_pieces(found: &mut Inventory) {
             }
         }
     }
+    let lonely = found.images.iter().filter(|image| image.profile.written);
+    for image in lonely.filter(|_| found.writers().next().is_none()) {
+        let files = image.starts.iter().map(|start| format!("{}/{}", start.root, start.kernel));
+        problems.extend(files.map(|file| Problem::new(file, NO_WRITER)));
+    }
     found.problems.extend(problems);
 }
+
+const NO_WRITER: &str = "another system writes this image to disks, and none that can is on the \
+     stick; put kernel and initrd of Flatcar or CoreOS into images/flatcar/<version>/";
 
 #[cfg(test)]
 mod tests {

@@ -110,6 +110,13 @@ impl Image {
         of_starts.map(String::as_str).chain(written)
     }
 
+    /// Whether what a machine boots of it is here.
+    pub fn boots(&self, start: &Start) -> bool {
+        let layout = self.profile.layout.get(start.layout);
+        self.files.get(&start.kernel).is_some()
+            && layout.is_some_and(|layout| start.initrds.len() >= layout.initrds.len())
+    }
+
     /// A file of this image by its published name; some ROMs ask in capitals.
     pub fn file(&self, name: &str) -> Option<&MediaFile> {
         let is_it = |(known, _): &(&str, &MediaFile)| known.eq_ignore_ascii_case(name);
@@ -244,6 +251,13 @@ impl Inventory {
             .find(|image| takes(image, &any))
             .or_else(|| installs().find(|image| image.profile.works_without_config))
             .or_else(|| installs().next())
+    }
+
+    /// What runs in memory to write an image of a whole disk, the newest first.
+    pub fn writers(&self) -> impl Iterator<Item = &Image> {
+        self.images.iter().filter(|image| {
+            image.profile.writes_images && image.starts.iter().any(|start| image.boots(start))
+        })
     }
 
     /// The kind of configuration that a machine gets for an image.

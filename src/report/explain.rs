@@ -11,7 +11,7 @@ use serde::Serialize;
 use super::asking::{self, CLIENTS, Told};
 use super::stick::{Boots, Stick, boots};
 use crate::boot::arch::Platform;
-use crate::boot::install_script::{self, Job};
+use crate::boot::install_script::{self, Job, Work};
 use crate::boot::plan::{Asker, Installation, Plan, plan};
 use crate::boot::{grub, ipxe, pxelinux};
 use crate::fleet::life::Phase;
@@ -219,7 +219,7 @@ fn configs(stick: &Stick, mac: Mac, machine: &Machine, image: &Image) -> Vec<Giv
 
 /// The script that fetches the rest, where the system in memory runs one.
 fn install_sh(stick: &Stick, mac: Mac, machine: &Machine, image: &Image) -> Option<Given> {
-    let installer = image.profile.installer.as_deref()?;
+    let work = Work::of(image)?;
     if image.profile.reports != Reports::InstallScript {
         return None;
     }
@@ -227,7 +227,7 @@ fn install_sh(stick: &Stick, mac: Mac, machine: &Machine, image: &Image) -> Opti
     let name = machine.name.as_ref();
     let name = name.map_or_else(|| mac.to_string(), |name| format!("{name} ({mac})"));
     let (image, disk) = (image.name(), &machine.disk);
-    let job = Job { machine: &name, image: &image, installer, disk, token: WORTHLESS_TOKEN };
+    let job = Job { machine: &name, image: &image, work, disk, token: WORTHLESS_TOKEN };
     let text = match file {
         Some(file) => read(file),
         None => Some(install_script::install(&job, stick.endpoint())),

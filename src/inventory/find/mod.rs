@@ -10,6 +10,7 @@ mod place;
 mod start;
 mod told;
 mod words;
+mod written;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -81,6 +82,7 @@ pub(super) fn images<'a>(
         }
         found.take_disk_image(file, profiles);
     }
+    written::take(&mut found, listing, profiles);
     found.give_files();
     (found.images, found.problems, found.unsaid)
 }
@@ -111,7 +113,7 @@ fn candidates<'a>(
     own: usize,
 ) -> Vec<Candidate<'a>> {
     let mut candidates = Vec::new();
-    for (index, profile) in profiles.iter().enumerate() {
+    for (index, profile) in profiles.iter().enumerate().filter(|(_, profile)| !profile.written) {
         for layout in &profile.layout {
             if !files.spend(layout.kernel.effort(&file.path)) {
                 return candidates;

@@ -35,6 +35,13 @@ pub struct Profile {
     /// Taken only where no other profile fits; the folder gives the system's name.
     #[serde(default)]
     pub general: bool,
+    /// It is no system that starts, but the image of a whole disk: its layouts' kernels are
+    /// what another system writes.
+    #[serde(default)]
+    pub written: bool,
+    /// It is such another system: it runs our `install.sh` in memory.
+    #[serde(default)]
+    pub writes_images: bool,
     /// Least memory of a machine, in MiB.
     pub ram: Option<u32>,
     /// The processor of its images, where neither names nor texts say it.
@@ -233,7 +240,8 @@ pub struct Verify {
 impl Profile {
     /// Whether a file of this name, or at the end of this path, is what its installer writes.
     pub fn writes(&self, name: &str) -> bool {
-        self.disk_image.as_ref().is_some_and(|file| file.at_end_of(name).is_some())
+        let images = self.layout.iter().filter(|_| self.written).map(|layout| &layout.kernel);
+        self.disk_image.iter().chain(images).any(|file| file.at_end_of(name).is_some())
     }
 
     /// The systems that the product knows by itself.

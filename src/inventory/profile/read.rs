@@ -9,7 +9,7 @@ use crate::inventory::Problem;
 use crate::inventory::pattern::Pattern;
 
 /// The systems that the product knows by itself, in `src/inventory/profiles/`.
-const BUILT_IN: [&str; 18] = [
+const BUILT_IN: [&str; 19] = [
     include_str!("../profiles/alpine.toml"),
     include_str!("../profiles/anaconda.toml"),
     include_str!("../profiles/arch.toml"),
@@ -28,6 +28,7 @@ const BUILT_IN: [&str; 18] = [
     include_str!("../profiles/ubuntu.toml"),
     include_str!("../profiles/winpe.toml"),
     include_str!("../profiles/any-kernel.toml"),
+    include_str!("../profiles/disk-image.toml"),
 ];
 
 /// Every built-in profile. A test holds that all of them parse.

@@ -13,6 +13,7 @@ const PACKAGES: &[(&str, &str)] = &[
     ("busybox", "busybox"),
     ("bzip2", "bzip2"),
     ("chromium", "chromium"),
+    ("cat", "coreutils"),
     ("cp", "coreutils"),
     ("curl", "curl"),
     ("dash", "dash"),
@@ -22,20 +23,26 @@ const PACKAGES: &[(&str, &str)] = &[
     ("dhcrelay", "isc-dhcp-relay"),
     ("dnsmasq", "dnsmasq-base"),
     ("env", "coreutils"),
+    ("gzip", "gzip"),
     ("ip", "iproute2"),
     ("mount", "mount"),
+    ("mv", "coreutils"),
     ("networkctl", "systemd"),
     ("nsenter", "util-linux"),
     ("python3", "python3"),
     ("qemu-system-aarch64", "qemu-system-arm"),
     ("qemu-system-x86_64", "qemu-system-x86"),
+    ("sfdisk", "fdisk"),
     ("sh", "dash"),
     ("setpriv", "util-linux"),
     ("tcpdump", "tcpdump"),
+    ("sha256sum", "coreutils"),
     ("tftp", "tftp-hpa"),
     ("tmux", "tmux"),
     ("unshare", "util-linux"),
     ("wget", "wget"),
+    ("xz", "xz-utils"),
+    ("zstd", "zstd"),
 ];
 
 /// What a program did.
@@ -92,6 +99,13 @@ pub fn finish(command: &mut Command) -> Ran {
     let Output { status, stdout, stderr } = command.stdin(Stdio::null()).output().unwrap();
     let err = String::from_utf8_lossy(&stderr).into_owned();
     Ran { code: status.code(), out: stdout, err }
+}
+
+/// What a program writes that cannot fail on a healthy machine.
+#[track_caller]
+pub fn output(program: &str, arguments: &[&str]) -> Vec<u8> {
+    need(program);
+    finish(Command::new(program).args(arguments)).good().out
 }
 
 /// The arguments that stop `program` after a while, with those before and behind them.

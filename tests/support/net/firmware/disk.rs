@@ -1,6 +1,7 @@
 //! Disks: with an operating system that is one line on the console, and with Debian's kernel.
 
 use std::fs;
+use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
 use super::super::tools;
@@ -8,7 +9,7 @@ use super::{Board, DISK_RUNS, kernel, secure};
 
 /// Makes the disk of a computer; what QEMU's `-drive` calls it.
 pub fn make(board: Board, computer: &str) -> String {
-    let disk = format!("/run/{computer}.disk");
+    let disk = of(computer).display().to_string();
     let (name, machine, code): (_, _, &[u8]) = match board {
         Board::Bios => {
             fs::write(&disk, boot_sector()).unwrap();
@@ -23,10 +24,22 @@ pub fn make(board: Board, computer: &str) -> String {
     format!("file=fat:{disk},readonly=on")
 }
 
+/// What plays the disk of a computer.
+pub fn of(computer: &str) -> PathBuf {
+    PathBuf::from(format!("/run/{computer}.disk"))
+}
+
+/// The same for a disk with nothing on it.
+pub fn empty(mib: u64, computer: &str) -> String {
+    let disk = of(computer);
+    fs::File::create(&disk).unwrap().set_len(mib << 20).unwrap();
+    format!("file={}", disk.display())
+}
+
 /// The same for a disk with Debian's kernel: on a PC with a BIOS the one that an emulated
 /// installation leaves, else a GRUB at the fallback path, which starts it.
 pub fn system(board: Board, computer: &str) -> String {
-    let disk = format!("/run/{computer}.disk");
+    let disk = of(computer).display().to_string();
     if board == Board::Bios {
         unpack(&disk);
         return format!("file={disk}");

@@ -16,7 +16,7 @@ pub use talk::Talk;
 use std::cell::Cell;
 use std::io::Write as _;
 use std::net::Ipv4Addr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
@@ -113,6 +113,8 @@ enum Disk {
     Line,
     /// Debian's kernel, and what starts it.
     System,
+    /// Nothing yet; so many MiB.
+    Empty(u64),
 }
 
 impl Parts {
@@ -149,6 +151,12 @@ impl Parts {
     /// Its disk was taken out.
     pub fn without_disk(mut self) -> Parts {
         self.disk = Disk::Missing;
+        self
+    }
+
+    /// A new disk.
+    pub fn with_an_empty_disk(mut self, mib: u64) -> Parts {
+        self.disk = Disk::Empty(mib);
         self
     }
 
@@ -220,7 +228,8 @@ impl Parts {
         let serial = Plain::new(child.stdout.take().unwrap(), self.draws);
         let complaints = Log::collect(child.stderr.take().unwrap());
         let console = Log::collect(serial).patient(PATIENCE);
-        Pc { child, console, complaints, wire, stage: Cell::new("power on"), cable }
+        let disk = disk::of(&tap);
+        Pc { child, console, complaints, wire, stage: Cell::new("power on"), cable, disk }
     }
 
     fn command(&self, lan: &Lan, tap: &str) -> (Command, Option<BadCable>) {
@@ -233,6 +242,10 @@ impl Parts {
             .args(board);
         if let Some(mib) = self.memory {
             command.args(["-m", &mib.to_string()]);
+        }
+        // Programs for UEFI that draw look for a screen first.
+        if self.draws && self.board == Board::EfiX64 {
+            command.args(["-device", "VGA"]);
         }
         if let Some(uuid) = &self.uuid {
             command.args(["-uuid", uuid]);
@@ -291,6 +304,7 @@ impl Parts {
             Disk::Line if self.secure => Some(secure::disk(self.board, name)),
             Disk::Line => Some(disk::make(self.board, name)),
             Disk::System => Some(disk::system(self.board, name)),
+            Disk::Empty(mib) => Some(disk::empty(mib, name)),
         }
     }
 }
@@ -310,6 +324,8 @@ pub struct Pc {
     wire: Wiretap,
     stage: Cell<&'static str>,
     cable: Option<BadCable>,
+    /// The file that plays its disk.
+    pub disk: PathBuf,
 }
 
 impl Pc {

@@ -1,29 +1,3 @@
-
-say() {
-    echo "pxeberry: $*"
-    # People look at the screen or the serial console, not into the journal.
-    { echo "pxeberry: $*" >/dev/console; } 2>/dev/null
-}
-
-# fetch URL FILE
-fetch() {
-    if command -v wget >/dev/null 2>&1; then
-        wget -q -O "$2" "$1"
-    else
-        curl -fsS -o "$2" "$1"
-    fi
-}
-
-report() {
-    fetch "$server/v1/event?token=$token&event=$1" /dev/null
-}
-
-stop() {
-    say "$*"
-    report failed
-    exit 1
-}
-
 # The loader names the card it booted from in BOOTIF=01-aa-bb-…; without it, the card
 # that leads to the server.
 boot_mac() {
@@ -48,17 +22,11 @@ fetch "$server/cloud-configs/$mac.yml" "$config" ||
     stop "the stick has no usable cloud-configs/$mac.yml, so nothing is installed"
 [ -s "$config" ] || stop "cloud-configs/$mac.yml is empty, so nothing is installed"
 
-if [ -z "$disk" ]; then
-    disk=$(find_disk 2>/tmp/pxeberry-disk) || stop "$(cat /tmp/pxeberry-disk), so nothing is installed"
-fi
-say "installing on $disk; everything on it is overwritten"
+choose_disk
 # The files for both processors have the same names.
 files=$server
 [ "$(uname -m)" != aarch64 ] || files=$server/arm64
 "$installer" -d "$disk" -c "$config" -b "$files" ||
     stop "$installer failed; the machine is tried again when it boots from the network"
 
-report installed || say "the server did not hear that this machine is installed"
-say "installed on $disk, rebooting"
-sync
-reboot
+finish
