@@ -63,7 +63,8 @@ impl Keys {
         for (name, path) in entries(folder)? {
             let at = format!("{at}/{name}");
             if is_folder(&path) && deeper > 0 {
-                self.add(&path, &at, deeper - 1)?;
+                // What cannot be read has no key that counts; the others may do.
+                self.add(&path, &at, deeper - 1).unwrap_or_else(|error| eprintln!("{error}"));
             } else if evidence::is_key(&at) && path.is_file() {
                 self.add_file(&path);
             }

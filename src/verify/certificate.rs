@@ -101,7 +101,8 @@ fn certificate(found: SignedPublicKey, checks: &Checks) -> Option<Certificate> {
     }
     let details = &found.details;
     let own = |word: &Signature| checks.holds(word, |word| word.verify_key(primary));
-    let lost = details.revocation_signatures.iter().any(own);
+    let mut ends = details.revocation_signatures.iter().filter(|word| may_be_of(word, primary));
+    let lost = ends.any(own);
     // What its owner said of it, by each user name and by itself; the newest word counts.
     let (names, withdrawn) = names(&details.users, primary, checks);
     let mut words: Vec<&Signature> = names.iter().map(|(word, _)| *word).collect();
@@ -168,7 +169,7 @@ fn subkey(
     let back = bond.embedded_signature()?;
     back.verify_primary_key_binding(&found.key, primary).ok()?;
     let mut ends = found.signatures.iter().filter(of_type(SignatureType::SubkeyRevocation));
-    let revoked = lost || ends.any(own);
+    let revoked = lost || ends.any(|word| may_be_of(word, primary) && own(word));
     let created = u64::from(found.key.created_at().as_secs());
     let expires = end_of(created, bond).into_iter().chain(end).min();
     Some(Key { public: Public::Sub(found.key.clone()), created, expires, revoked })
