@@ -42,7 +42,7 @@ const MOST_VALUES: usize = 20 * MOST_MACHINES;
 /// The same.
 const MOST_GROUPS: usize = 1_000;
 
-/// Each is compared with what every machine says of itself, at each of its boots.
+/// Each may be compared with what every machine says of itself, at each of its boots.
 const MOST_PATTERNS: usize = 256;
 
 /// Of the groups that there are, where one is named that is not there.
@@ -191,7 +191,7 @@ fn read(text: &str) -> Result<Roster, Fault> {
             None => base.clone(),
         };
         let machine = entry.machine(start, base)?;
-        patterns += usize::from(machine.rule.as_ref().is_some_and(Rule::is_pattern));
+        patterns += usize::from(machine.rule.as_ref().is_some_and(Rule::holds_pattern));
         if patterns > MOST_PATTERNS {
             return Err((start, format!("more than {MOST_PATTERNS} machines match a pattern")));
         }

@@ -321,6 +321,11 @@ impl Rule {
         !exact
     }
 
+    /// Whether a pattern must be compared with what a machine says.
+    pub fn holds_pattern(&self) -> bool {
+        self.uuids.is_some() || self.serial.as_ref().is_some_and(Glob::is_pattern)
+    }
+
     /// Whether a machine that says so of itself is meant. What it did not say does not fit.
     pub fn fits(&self, identity: &Identity) -> bool {
         let uuid = identity.uuid;

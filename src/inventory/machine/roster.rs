@@ -1,8 +1,9 @@
 //! Which network card belongs to which machine: what the stick says, and what was learned
 //! since from what machines said of themselves. Pure.
 //!
-//! The list never changes. What is learned only grows, and nothing that the stick names by
-//! MAC is ever learned otherwise: a card cannot talk its way into another machine's place.
+//! The list never changes once the sticks are read. A card is learned, goes to another machine
+//! or to nobody, by what was said last; nothing that the stick names by MAC is ever learned
+//! otherwise: a card cannot talk its way into another machine's place.
 
 use std::collections::{BTreeMap, HashMap};
 use std::net::Ipv4Addr;

@@ -141,6 +141,12 @@ fn what_a_person_never_writes_is_refused_before_it_takes_memory() {
     let pattern = |at| format!("[[machine]]\nmatch = {{ serial = \"ab{at}*\" }}\n");
     let patterns: String = (0..257).map(pattern).collect();
     assert!(problem(&patterns).contains("match a pattern"));
+    let beside_uuid = |number| {
+        let uuid = format!("4c4c4544-0051-3410-8051-{number:012x}");
+        format!("[[machine]]\nmatch = {{ serial = \"A*\", uuid = \"{uuid}\" }}\n")
+    };
+    let patterns: String = (0..257).map(beside_uuid).collect();
+    assert!(problem(&patterns).contains("match a pattern"));
     let long = "a*".repeat(100);
     let pattern = problem(&format!("[[machine]]\nmatch = {{ serial = \"{long}\" }}\n"));
     assert!(pattern.contains("longer than any"), "{pattern}");
