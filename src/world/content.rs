@@ -194,7 +194,10 @@ fn image_file(world: &World, shelf: &Shelf, name: &str, client: Option<Mac>) -> 
     let inventory = &shelf.inventory;
     let whole = inventory.image_of(name).and_then(|(image, path)| image.file(path));
     let own = client
-        .and_then(|mac| inventory.image_for(inventory.machine(mac)?, mac))
+        .and_then(|mac| {
+            let machine = inventory.to_install(mac, world.config.boot.unknown)?;
+            inventory.image_for(&machine, mac)
+        })
         .and_then(|image| image.file(name));
     let any = || inventory.images.iter().find_map(|image| image.file(name));
     match whole.or(own).or_else(any) {
