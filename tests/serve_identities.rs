@@ -8,7 +8,7 @@
 mod net;
 
 use net::stick::{NODE_2, STRANGER};
-use net::{Appliance, Firmware, Machine, isolated};
+use net::{Appliance, Firmware, Lan, Machine, isolated};
 
 /// `4c4c4544-0051-3410-8051-b5c04f375931`, as firmware stores it.
 const UUID: [u8; 17] = [
@@ -193,4 +193,41 @@ fn a_config_under_its_mac_installs_no_machine_that_a_rule_may_mean() {
         let told = script(&machine, NODE_2, "");
         assert!(told.contains("installing CoreOS"), "{told}");
     });
+}
+
+#[test]
+fn a_machine_known_by_its_serial_is_installed_once_whatever_its_rom_says() {
+    isolated(|lan| is_installed_once(&lan, "serial = \"5Q4Q7Y1\""));
+}
+
+#[test]
+fn a_machine_known_by_a_pattern_is_installed_once_whatever_its_rom_says() {
+    isolated(|lan| is_installed_once(&lan, "serial = \"5Q4*\""));
+}
+
+#[test]
+fn a_machine_known_by_its_uuid_is_installed_once_whatever_its_rom_says() {
+    isolated(|lan| is_installed_once(&lan, "uuid = \"4c4c4544-0051-3410-8051-b5c04f375932\""));
+}
+
+/// Of a machine whose ROM tells another UUID than the loader that it fetches.
+fn is_installed_once(lan: &Lan, rule: &str) {
+    let appliance = Appliance::server();
+    let stick = appliance.sample_stick();
+    stick.write("cloud-configs/default.yml", DEFAULT);
+    stick.write("machines.toml", format!("[[machine]]\nmatch = {{ {rule} }}\n"));
+    let server = appliance.serves();
+    let card = lan.machine(STRANGER);
+    let installs = || {
+        boots(&card, Some(&UUID));
+        boots(&card, Some(&OTHER));
+        let told = "?uuid=4c4c4544-0051-3410-8051-b5c04f375932&serial=5Q4Q7Y1";
+        script(&card, STRANGER, told).contains("installing CoreOS")
+    };
+    assert!(installs());
+    reports(&card);
+    assert!(!installs(), "it is installed");
+    server.dies();
+    let _server = appliance.serves();
+    assert!(!installs(), "after a restart, too");
 }
