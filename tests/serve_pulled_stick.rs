@@ -172,7 +172,8 @@ fn no_download_looks_complete_that_is_not_and_nothing_leaks() {
 /// Descriptors when nothing runs any more: TFTP gives a client four seconds. At most `enough`
 /// are as few as are needed.
 fn settled(server: &net::Server, enough: usize) -> usize {
-    let (mut least, end) = (server.descriptors(), Instant::now() + Duration::from_secs(6));
+    let patience = if enough == 0 { Duration::from_secs(6) } else { net::PATIENCE };
+    let (mut least, end) = (server.descriptors(), Instant::now() + patience);
     while Instant::now() < end && least > enough {
         std::thread::sleep(Duration::from_millis(20));
         least = least.min(server.descriptors());

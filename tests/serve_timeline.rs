@@ -220,6 +220,7 @@ fn a_download_that_breaks_off_is_told_with_the_byte_and_by_whom() {
         // By TFTP: two blocks, then silence; and somebody who only looks.
         machine.namespace.inside(|| {
             let socket = UdpSocket::bind("0.0.0.0:0").unwrap();
+            socket.set_read_timeout(Some(net::PATIENCE)).unwrap();
             socket.send_to(b"\0\x01snponly.efi\0octet\0", SocketAddr::from((SERVER, 69))).unwrap();
             let mut block = [0; 600];
             for _ in 0..2 {
