@@ -89,6 +89,7 @@ fn every_answer_is_as_it_is_described() {
             ("GET", "/v1/log", "/v1/log?after=x", 400),
             ("GET", "/v1/changes", "/v1/changes?after=0", 200),
             ("GET", "/v1/changes", "/v1/changes?after=", 400),
+            ("POST", "/v1/session", "", 404),
             ("POST", "/v1/rescan", "", 202),
             ("POST", "/v1/reboot", "", 409),
             ("POST", "/v1/safe-mode", "", 200),
