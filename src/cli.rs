@@ -19,6 +19,7 @@ pxeberry: network-installs a room of machines
                                                     stick only while one is mounted on it;
                                                     --own-user goes on without root's rights
   pxeberry panel --config FILE                      LEDs and button
+  pxeberry prompt TTY [--socket PATH]               the commands below, typed at a terminal
   pxeberry check DIR [--json] [--explain MAC] [--config FILE]
                                                     read a stick and say what it would serve;
                                                     --explain: all that this machine would get
@@ -75,6 +76,13 @@ pub enum Command {
     Panel {
         /// `pxeberry.toml`; none means the defaults.
         config: Option<PathBuf>,
+    },
+    /// The commands for a running server, typed at a terminal.
+    Prompt {
+        /// `/dev/ttyS1`
+        terminal: PathBuf,
+        /// The server's control socket.
+        socket: PathBuf,
     },
     /// Check a stick.
     Check(Check),
@@ -192,6 +200,12 @@ pub fn parse(pid: u32, arguments: Vec<OsString>) -> Result<Command, String> {
         "panel" => {
             let [config] = words.options(["--config"])?;
             Ok(Command::Panel { config: config.map(PathBuf::from) })
+        }
+        "prompt" => {
+            let terminal = words.needed("prompt needs a terminal: pxeberry prompt TTY")?.into();
+            let [socket] = words.options(["--socket"])?;
+            let socket = socket.map_or_else(|| DEFAULT_SOCKET.into(), PathBuf::from);
+            Ok(Command::Prompt { terminal, socket })
         }
         "check" => words.check().map(Command::Check),
         "fetch" => words.fetch().map(Command::Fetch),

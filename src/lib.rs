@@ -1,7 +1,7 @@
 //! pxeberry: a Raspberry Pi that network-installs a room of machines.
 //!
-//! One binary, three roles: PID 1 ([`init`]), the servers ([`serve`]) and the LEDs with
-//! the button ([`panel`]). Dependencies point one way: servers → domain → [`net`], [`config`].
+//! One binary, four roles: PID 1 ([`init`]), the servers ([`serve`]), the LEDs with the button
+//! ([`panel`]) and a prompt on each console ([`prompt`]). Dependencies point one way: servers → domain → [`net`], [`config`].
 
 pub mod boot;
 pub mod cli;
@@ -20,6 +20,7 @@ pub mod inventory;
 pub mod logging;
 pub mod net;
 pub mod panel;
+pub mod prompt;
 pub mod report;
 pub mod serve;
 pub mod syslog;

@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use pxeberry::cli::{self, Command};
 use pxeberry::config::{self, Config};
 use pxeberry::serve::Owned;
-use pxeberry::{http, init, logging, panel, report, serve};
+use pxeberry::{http, init, logging, panel, prompt, report, serve};
 
 fn main() -> ExitCode {
     let command = match cli::parse(std::process::id(), std::env::args_os().skip(1).collect()) {
@@ -32,6 +32,10 @@ fn run(command: Command) -> Result<ExitCode, String> {
         Command::Panel { config } => {
             logging::start();
             return Ok(panel::run(&load(config.as_deref())?));
+        }
+        Command::Prompt { terminal, socket } => {
+            logging::start();
+            return Ok(prompt::run(&terminal, &socket));
         }
         Command::Help => say(cli::HELP),
         Command::Version => say(concat!("pxeberry ", env!("CARGO_PKG_VERSION"), "\n")),

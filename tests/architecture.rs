@@ -127,6 +127,7 @@ const PURE: &[&str] = &[
     "report/status.rs",
     "report/stick.rs",
     "report/table.rs",
+    "prompt/line.rs",
     "syslog/limit.rs",
     "syslog/message.rs",
     "tftp/places.rs",
@@ -198,7 +199,7 @@ const LAYERS: [&[&str]; 6] = [
         "control",
         "syslog",
     ],
-    &["serve", "init", "panel", "report", "fetch"],
+    &["serve", "init", "panel", "prompt", "report", "fetch"],
 ];
 
 #[test]

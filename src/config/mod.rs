@@ -113,6 +113,8 @@ pub struct Config {
     pub panel: Panel,
     /// `[control] socket`
     pub control: PathBuf,
+    /// `[control] prompt`: whether the box's consoles take commands.
+    pub prompt: bool,
     /// `[admin]`
     pub admin: Admin,
 }

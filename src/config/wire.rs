@@ -151,6 +151,7 @@ struct LedsTable {
 #[serde(default, deny_unknown_fields)]
 struct ControlTable {
     socket: Option<PathBuf>,
+    prompt: Option<bool>,
 }
 
 #[derive(Default, Deserialize)]
@@ -186,6 +187,7 @@ impl TryFrom<File> for Config {
             state: file.state.path.unwrap_or_else(|| "/state".into()),
             panel: panel(file.panel)?,
             control: file.control.socket.unwrap_or_else(|| "/run/pxeberry/control.sock".into()),
+            prompt: file.control.prompt.unwrap_or(true),
             admin: secret::admin(file.admin.password, file.admin.password_hash, file.admin.hosts)
                 .map_err(|(key, message)| ConfigError::value(key, message))?,
         })

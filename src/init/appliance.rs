@@ -19,6 +19,7 @@ use super::network::{Network, News as NetworkNews};
 use super::nobody::Nobody;
 use super::power::{self, End};
 use super::process::Process;
+use super::prompts::Prompts;
 use super::safe_mode::{self, Question};
 use super::settings::{self, Folders, Settings};
 use super::signals::{Request, Signals};
@@ -85,6 +86,7 @@ pub struct Appliance {
     listeners: Vec<Listener>,
     serve: Process,
     panel: Process,
+    prompts: Prompts,
     nobody: Nobody,
     held_at_power_on: Question,
     safe_mode: safe_mode::Stage,
@@ -120,6 +122,7 @@ impl Appliance {
             listeners: Vec::new(),
             serve: Process::serve(),
             panel: Process::panel(),
+            prompts: Prompts::default(),
             nobody: Nobody::default(),
             held_at_power_on: Question::default(),
             safe_mode: safe_mode::Stage::Off,
@@ -182,6 +185,7 @@ impl Appliance {
     fn reap(&mut self, now: Instant) {
         while let Ok(Some((pid, status))) = wait(WaitOptions::NOHANG) {
             self.serve.ended(pid, status, now);
+            self.prompts.ended(pid, status, now);
             if self.panel.ended(pid, status, now) {
                 match self.ending {
                     None => self.nobody.drives(),
@@ -251,6 +255,9 @@ impl Appliance {
         let (boot, state, run) =
             (Path::new(mount::BOOT), Path::new(mount::STATE), Path::new(mount::RUN));
         self.settings = settings::load(Folders { boot, state, run });
+        if let Some(settings) = self.settings.as_ref().filter(|settings| settings.config.prompt) {
+            self.prompts.want(&settings.config.control, now);
+        }
         match &self.settings {
             Some(settings) if settings.config.panel.kind != PanelKind::None => {
                 self.held_at_power_on = Question::ask(settings.config.panel, now);
@@ -347,6 +354,9 @@ impl Appliance {
         if its_turn && self.panel.advance(&[], now) {
             info!("panel started, {:.2} s after PID 1", since());
         }
+        if self.start.late.is_empty() {
+            self.prompts.advance(now);
+        }
         let nobody_wants_it = self.start.network.chosen().is_none();
         if self.serve.is_alive() || nobody_wants_it {
             self.start.watchdog.all_is_well(now);
@@ -361,6 +371,7 @@ impl Appliance {
         self.start.watchdog.pet();
         self.serve.stop(now);
         self.panel.go_down();
+        self.prompts.stop();
         if !self.panel.is_running() {
             // It fell, and would have been started again.
             self.nobody.leaves_them_dark();
@@ -422,7 +433,8 @@ impl Appliance {
         }
         let starting = self.start.network.chosen().is_none() || self.ending.is_some();
         let turn = if starting { STARTING_TURN } else { TURN };
-        let next = self.serve.next().into_iter().chain(self.panel.next()).min();
+        let next =
+            [self.serve.next(), self.panel.next(), self.prompts.next()].into_iter().flatten().min();
         next.map_or(turn, |next| next.saturating_duration_since(now).min(turn))
     }
 }

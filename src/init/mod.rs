@@ -19,6 +19,7 @@ mod network;
 mod nobody;
 mod power;
 mod process;
+mod prompts;
 mod release;
 mod safe_mode;
 mod settings;

@@ -49,6 +49,11 @@ impl Process {
         Process::new("panel", Rules { silence: Some(PANEL_SILENCE), may_finish: true })
     }
 
+    /// `pxeberry prompt`: waits for what is typed, as long as there is a terminal.
+    pub fn prompt() -> Process {
+        Process::new("prompt", Rules { silence: None, may_finish: true })
+    }
+
     fn new(name: &'static str, rules: Rules) -> Process {
         Process {
             name,

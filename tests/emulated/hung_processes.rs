@@ -16,7 +16,8 @@ use super::lab::{Appliance, Card, Failure, FileSystem, Lan, Result, StickContent
 use super::{APPLIANCE_START, STAGE, alone};
 
 /// Not the defaults.
-const SETTINGS: &str = "mode = \"server\"\n";
+/// What is typed on the console is for the hand inside.
+const SETTINGS: &str = "mode = \"server\"\n[control]\nprompt = false\n";
 
 /// From the moment that the servers stop to the fault on the LEDs.
 const FAULT_SHOWN: Duration = Duration::from_secs(2);

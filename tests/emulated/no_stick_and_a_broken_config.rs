@@ -10,7 +10,7 @@ fn without_a_stick_and_with_a_wrong_key_machines_still_boot_their_disks() -> Res
     let lan = Lan::new(&workshop);
     let card =
         Card::with_settings(&workshop, "mode = \"server\"\n\n[boot]\nbios_loder = \"pxelinux\"\n")?;
-    let appliance = Appliance::start(&workshop, &lan, &card, None)?;
+    let mut appliance = Appliance::start(&workshop, &lan, &card, None)?;
     let complaint = appliance.console.wait_for("bios_loder", APPLIANCE_START)?.text;
     assert!(
         complaint.contains("pxeberry.toml") && complaint.contains("bios_loader"),
@@ -21,6 +21,10 @@ fn without_a_stick_and_with_a_wrong_key_machines_still_boot_their_disks() -> Res
     appliance
         .console
         .wait_for("no other DHCP server answers: giving addresses", APPLIANCE_START)?;
+
+    // Whoever sits at the box may ask.
+    appliance.console.type_line("status")?;
+    appliance.console.wait_for("giving addresses from 10.10.10.100", STAGE)?;
 
     let disk = workshop.bootable_disk("disk.img")?;
     let parts =

@@ -12,7 +12,7 @@ fn the_panel_takes_less_than_a_hundredth_of_one_core() -> Result<()> {
     let _alone = alone();
     let workshop = Workshop::open("panel-cost")?;
     let lan = Lan::new(&workshop);
-    let card = Card::with_settings(&workshop, "mode = \"server\"\n")?;
+    let card = Card::with_settings(&workshop, "mode = \"server\"\n[control]\nprompt = false\n")?;
     // The Pi's clock counts its instructions: the share is one of instructions, a thousand
     // million a second, which is what a core of a Pi 3 does at 1.2 GHz at best.
     let mut appliance =

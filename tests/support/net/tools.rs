@@ -35,6 +35,7 @@ const PACKAGES: &[(&str, &str)] = &[
     ("sfdisk", "fdisk"),
     ("sh", "dash"),
     ("setpriv", "util-linux"),
+    ("script", "bsdutils"),
     ("tcpdump", "tcpdump"),
     ("sha256sum", "coreutils"),
     ("tftp", "tftp-hpa"),
