@@ -40,6 +40,9 @@ const STATUS: Duration = Duration::from_millis(50);
 /// From the click to the first letters, best of a few.
 const FIRST_PAINT: f64 = 1_000.0;
 
+/// Bytes of all that the page is made of.
+const WEIGHT: u64 = 60 * 1024;
+
 /// What the servers ever held.
 const MEMORY_KIB: usize = 96 * 1024;
 
@@ -132,6 +135,9 @@ fn page_is_usable(browser: &mut Browser) {
     println!("measured: first paint after {paints:.0?} ms");
     assert!(best <= FIRST_PAINT, "{best} ms, not {FIRST_PAINT} ms");
     assert_eq!(browser.eval("document.querySelectorAll('progress').length"), 60);
+    let weight = browser.weight();
+    println!("measured: the page of 60 downloads weighs {weight} bytes");
+    assert!(weight > 0 && weight <= WEIGHT, "{weight}");
 
     let value = "document.querySelector('progress').value";
     let before = browser.eval(value);

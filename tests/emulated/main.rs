@@ -7,6 +7,10 @@
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+#[path = "../support/browser.rs"]
+#[allow(clippy::unwrap_used, clippy::panic, reason = "tests fail so")]
+#[allow(clippy::indexing_slicing, reason = "tests fail so")]
+mod browser;
 #[path = "../support/lab/mod.rs"]
 #[allow(dead_code, reason = "the demo uses some of it alone")]
 mod lab;
@@ -20,6 +24,7 @@ mod tap;
 mod a_machine_installed_through_pxelinux;
 mod a_machine_installed_through_uefi;
 mod first_offer;
+mod first_paint;
 mod held_at_power_on;
 mod hung_processes;
 mod leds_and_button;

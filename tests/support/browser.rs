@@ -112,6 +112,16 @@ impl Browser {
         painted.as_f64().unwrap()
     }
 
+    /// Bytes of all that the page is made of, as they came over the cable.
+    #[track_caller]
+    pub fn weight(&mut self) -> u64 {
+        let weight = self.eval(
+            "['navigation', 'resource'].flatMap((kind) => performance.getEntriesByType(kind))
+                .reduce((sum, one) => sum + one.transferSize, 0)",
+        );
+        weight.as_u64().unwrap()
+    }
+
     /// Waits until the page that it goes to is whole.
     #[track_caller]
     pub fn loaded(&mut self) {
