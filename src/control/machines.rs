@@ -206,7 +206,10 @@ fn named(inventory: &Inventory) -> Vec<(Mac, Vec<Mac>, &Named)> {
     let mut told = HashSet::new();
     let mut all = Vec::new();
     for (mac, machine) in inventory.machines() {
-        if !told.contains(&mac) {
+        // Nearly all have one card, and cannot have learned another.
+        if machine.rule.is_none() && machine.macs.as_slice() == [mac] {
+            all.push((mac, vec![mac], machine));
+        } else if !told.contains(&mac) {
             let (mac, cards) = cards(inventory, mac);
             told.extend(cards.iter().copied());
             all.push((mac, cards, machine));

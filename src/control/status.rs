@@ -8,7 +8,6 @@ use super::machines::Counts;
 use crate::boot::plan::Media;
 use crate::confine::{self, Confinement};
 use crate::dhcp::shape::Talk;
-use crate::fleet::life::Phase;
 use crate::inventory::Problem;
 use crate::net::{Mac, iface};
 use crate::panel::pattern::{Entry, State, table};
@@ -112,8 +111,8 @@ pub fn status(world: &World) -> Status {
     // Before anything is looked at: what changes meanwhile is another revision.
     let revision = world.revision();
     let shelf = world.shelf();
-    let conditions = conditions(world);
     let counts = Counts::of(world);
+    let conditions = conditions_with(world, &counts);
     Status {
         version: env!("CARGO_PKG_VERSION"),
         headline: headline(&conditions),
@@ -200,12 +199,13 @@ fn dhcp(world: &World) -> Dhcp {
 
 /// Everything that holds now; never empty. The panel shows the most important one.
 pub fn conditions(world: &World) -> Vec<State> {
+    conditions_with(world, &Counts::of(world))
+}
+
+fn conditions_with(world: &World, counts: &Counts) -> Vec<State> {
     let shelf = world.shelf();
     let role = world.role();
     let media = world.media_of(&shelf);
-    let cards = shelf.inventory.machines().map(|(mac, _)| mac);
-    let phases: Vec<Phase> = cards.filter_map(|mac| world.phase(mac)).collect();
-    let any = |wanted: &[Phase]| phases.iter().any(|phase| wanted.contains(phase));
     let scanning = shelf.scan_began.is_some_and(|began| began.elapsed() < SCAN_TOLD);
     let scanning = scanning || shelf.scanning;
     let at_work = media == Media::Ready && matches!(role, Role::Server | Role::Proxy(_));
@@ -215,11 +215,11 @@ pub fn conditions(world: &World) -> Vec<State> {
         (State::Scanning, scanning || media == Media::Starting),
         (State::ConfigError, config_problem().is_some()),
         (State::StickError, !shelf.refused.is_empty() && !shelf.scanning),
-        (State::MachineFailed, any(&[Phase::Failed])),
+        (State::MachineFailed, counts.failed > 0),
         (State::OtherDhcp, world.was_displaced()),
         (State::NoAddress, matches!(role, Role::Silent(_))),
         (State::NoStick, media == Media::None),
-        (State::Installing, any(&[Phase::Installing, Phase::Delivered])),
+        (State::Installing, counts.installing > 0),
         (State::Serving, world.transfers.count() > 0),
         (State::Verifying, shelf.verdicts.at_work()),
         (State::Ready, at_work),

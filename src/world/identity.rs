@@ -1,5 +1,7 @@
 //! What machines said of themselves, and which machines of the stick they are by that.
 
+use std::sync::Arc;
+
 use super::fleet::Touched;
 use super::{World, locked};
 use crate::inventory::Inventory;
@@ -41,15 +43,23 @@ impl World {
 
     /// What is known of the machine with `mac` from what its firmware says, where that counts.
     pub(super) fn who(&self, mac: Mac) -> Identity {
-        let inventory = self.shelf().inventory;
-        let counts = inventory.roster.has_rules() && !inventory.roster.names(mac);
+        let counts = {
+            let roster = &self.shelf.borrow().inventory.roster;
+            roster.has_rules() && !roster.names(mac)
+        };
         if counts { locked(&self.fleet).identity(mac) } else { Identity::default() }
     }
 
     fn may_be(&self, mac: Mac, told: impl FnOnce(Identity) -> Identity) -> bool {
-        let inventory = self.shelf().inventory;
-        inventory.roster.has_rules()
-            && inventory.roster.may_be_another(mac, &told(locked(&self.fleet).identity(mac)))
+        let inventory = {
+            let shelf = self.shelf.borrow();
+            // Asked of every machine at each look at the page, and most sticks have no rules.
+            if !shelf.inventory.roster.has_rules() {
+                return false;
+            }
+            Arc::clone(&shelf.inventory)
+        };
+        inventory.roster.may_be_another(mac, &told(locked(&self.fleet).identity(mac)))
     }
 
     /// Tells a new inventory what is known from before.

@@ -7,17 +7,29 @@
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+#[path = "../support/browser.rs"]
+#[allow(clippy::unwrap_used, clippy::panic, reason = "tests fail so")]
+#[allow(clippy::indexing_slicing, reason = "tests fail so")]
+mod browser;
 #[path = "../support/lab/mod.rs"]
 #[allow(dead_code, reason = "the demo uses some of it alone")]
 mod lab;
+#[path = "../support/net/mod.rs"]
+#[allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests fail so")]
+#[allow(clippy::indexing_slicing, clippy::cast_possible_truncation, reason = "tests fail so")]
+mod net;
+#[path = "../support/tap.rs"]
+mod tap;
 
 mod a_machine_installed_through_pxelinux;
 mod a_machine_installed_through_uefi;
 mod first_offer;
+mod first_paint;
 mod held_at_power_on;
 mod hung_processes;
 mod leds_and_button;
 mod no_stick_and_a_broken_config;
+mod office;
 mod panel_cost;
 mod simulated_pins;
 mod sizes;

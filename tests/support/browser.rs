@@ -1,6 +1,8 @@
 //! Debian's Chromium, told what to do by the DevTools protocol over a pipe: no driver, no
 //! library and no port in between.
 
+#![allow(dead_code, reason = "each scenario uses the part that it needs")]
+
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
@@ -95,6 +97,29 @@ impl Browser {
         let gone = self.tell("Page.navigate", json!({ "url": url }));
         assert!(gone["errorText"].is_null(), "{url}: {gone}");
         self.loaded();
+    }
+
+    /// Goes to a page: milliseconds from the order to the first of its text or pictures.
+    #[track_caller]
+    pub fn paints(&mut self, url: &str) -> f64 {
+        self.opens(url);
+        let painted = self.eval(
+            "new Promise((done) => new PerformanceObserver((list) => {
+                const all = list.getEntriesByName('first-contentful-paint');
+                if (all.length) done(all[0].startTime);
+            }).observe({type: 'paint', buffered: true}))",
+        );
+        painted.as_f64().unwrap()
+    }
+
+    /// Bytes of all that the page is made of, as they came over the cable.
+    #[track_caller]
+    pub fn weight(&mut self) -> u64 {
+        let weight = self.eval(
+            "['navigation', 'resource'].flatMap((kind) => performance.getEntriesByType(kind))
+                .reduce((sum, one) => sum + one.transferSize, 0)",
+        );
+        weight.as_u64().unwrap()
     }
 
     /// Waits until the page that it goes to is whole.

@@ -5,12 +5,13 @@
 //! elsewhere, and never by this.
 
 mod body;
+mod desk;
 mod reply;
 mod waiting;
 
 use std::net::Ipv4Addr;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use bytes::Bytes;
 use hyper::body::Body as HttpBody;
@@ -21,27 +22,19 @@ use tokio::sync::Mutex;
 
 use super::admin::{Admin, Entry, is_ours};
 use super::body::Body;
-use super::page::{self, Home, Refused, Said, Visitor, Wanted};
+use super::page::{self, Refused, Said, Visitor, Wanted};
 use super::route::{Route, value};
 use crate::config::Secret;
 use crate::control::api::{self, ApiAnswer, ApiRequest};
-use crate::control::images::images;
-use crate::control::machines::{machines, story};
+use crate::control::machines::story;
 use crate::control::metrics;
-use crate::control::status::{problems, status};
 use crate::net::Mac;
 use crate::world::World;
 use crate::world::media::Scanner;
 use body::read;
+use desk::{Desk, at};
 use reply::{fill, html, json, moved, no_method, signed_in, signed_out, text, with_retry};
 use waiting::Waiting;
-
-/// What was looked up serves so long while nothing changes.
-const FRESH: Duration = Duration::from_millis(400);
-
-/// And so many times as long as it took, whatever changes: with thousands of machines, and
-/// many who look, most of the time is left for others.
-const REST: u32 = 2;
 
 /// What the API can change from the LAN; safe mode is the panel's own.
 const ACTS: [&str; 4] = ["arm", "disarm", "wake", "reboot"];
@@ -51,42 +44,10 @@ pub struct People {
     admin: Admin,
     scanner: Scanner,
     waiting: Waiting,
-    /// One page is made at a time, on a thread of its own.
+    /// One list of all machines is made at a time, on a thread of its own.
     desk: Arc<Mutex<Desk>>,
-}
-
-/// What was looked up last.
-#[derive(Default)]
-struct Desk {
-    home: Option<(Looked, Arc<Home>)>,
-    machines: Option<(Looked, ApiAnswer)>,
-}
-
-/// When something was looked up, of which state, and how long that took.
-struct Looked {
-    ended: Instant,
-    took: Duration,
-    revision: u64,
-}
-
-impl Looked {
-    fn is_fresh(&self, world: &World) -> bool {
-        let age = self.ended.elapsed();
-        age < self.took * REST || age < FRESH && self.revision == world.revision()
-    }
-}
-
-/// The same while it is looked up.
-struct Looking(Instant, u64);
-
-impl Looking {
-    fn begin(world: &World) -> Looking {
-        Looking(Instant::now(), world.revision())
-    }
-
-    fn ends(self) -> Looked {
-        Looked { ended: Instant::now(), took: self.0.elapsed(), revision: self.1 }
-    }
+    /// And one of everything else: with thousands of machines a list takes long.
+    counter: Arc<Mutex<()>>,
 }
 
 /// One request.
@@ -105,6 +66,7 @@ impl People {
             scanner,
             waiting: Waiting::default(),
             desk: Arc::default(),
+            counter: Arc::default(),
         }
     }
 
@@ -140,7 +102,7 @@ impl People {
                 let wanted = Wanted::parse(query, value);
                 let visitor = self.visitor(asked);
                 let world = Arc::clone(asked.world);
-                let made = self.at_desk(move |desk| {
+                let made = at(&self.desk, move |desk| {
                     let home = desk.home(&world);
                     page::home(&home, &wanted, &visitor)
                 });
@@ -148,7 +110,7 @@ impl People {
             }
             Route::Metrics => {
                 let world = Arc::clone(asked.world);
-                let made = self.at_desk(move |_| metrics::metrics(&world)).await;
+                let made = at(&self.counter, move |()| metrics::metrics(&world)).await;
                 reply::metrics(made)
             }
             Route::Machine(mac) => self.machine(asked, mac).await,
@@ -164,7 +126,7 @@ impl People {
     async fn machine(&self, asked: &Asked<'_>, mac: Mac) -> Response<Body> {
         let visitor = self.visitor(asked);
         let world = Arc::clone(asked.world);
-        let made = self.at_desk(move |_| {
+        let made = at(&self.counter, move |()| {
             let revision = world.revision();
             let story = story(&world, mac)?;
             let has_capture = visitor.form.is_some() && world.capture(mac).is_some();
@@ -194,11 +156,17 @@ impl People {
             waiting::for_change(asked.world, known).await;
         }
         let (world, scanner) = (Arc::clone(asked.world), self.scanner.clone());
-        let answered = self.at_desk(move |desk| {
-            let request = ApiRequest { method: "GET", path: &path, query: &query, body: &[] };
-            desk.api(&world, &scanner, &request)
-        });
-        fill(answered.await)
+        fill(match path.as_str() {
+            "/v1/machines" => at(&self.desk, move |desk| desk.machines(&world, &scanner)).await,
+            _ => {
+                let answer = move |(): &mut ()| {
+                    let request =
+                        ApiRequest { method: "GET", path: &path, query: &query, body: &[] };
+                    api::answer(&world, &scanner, &request)
+                };
+                at(&self.counter, answer).await
+            }
+        })
     }
 
     /// What changes something.
@@ -332,46 +300,6 @@ impl People {
             said: said.map(|(good, words)| Said { good, words }),
             part: asked.head.headers.contains_key("x-part"),
         }
-    }
-
-    /// Does work that takes a while, one piece at a time. None: there is no thread for it.
-    async fn at_desk<T: Send + 'static>(
-        &self,
-        work: impl FnOnce(&mut Desk) -> T + Send + 'static,
-    ) -> Option<T> {
-        let mut desk = Arc::clone(&self.desk).lock_owned().await;
-        tokio::task::spawn_blocking(move || work(&mut desk)).await.ok()
-    }
-}
-
-impl Desk {
-    fn home(&mut self, world: &World) -> Arc<Home> {
-        if let Some((_, home)) = self.home.as_ref().filter(|(looked, _)| looked.is_fresh(world)) {
-            return Arc::clone(home);
-        }
-        let looking = Looking::begin(world);
-        let home = Arc::new(Home {
-            status: status(world),
-            machines: machines(world),
-            images: images(world),
-            problems: problems(world),
-        });
-        self.home = Some((looking.ends(), Arc::clone(&home)));
-        home
-    }
-
-    fn api(&mut self, world: &World, scanner: &Scanner, request: &ApiRequest) -> ApiAnswer {
-        if request.path != "/v1/machines" {
-            return api::answer(world, scanner, request);
-        }
-        let known = self.machines.as_ref().filter(|(looked, _)| looked.is_fresh(world));
-        if let Some((_, answer)) = known {
-            return answer.clone();
-        }
-        let looking = Looking::begin(world);
-        let answer = api::answer(world, scanner, request);
-        self.machines = Some((looking.ends(), answer.clone()));
-        answer
     }
 }
 

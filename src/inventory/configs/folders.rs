@@ -3,7 +3,7 @@
 //! A request never becomes a path: it is looked up by kind and machine, in what the scan
 //! has seen.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::check::{BUTANE, Fault, check};
 use super::{ConfigKind, Part, Template};
@@ -51,6 +51,8 @@ enum Owner {
 #[derive(Debug, Default)]
 pub struct Configs {
     folders: BTreeMap<(ConfigKind, Owner), Parts>,
+    /// Of which there is any: all are asked for of every machine, and sticks have one or two.
+    kinds: BTreeSet<ConfigKind>,
 }
 
 impl Configs {
@@ -71,6 +73,7 @@ impl Configs {
         // A template that cannot be read is none: broken, and never served as it is.
         let state = if is_template { State::Broken } else { state };
         parts.insert(part, ConfigFile { file: file.clone(), template: None, state });
+        self.kinds.insert(kind);
         Ok(())
     }
 
@@ -185,21 +188,25 @@ impl Configs {
         mac: Mac,
         machine: Option<&Machine>,
     ) -> Option<(&Owner, &Parts)> {
-        let named = |name: &str| Owner::Name(name.to_ascii_lowercase());
-        let wanted = match machine.and_then(|machine| machine.config.as_deref()) {
-            Some(config) => vec![named(config)],
-            None => {
-                let cards = machine.map(|machine| machine.macs.as_slice()).unwrap_or_default();
-                let cards = std::iter::once(&mac).chain(cards).map(|mac| Owner::Card(*mac));
-                let name = machine.and_then(|machine| machine.name.as_deref()).map(named);
-                cards.chain(name).chain([Owner::Default]).collect()
-            }
-        };
-        wanted.into_iter().find_map(|owner| {
+        if !self.kinds.contains(&kind) {
+            return None;
+        }
+        let owned_by = |owner: Owner| {
             let found = self.folders.get_key_value(&(kind, owner))?;
             // Without its main part a folder is none.
             found.1.get(kind.main_part()).is_some().then_some((&found.0.1, found.1))
-        })
+        };
+        let named = |name: &str| owned_by(Owner::Name(name.to_ascii_lowercase()));
+        if let Some(config) = machine.and_then(|machine| machine.config.as_deref()) {
+            return named(config);
+        }
+        let cards = machine.map(|machine| machine.macs.as_slice()).unwrap_or_default();
+        let others = cards.iter().filter(|card| **card != mac);
+        let mut cards = std::iter::once(&mac).chain(others);
+        cards
+            .find_map(|card| owned_by(Owner::Card(*card)))
+            .or_else(|| named(machine?.name.as_deref()?))
+            .or_else(|| owned_by(Owner::Default))
     }
 }
 

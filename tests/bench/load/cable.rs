@@ -5,15 +5,13 @@ use std::collections::VecDeque;
 use std::fs::File;
 use std::io::{ErrorKind, Read, Write};
 use std::num::NonZero;
-use std::os::unix::fs::OpenOptionsExt;
 use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::ioctl;
 
-use super::{Result, failed};
+use super::{Result, failed, tap};
 
 /// A virtio header is not asked for, so frames come one by one and with their checksums.
 const LARGEST_FRAME: usize = 2048;
@@ -95,24 +93,9 @@ fn until(due: Instant) -> Timespec {
     }
 }
 
-/// Makes a tap device: whole frames without a header.
+/// A tap device that is asked whether it has something.
 fn open(tap: &str) -> std::io::Result<File> {
-    const TUNSETIFF: ioctl::Opcode = ioctl::opcode::write::<libc::c_int>(b'T', 202);
-    let device = File::options()
-        .read(true)
-        .write(true)
-        .custom_flags(libc::O_NONBLOCK)
-        .open("/dev/net/tun")?;
-    // SAFETY: all of its fields may be zero.
-    let mut request: libc::ifreq = unsafe { std::mem::zeroed() };
-    for (to, from) in request.ifr_name.iter_mut().zip(tap.bytes()) {
-        *to = from as libc::c_char;
-    }
-    // Both fit: they are 2 and 0x1000.
-    let flags = libc::c_short::try_from(libc::IFF_TAP | libc::IFF_NO_PI);
-    request.ifr_ifru.ifru_flags = flags.unwrap_or_default();
-    // SAFETY: the kernel reads a whole ifreq for this code, whatever size the code names,
-    // and writes the name of the device into it.
-    unsafe { ioctl::ioctl(&device, ioctl::Updater::<TUNSETIFF, _>::new(&mut request)) }?;
+    let device = tap::open(tap)?;
+    rustix::io::ioctl_fionbio(&device, true)?;
     Ok(device)
 }

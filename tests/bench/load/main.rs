@@ -10,6 +10,8 @@ mod cable;
 mod dhcp;
 mod http;
 mod storm;
+#[path = "../../support/tap.rs"]
+mod tap;
 mod tftp;
 
 use std::net::Ipv4Addr;

@@ -3,10 +3,13 @@
 use std::path::PathBuf;
 use std::process::Command;
 
+use serde_json::json;
+
 use super::console::Console;
-use super::failure::Result;
+use super::failure::{Failure, Result};
 use super::lan::Lan;
 use super::process::Process;
+use super::qmp::Qmp;
 use super::stick::quoted;
 use super::workshop::Workshop;
 
@@ -37,6 +40,7 @@ pub struct PcParts<'a> {
 pub struct Pc {
     /// Its serial console.
     pub console: Console,
+    qmp: Qmp,
     _process: Process,
 }
 
@@ -83,10 +87,18 @@ impl Pc {
             .arg("-device")
             .arg(format!("virtio-blk-pci,drive=disk,bootindex={disk}"));
         let complaints = workshop.file(&format!("{}.qemu.log", parts.name));
+        let (mut qmp, qmp_end) = Qmp::add_to(&mut command)?;
         let (process, serial) = Process::start(&mut command, &complaints)?;
+        drop(qmp_end);
         let log = workshop.file(&format!("{}.log", parts.name));
         let console = Console::new(parts.name, serial, &log, process.complaints())?;
-        Ok(Pc { console, _process: process })
+        qmp.greet().map_err(|failure| Failure::new(format!("{failure}; {}", console.tail())))?;
+        Ok(Pc { console, qmp, _process: process })
+    }
+
+    /// Presses its reset button.
+    pub fn reset(&mut self) -> Result<()> {
+        self.qmp.execute("system_reset", json!({}))
     }
 }
 

@@ -1,4 +1,4 @@
-//! QEMU's control channel: plugging and pulling USB sticks.
+//! QEMU's control channel: plugging and pulling USB sticks, and a PC's reset button.
 
 use std::io::{BufRead, BufReader, Write};
 use std::os::unix::net::UnixStream;

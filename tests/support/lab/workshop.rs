@@ -1,6 +1,7 @@
 //! Where a scenario works: its folder, its sockets, and what was built before.
 
 use std::fs;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -21,10 +22,7 @@ impl Workshop {
             fs::remove_dir_all(&folder).map_err(Failure::at(folder.display()))?;
         }
         fs::create_dir_all(&folder).map_err(Failure::at(folder.display()))?;
-        let sockets =
-            std::env::temp_dir().join(format!("pxeberry-{}-{scenario}", std::process::id()));
-        fs::create_dir_all(&sockets).map_err(Failure::at(sockets.display()))?;
-        Ok(Workshop { folder, sockets })
+        Ok(Workshop { folder, sockets: sockets(scenario)? })
     }
 
     /// A file of this scenario.
@@ -59,6 +57,19 @@ impl Drop for Workshop {
     fn drop(&mut self) {
         let _ = fs::remove_dir_all(&self.sockets);
     }
+}
+
+/// A new folder. Scenarios in process namespaces of their own have the same numbers.
+fn sockets(scenario: &str) -> Result<PathBuf> {
+    let name = format!("pxeberry-{}-{scenario}", std::process::id());
+    let folders = (0..100).map(|number| std::env::temp_dir().join(format!("{name}-{number}")));
+    for folder in folders {
+        match fs::create_dir(&folder) {
+            Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
+            made => return made.map(|()| folder.clone()).map_err(Failure::at(folder.display())),
+        }
+    }
+    Err(Failure::new("no folder for sockets"))
 }
 
 /// The installed system fits three times.

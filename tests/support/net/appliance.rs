@@ -196,8 +196,17 @@ impl Server {
 
     /// The memory that it uses.
     pub fn resident_kib(&self) -> usize {
+        self.memory("VmRSS:")
+    }
+
+    /// The most that it ever used.
+    pub fn peak_kib(&self) -> usize {
+        self.memory("VmHWM:")
+    }
+
+    fn memory(&self, kind: &str) -> usize {
         let status = fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
-        let line = status.lines().find(|line| line.starts_with("VmRSS:")).unwrap();
+        let line = status.lines().find(|line| line.starts_with(kind)).unwrap();
         line.split_whitespace().nth(1).unwrap().parse().unwrap()
     }
 
