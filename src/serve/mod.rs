@@ -7,7 +7,7 @@ mod card;
 mod role;
 mod sockets;
 
-use std::net::{Ipv4Addr, TcpListener};
+use std::net::{Ipv4Addr, TcpListener, UdpSocket};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -24,6 +24,7 @@ use crate::fleet::store::Store;
 use crate::guard::guarded;
 use crate::heartbeat::{self, Heart};
 use crate::http::people::People;
+use crate::mdns::server::Door;
 use crate::net::iface;
 use crate::world::media::{self, Scanner, Sticks};
 use crate::world::recorder::Recorder;
@@ -122,13 +123,31 @@ fn start(mut config: Config, owned: Owned) -> Result<(), String> {
         lines.set_nonblocking(false).map_err(|error| format!("syslog: {error}"))?;
         in_background("syslog", &world, move |world| syslog::server::run(world, &lines))?;
     }
+    let door = sockets.mdns.and_then(|socket| mdns(&world, socket));
     let for_button = scanner.clone();
     in_background("control", &world, move |world| {
         control::server::run(world, &for_button, control);
     })?;
     let people = People::new(password, scanner.clone());
     let edge = http::server::Edge::new(Arc::clone(&world), descriptors / 4 * 3, people);
-    serve_http(&world, &edge, sockets.http, runtime, (signals, scanner))
+    let served = serve_http(&world, &edge, sockets.http, runtime, (signals, scanner));
+    if let Some(door) = door {
+        door.leaves(&world);
+    }
+    log::info!("stopped");
+    served
+}
+
+/// The box has a name on its LAN. Without it all else works.
+fn mdns(world: &Arc<World>, socket: UdpSocket) -> Option<Arc<Door>> {
+    let (page, port) = (&world.config.page, world.config.http.page_port());
+    let started = Door::new(socket, &page.name, port).and_then(|door| {
+        let door = Arc::new(door);
+        let (answers, world) = (Arc::clone(&door), Arc::clone(world));
+        let work = move || answers.run(&world);
+        thread::Builder::new().name("mdns".to_owned()).spawn(work).map(|_| door)
+    });
+    started.map_err(|error| log::warn!("mdns: {error}; the page has its address alone")).ok()
 }
 
 /// How many descriptors connections and transfers may have: as many as the system grants.
@@ -205,7 +224,6 @@ fn serve_http(
     });
     // Reads from a dead stick may never end; nothing waits for them.
     runtime.shutdown_background();
-    log::info!("stopped");
     served.map_err(|error| format!("http: {error}"))
 }
 
