@@ -130,6 +130,7 @@ const PURE: &[&str] = &[
     "report/status.rs",
     "report/stick.rs",
     "report/table.rs",
+    "serve/banner.rs",
     "syslog/limit.rs",
     "syslog/message.rs",
     "tftp/places.rs",

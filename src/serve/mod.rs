@@ -3,7 +3,9 @@
 //! Everything that can be refused is opened first; then each server runs on a thread of its
 //! own, and HTTP with the signals on a tokio runtime. There is one way out: SIGTERM.
 
+mod banner;
 mod card;
+mod console;
 mod role;
 mod sockets;
 
@@ -29,7 +31,7 @@ use crate::net::iface;
 use crate::world::media::{self, Scanner, Sticks};
 use crate::world::recorder::Recorder;
 use crate::world::{self, SAFE_MODE, World, verifier};
-use crate::{control, dhcp, http, syslog, tftp};
+use crate::{control, dhcp, http, logging, syslog, tftp};
 
 /// What PID 1 and the panel leave for us. Settings of the next start are there: we read only.
 const RUN: &str = "/run/pxeberry";
@@ -100,7 +102,8 @@ fn start(mut config: Config, owned: Owned) -> Result<(), String> {
     }
     let (scanner, requests) = media::scanner();
     scanner.request();
-    log::info!("the servers are {}", confine::in_force().words());
+    // The screen's own letters are ASCII.
+    log::info!("the servers are {}", confine::in_force().words().replace(" · ", "; "));
     log::info!(
         "serving on {}, HTTP on port {}",
         world.interface,
@@ -124,6 +127,9 @@ fn start(mut config: Config, owned: Owned) -> Result<(), String> {
         in_background("syslog", &world, move |world| syslog::server::run(world, &lines))?;
     }
     let door = sockets.mdns.and_then(|socket| mdns(&world, socket));
+    if logging::has_console() {
+        beside("banner", &world, |world| console::run(world));
+    }
     let for_button = scanner.clone();
     in_background("control", &world, move |world| {
         control::server::run(world, &for_button, control);
@@ -141,13 +147,20 @@ fn start(mut config: Config, owned: Owned) -> Result<(), String> {
 /// The box has a name on its LAN. Without it all else works.
 fn mdns(world: &Arc<World>, socket: UdpSocket) -> Option<Arc<Door>> {
     let (page, port) = (&world.config.page, world.config.http.page_port());
-    let started = Door::new(socket, &page.name, port).and_then(|door| {
-        let door = Arc::new(door);
-        let (answers, world) = (Arc::clone(&door), Arc::clone(world));
-        let work = move || answers.run(&world);
-        thread::Builder::new().name("mdns".to_owned()).spawn(work).map(|_| door)
-    });
-    started.map_err(|error| log::warn!("mdns: {error}; the page has its address alone")).ok()
+    let door = Door::new(socket, &page.name, port).map(Arc::new);
+    let door = door.map_err(|error| log::warn!("mdns: {error}")).ok()?;
+    let answers = Arc::clone(&door);
+    beside("mdns", world, move |world| answers.run(world));
+    Some(door)
+}
+
+/// Work that machines do not need: if it ends, a line of the log says so, and all goes on.
+fn beside(name: &'static str, world: &Arc<World>, work: impl FnOnce(&Arc<World>) + Send + 'static) {
+    let world = Arc::clone(world);
+    let spawned = thread::Builder::new().name(name.to_owned()).spawn(move || work(&world));
+    if let Err(error) = spawned {
+        log::warn!("no thread for {name}: {error}");
+    }
 }
 
 /// How many descriptors connections and transfers may have: as many as the system grants.
