@@ -18,6 +18,7 @@ pub mod http;
 pub mod init;
 pub mod inventory;
 pub mod logging;
+pub mod mdns;
 pub mod net;
 pub mod panel;
 pub mod prompt;

@@ -164,12 +164,29 @@ fn only_the_ports_of_its_servers_are_open() {
         }
         let appliance = Appliance::server();
         appliance.sample_stick();
-        let _server = appliance.serves();
+        let server = appliance.serves();
+        server.log.wait_for("mdns: this box is called pxeberry.local");
         let machine = lan.machine(NODE_1);
         machine.boots(Firmware::Bios);
         assert_eq!(open_tcp_ports(&machine), BTreeSet::from([80, 8080]));
         assert_eq!(open_udp_ports(&machine), BTreeSet::from([67, 69, 514, 4011]));
+        // Multicast DNS hears its group and nobody else (224.0.0.251, port 5353), and only
+        // where it is wanted.
+        assert_eq!(bound_to_a_group(), ["FB0000E0:14E9"]);
+        drop(server);
+        let appliance = Appliance::new("server", "page.mdns = false\nserver.syslog = false");
+        let _server = appliance.serves();
+        assert_eq!(bound_to_a_group(), [""; 0]);
+        assert_eq!(open_udp_ports(&machine), BTreeSet::from([67, 69, 4011]));
     });
+}
+
+/// A scan does not see them: packets to an address of ours never reach such a socket. By
+/// /proc/net/udp, where 224 to 239 are the last byte.
+fn bound_to_a_group() -> Vec<String> {
+    let sockets = fs::read_to_string("/proc/net/udp").unwrap();
+    let places = sockets.lines().filter_map(|line| line.split_whitespace().nth(1));
+    places.filter(|place| place.get(6..7) == Some("E")).map(str::to_owned).collect()
 }
 
 fn open_tcp_ports(machine: &Machine) -> BTreeSet<u16> {

@@ -84,6 +84,7 @@ mod tests {
         assert_eq!(config.server.local.subnet.to_string(), "10.10.10.1/24");
         assert_eq!(config.server.local.pool.to_string(), "10.10.10.100-10.10.10.250");
         assert_eq!(config.http.ports, [8080, 80]);
+        assert_eq!((config.page.mdns, config.page.name.as_str()), (true, "pxeberry"));
         assert_eq!(config.boot.unknown, Unknown::Local);
         assert_eq!(config.boot.uefi_loader, UefiLoader::Ipxe);
         assert_eq!(config.server.lease.as_secs(), 12 * 60 * 60);
@@ -109,6 +110,9 @@ mod tests {
             ("relay = [{ address = \"10.20.0.1/24\", router = \"10.10.10.1\" }]", "relay.router: "),
             ("[http]\nports = []", "http.ports: "),
             ("[http]\nports = [80, 80]", "http.ports: "),
+            ("page.name = \"pxe.local\"", "page.name: "),
+            ("page.name = \"-a\"", "page.name: "),
+            ("page.name = \"\"", "page.name: "),
             ("[panel]\nbutton = 9", "panel: "),
             ("[panel]\nbutton = 40", "panel: "),
             ("interface = \"a/b\"", "interface: "),

@@ -103,6 +103,8 @@ pub struct Config {
     pub boot: Boot,
     /// `[http]`: the first port is the one in generated URLs.
     pub http: Http,
+    /// `[page]`
+    pub page: Page,
     /// `[media] path`: each folder in it is one stick.
     pub media: PathBuf,
     /// `[media] verify`
@@ -187,6 +189,21 @@ impl Http {
     pub fn first_port(&self) -> u16 {
         self.ports.first().copied().unwrap_or(wire::DEFAULT_PORTS[0])
     }
+
+    /// The port that a browser asks first, where the page is there.
+    pub fn page_port(&self) -> u16 {
+        const BROWSERS: u16 = 80;
+        if self.ports.contains(&BROWSERS) { BROWSERS } else { self.first_port() }
+    }
+}
+
+/// `[page]`: how a person finds it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Page {
+    /// Whether this box answers by multicast DNS.
+    pub mdns: bool,
+    /// What it wants to be called there, before `.local`.
+    pub name: String,
 }
 
 /// `[panel]`: BCM numbers of the pins.

@@ -7,8 +7,8 @@ use std::time::Duration;
 use serde::Deserialize;
 
 use super::secret;
-use super::{BiosLoader, Boot, Config, ConfigError, Http, Mode, Panel, PanelKind, UefiLoader};
-use super::{Network, Server, Unknown, Verify};
+use super::{BiosLoader, Boot, Config, ConfigError, Http, Mode, Page, Panel, PanelKind};
+use super::{Network, Server, UefiLoader, Unknown, Verify};
 use crate::net::{Pool, Subnet};
 
 /// 8080 first: the URLs of the old box.
@@ -26,6 +26,9 @@ const LONGEST_LEASE: Duration = Duration::from_secs(366 * 24 * 60 * 60);
 /// BCM numbers on the Pi's 40-pin header.
 const HEADER_PINS: std::ops::RangeInclusive<u8> = 0..=27;
 
+/// A label of DNS (63) with room for a number, where another box has the name.
+const LONGEST_NAME: usize = 56;
+
 /// IFNAMSIZ (Linux `if.h`) less the closing NUL.
 const LONGEST_INTERFACE_NAME: usize = 15;
 
@@ -38,6 +41,7 @@ pub(super) struct File {
     relay: Vec<RelayTable>,
     boot: BootTable,
     http: HttpTable,
+    page: PageTable,
     media: MediaTable,
     state: StateTable,
     panel: PanelTable,
@@ -106,6 +110,13 @@ enum LoaderKey {
 #[serde(default, deny_unknown_fields)]
 struct HttpTable {
     ports: Option<Vec<u16>>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct PageTable {
+    mdns: Option<bool>,
+    name: Option<String>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -182,6 +193,7 @@ impl TryFrom<File> for Config {
             server: server(file.server, file.relay)?,
             boot: boot(file.boot),
             http: http(file.http)?,
+            page: page(file.page)?,
             verify: file.media.verify,
             media: file.media.path.unwrap_or_else(|| "/media".into()),
             state: file.state.path.unwrap_or_else(|| "/state".into()),
@@ -326,6 +338,23 @@ fn http(table: HttpTable) -> Result<Http, ConfigError> {
         return Err(ConfigError::value("http.ports", "one port stands there twice"));
     }
     Ok(Http { ports })
+}
+
+fn page(table: PageTable) -> Result<Page, ConfigError> {
+    let name = table.name.unwrap_or_else(|| "pxeberry".to_owned()).to_ascii_lowercase();
+    let inner = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';
+    let right = (1..=LONGEST_NAME).contains(&name.len())
+        && name.bytes().all(inner)
+        && !(name.starts_with('-') || name.ends_with('-'));
+    if !right {
+        return Err(ConfigError::value(
+            "page.name",
+            format!(
+                "{name:?}: at most {LONGEST_NAME} letters, digits and hyphens, without \".local\""
+            ),
+        ));
+    }
+    Ok(Page { mdns: table.mdns.unwrap_or(true), name })
 }
 
 fn panel(table: PanelTable) -> Result<Panel, ConfigError> {

@@ -69,6 +69,8 @@ pub struct Interface {
     pub link: bool,
     /// `10.10.10.1/24`
     pub address: String,
+    /// `pxeberry.local`, while multicast DNS leads there.
+    pub hostname: Option<String>,
 }
 
 /// What we are to the LAN.
@@ -124,6 +126,7 @@ pub fn status(world: &World) -> Status {
             name: world.interface.clone(),
             link: iface::has_link(&world.interface),
             address: world.own_subnet().to_string(),
+            hostname: world.called(),
         },
         dhcp: dhcp(world),
         media: Sticks {

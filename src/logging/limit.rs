@@ -72,7 +72,7 @@ impl Share {
 }
 
 /// With what their lines begin that strangers cause.
-const SERVERS: [&str; 6] = ["dhcp", "http", "iso", "proxydhcp", "syslog", "tftp"];
+const SERVERS: [&str; 7] = ["dhcp", "http", "iso", "mdns", "proxydhcp", "syslog", "tftp"];
 
 impl Limiter {
     /// Nobody has said anything.

@@ -9,6 +9,7 @@ mod ring;
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
@@ -36,7 +37,10 @@ pub fn start() {
 /// Starts logging to the kernel's log; falls back to stderr where it cannot be opened.
 pub fn start_on_kernel_log() {
     match OpenOptions::new().write(true).open("/dev/kmsg") {
-        Ok(file) => install(Box::new(Kernel(file))),
+        Ok(file) => {
+            install(Box::new(Kernel(file)));
+            HAS_CONSOLE.store(true, Ordering::Relaxed);
+        }
         Err(_) => install(Box::new(Stderr)),
     }
 }
@@ -46,6 +50,28 @@ pub fn start_on_kernel_log() {
 pub fn ring_after(after: u64) -> (Vec<Line>, u64) {
     locked(&RING).after(after)
 }
+
+/// Says lines on the consoles alone: a banner for whoever looks at a screen. Nowhere else than
+/// on a box of ours ([`has_console`]).
+pub fn banner(lines: &[String]) {
+    lines.iter().for_each(|line| log::info!(target: BANNER, "{line}"));
+}
+
+/// Whether our lines go to the consoles of a box of ours.
+pub fn has_console() -> bool {
+    HAS_CONSOLE.load(Ordering::Relaxed)
+}
+
+/// How many lines were said, but for those of banners.
+pub fn lines_said() -> u64 {
+    SAID.load(Ordering::Relaxed)
+}
+
+/// The lines of no event.
+const BANNER: &str = "pxeberry::banner";
+
+static HAS_CONSOLE: AtomicBool = AtomicBool::new(false);
+static SAID: AtomicU64 = AtomicU64::new(0);
 
 static RING: Mutex<Ring> = Mutex::new(Ring::new());
 
@@ -98,6 +124,7 @@ impl Logger {
         self.out.line(level, text);
         // For people: what a developer has asked for goes to his console alone.
         if level <= Level::Info {
+            SAID.fetch_add(1, Ordering::Relaxed);
             locked(&RING).push(level, text, now);
         }
     }
@@ -120,6 +147,9 @@ impl Log for Logger {
         let now = Instant::now();
         // One event, one line, whatever a peer has put into it.
         let text: String = record.args().to_string().chars().map(printed).collect();
+        if record.target() == BANNER {
+            return self.out.line(record.level(), &text);
+        }
         let always = NEVER_HELD_BACK.contains(&record.target()) || record.level() > Level::Info;
         let may = always || locked(&self.limiter).admit(&text, now);
         self.say_what_was_held_back(now);
@@ -218,5 +248,17 @@ mod tests {
         let (lines, _) = ring_after(0);
         assert!(lines.iter().any(|line| line.text == "a line of this very test"));
         assert!(!lines.iter().any(|line| line.text.contains("chatter")));
+    }
+
+    #[test]
+    fn a_banner_stands_on_the_consoles_whole_and_nowhere_else() {
+        let kept = Kept::default();
+        let limiter = Mutex::new(Limiter::new(Instant::now()));
+        let logger = Logger { out: Box::new(kept.clone()), limiter };
+        for _ in 0..100 {
+            says(&logger, BANNER, "http: http://10.10.10.1/ of this very banner");
+        }
+        assert_eq!(locked(&kept.0).len(), 100);
+        assert!(!ring_after(0).0.iter().any(|line| line.text.contains("this very banner")));
     }
 }

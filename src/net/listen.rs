@@ -7,7 +7,9 @@ use std::net::{Ipv4Addr, SocketAddrV4, UdpSocket};
 use std::os::fd::{AsFd, BorrowedFd};
 
 use rustix::net::sockopt;
-use socket2::{Domain, Protocol, Socket, Type};
+use socket2::{Domain, InterfaceIndexOrAddress, Protocol, Socket, Type};
+
+use super::iface;
 
 /// A room that boots at once opens some hundred connections before `serve` accepts any, and
 /// somebody who floods us thousands: whoever finds the queue full waits for a second before
@@ -22,6 +24,9 @@ const PROXY_DHCP: u16 = 4011;
 
 /// Syslog's port (RFC 5426 §3.3).
 const SYSLOG: u16 = 514;
+
+/// Multicast DNS: its group and port (RFC 6762 §3).
+pub const MDNS: SocketAddrV4 = SocketAddrV4::new(Ipv4Addr::new(224, 0, 0, 251), 5353);
 
 /// TFTP's port (RFC 1350 §4).
 const TFTP: u16 = 69;
@@ -98,6 +103,33 @@ pub fn open(
 /// Opens the port of installers' log lines. A workstation may have a syslog of its own there.
 pub fn open_syslog(interface: &str, address: Ipv4Addr) -> Result<Listener, ListenError> {
     named(interface, "syslog".to_owned(), Type::DGRAM, SocketAddrV4::new(address, SYSLOG))
+}
+
+/// Opens the port of multicast DNS on `interface`, for what is sent to its group and nothing
+/// else. Others on a workstation share it, each with a copy of every packet.
+pub fn open_mdns(interface: &str) -> Result<UdpSocket, ListenError> {
+    let opened = listen_to_group(interface);
+    opened.map_err(|source| ListenError {
+        name: "mdns".to_owned(),
+        at: MDNS,
+        interface: interface.to_owned(),
+        source,
+    })
+}
+
+fn listen_to_group(interface: &str) -> io::Result<UdpSocket> {
+    let index = iface::index(interface).and_then(|index| u32::try_from(index).ok());
+    let index = index.ok_or(io::ErrorKind::NotFound)?;
+    let kind = Type::DGRAM.nonblocking().cloexec();
+    let socket = Socket::new(Domain::IPV4, kind, Some(Protocol::UDP))?;
+    socket.set_reuse_address(true)?;
+    socket.bind_device(Some(interface.as_bytes()))?;
+    socket.bind(&MDNS.into())?;
+    socket.join_multicast_v4_n(MDNS.ip(), &InterfaceIndexOrAddress::Index(index))?;
+    // RFC 6762 §11, for answers to one alone, too.
+    socket.set_multicast_ttl_v4(255)?;
+    socket.set_ttl_v4(255)?;
+    Ok(socket.into())
 }
 
 fn named(

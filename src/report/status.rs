@@ -15,6 +15,9 @@ pub fn status(status: &Value, machines: &Value, problems: &Value) -> String {
     let link = if is(status, "/interface/link") { "link" } else { "NO LINK" };
     let (name, address) = (text("/interface/name"), text("/interface/address"));
     out += &row("network", &format!("{name} {address} ({link})"));
+    if let Some(name) = status.pointer("/interface/hostname").and_then(Value::as_str) {
+        out += &row("name", name);
+    }
     out += &row("dhcp", text("/dhcp/reason"));
     out += &row("sticks", &sticks(status));
     out += &row("machines", &counts(status));

@@ -3,11 +3,13 @@
 //! Everything that can be refused is opened first; then each server runs on a thread of its
 //! own, and HTTP with the signals on a tokio runtime. There is one way out: SIGTERM.
 
+mod banner;
 mod card;
+mod console;
 mod role;
 mod sockets;
 
-use std::net::{Ipv4Addr, TcpListener};
+use std::net::{Ipv4Addr, TcpListener, UdpSocket};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -24,11 +26,12 @@ use crate::fleet::store::Store;
 use crate::guard::guarded;
 use crate::heartbeat::{self, Heart};
 use crate::http::people::People;
+use crate::mdns::server::Door;
 use crate::net::iface;
 use crate::world::media::{self, Scanner, Sticks};
 use crate::world::recorder::Recorder;
 use crate::world::{self, SAFE_MODE, World, verifier};
-use crate::{control, dhcp, http, syslog, tftp};
+use crate::{control, dhcp, http, logging, syslog, tftp};
 
 /// What PID 1 and the panel leave for us. Settings of the next start are there: we read only.
 const RUN: &str = "/run/pxeberry";
@@ -99,7 +102,8 @@ fn start(mut config: Config, owned: Owned) -> Result<(), String> {
     }
     let (scanner, requests) = media::scanner();
     scanner.request();
-    log::info!("the servers are {}", confine::in_force().words());
+    // The screen's own letters are ASCII.
+    log::info!("the servers are {}", confine::in_force().words().replace(" · ", "; "));
     log::info!(
         "serving on {}, HTTP on port {}",
         world.interface,
@@ -122,13 +126,41 @@ fn start(mut config: Config, owned: Owned) -> Result<(), String> {
         lines.set_nonblocking(false).map_err(|error| format!("syslog: {error}"))?;
         in_background("syslog", &world, move |world| syslog::server::run(world, &lines))?;
     }
+    let door = sockets.mdns.and_then(|socket| mdns(&world, socket));
+    if logging::has_console() {
+        beside("banner", &world, |world| console::run(world));
+    }
     let for_button = scanner.clone();
     in_background("control", &world, move |world| {
         control::server::run(world, &for_button, control);
     })?;
     let people = People::new(password, scanner.clone());
     let edge = http::server::Edge::new(Arc::clone(&world), descriptors / 4 * 3, people);
-    serve_http(&world, &edge, sockets.http, runtime, (signals, scanner))
+    let served = serve_http(&world, &edge, sockets.http, runtime, (signals, scanner));
+    if let Some(door) = door {
+        door.leaves(&world);
+    }
+    log::info!("stopped");
+    served
+}
+
+/// The box has a name on its LAN. Without it all else works.
+fn mdns(world: &Arc<World>, socket: UdpSocket) -> Option<Arc<Door>> {
+    let (page, port) = (&world.config.page, world.config.http.page_port());
+    let door = Door::new(socket, &page.name, port).map(Arc::new);
+    let door = door.map_err(|error| log::warn!("mdns: {error}")).ok()?;
+    let answers = Arc::clone(&door);
+    beside("mdns", world, move |world| answers.run(world));
+    Some(door)
+}
+
+/// Work that machines do not need: if it ends, a line of the log says so, and all goes on.
+fn beside(name: &'static str, world: &Arc<World>, work: impl FnOnce(&Arc<World>) + Send + 'static) {
+    let world = Arc::clone(world);
+    let spawned = thread::Builder::new().name(name.to_owned()).spawn(move || work(&world));
+    if let Err(error) = spawned {
+        log::warn!("no thread for {name}: {error}");
+    }
 }
 
 /// How many descriptors connections and transfers may have: as many as the system grants.
@@ -205,7 +237,6 @@ fn serve_http(
     });
     // Reads from a dead stick may never end; nothing waits for them.
     runtime.shutdown_background();
-    log::info!("stopped");
     served.map_err(|error| format!("http: {error}"))
 }
 

@@ -24,6 +24,8 @@ pub struct Sockets {
     pub tftp: UdpSocket,
     /// UDP port 514, where it is wanted and free.
     pub syslog: Option<UdpSocket>,
+    /// UDP port 5353, where it is wanted.
+    pub mdns: Option<UdpSocket>,
     /// The HTTP ports.
     pub http: Vec<TcpListener>,
 }
@@ -45,7 +47,10 @@ pub fn sockets(config: &Config, interface: &str, address: Ipv4Addr) -> Result<So
     } else {
         inherited
     };
-    sort(listeners)
+    let mdns = config.page.mdns.then(|| listen::open_mdns(interface));
+    // The page is there without its name, too; nobody waits for this port while we restart.
+    let mdns = mdns.and_then(|opened| opened.map_err(|error| log::warn!("{error}")).ok());
+    Ok(Sockets { mdns, ..sort(listeners)? })
 }
 
 fn sort(listeners: Vec<Listener>) -> Result<Sockets, String> {
@@ -63,7 +68,7 @@ fn sort(listeners: Vec<Listener>) -> Result<Sockets, String> {
     }
     match (dhcp, proxydhcp, tftp) {
         (Some(dhcp), Some(proxydhcp), Some(tftp)) if !http.is_empty() => {
-            Ok(Sockets { dhcp, proxydhcp, tftp, syslog, http })
+            Ok(Sockets { dhcp, proxydhcp, tftp, syslog, mdns: None, http })
         }
         _ => Err("not all sockets were handed down; the log of PID 1 says which port is \
                   taken"

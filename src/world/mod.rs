@@ -4,6 +4,7 @@
 //! except for the fleet's own: what a client relies on is on disk before its answer leaves.
 
 mod boots;
+mod called;
 pub mod content;
 pub mod counters;
 mod dhcp;
@@ -109,6 +110,7 @@ pub struct World {
     revision: watch::Sender<u64>,
     role: Mutex<Role>,
     own_subnet: Mutex<Subnet>,
+    called: Mutex<Option<String>>,
     held_back: AtomicBool,
     displaced: AtomicBool,
     store: Option<Store>,
@@ -145,6 +147,7 @@ impl World {
             revision: watch::Sender::new(0),
             role: Mutex::new(Role::Probing),
             own_subnet: Mutex::new(config.server.local.subnet),
+            called: Mutex::default(),
             held_back: AtomicBool::new(false),
             displaced: AtomicBool::new(false),
             store,

@@ -31,6 +31,7 @@ mod leds_and_button;
 mod no_stick_and_a_broken_config;
 mod office;
 mod panel_cost;
+mod screen;
 mod simulated_pins;
 mod sizes;
 mod two_machines_at_once_through_ipxe;

@@ -13,7 +13,7 @@ use std::net::Ipv4Addr;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
-pub use origin::is_ours;
+pub use origin::{Names, is_ours};
 use session::{Number, Sessions, same};
 use tries::Tries;
 

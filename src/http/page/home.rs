@@ -62,9 +62,10 @@ fn hero(status: &Status, visitor: &Visitor) -> String {
     let (interface, dhcp) = (&status.interface, &status.dhcp);
     let _ = write!(
         html,
-        "</div></div><div class=facts><span><b>{}</b> on {}</span><span><b>DHCP</b> {}</span>{}",
+        "</div></div><div class=facts><span><b>{}</b> on {}</span>{}<span><b>DHCP</b> {}</span>{}",
         Safe(&interface.address),
         Safe(&interface.name),
+        name_on_lan(interface.hostname.as_deref()),
         Safe(&dhcp.reason),
         sticks(status)
     );
@@ -76,6 +77,10 @@ fn hero(status: &Status, visitor: &Visitor) -> String {
         );
     }
     html + "</div></section>"
+}
+
+fn name_on_lan(name: Option<&str>) -> String {
+    name.map_or_else(String::new, |name| format!("<span><b>Name</b> {}</span>", Safe(name)))
 }
 
 fn sticks(status: &Status) -> String {

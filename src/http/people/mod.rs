@@ -20,7 +20,7 @@ use hyper::http::request::Parts;
 use hyper::{Method, Request, Response, StatusCode, header};
 use tokio::sync::Mutex;
 
-use super::admin::{Admin, Entry, is_ours};
+use super::admin::{Admin, Entry, Names, is_ours};
 use super::body::Body;
 use super::page::{self, Refused, Said, Visitor, Wanted};
 use super::route::{Route, value};
@@ -178,8 +178,9 @@ impl People {
     ) -> Response<Body> {
         let header = |name| asked.head.headers.get(name).and_then(|value| value.to_str().ok());
         let (host, origin) = (header(header::HOST), header(header::ORIGIN));
-        let address = asked.world.own_subnet().address();
-        if !is_ours(host, origin, address, &asked.world.config.admin.hosts) {
+        let (address, called) = (asked.world.own_subnet().address(), asked.world.called());
+        let hosts = &asked.world.config.admin.hosts;
+        if !is_ours(host, origin, &Names { address, called: called.as_deref(), hosts }) {
             let words = "this box has another name; use its address, or list the name in \
                          admin.hosts of pxeberry.toml\n";
             return text(StatusCode::FORBIDDEN, words);

@@ -17,6 +17,7 @@ use super::lan::{Lan, Port};
 use super::pins::{OWN_LED_PIN, Pins};
 use super::process::{OtherEnd, Process, character_device};
 use super::qmp::Qmp;
+use super::screen::{self, Screen};
 use super::stick::quoted;
 use super::usb_nic;
 use super::workshop::{Workshop, image_file, repository, run};
@@ -98,6 +99,19 @@ impl Appliance {
     ) -> Result<Appliance> {
         let boot = BootFiles::of(card, &workshop.file("boot"))?;
         Appliance::power_on(workshop, lan, card, &boot, stick, emulation)
+    }
+
+    /// Powers on an appliance with a screen.
+    pub fn start_with_screen(workshop: &Workshop, lan: &Lan, card: &Card) -> Result<Appliance> {
+        let boot = BootFiles::of(card, &workshop.file("boot"))?;
+        screen::plug_in(&boot.dtb)?;
+        Appliance::power_on(workshop, lan, card, &boot, None, Emulation::Quick)
+    }
+
+    /// What its screen shows now; the picture is kept in the file.
+    pub fn screen(&mut self, picture: &Path) -> Result<Screen> {
+        self.qmp.execute("screendump", json!({ "filename": picture.display().to_string() }))?;
+        Screen::read(picture)
     }
 
     /// Powers on an appliance with a hand inside that does what is typed on the console: see

@@ -17,6 +17,7 @@ pub mod pins;
 pub mod process;
 pub mod qmp;
 pub mod rhythm;
+pub mod screen;
 pub mod stick;
 pub mod usb_nic;
 pub mod workshop;

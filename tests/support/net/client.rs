@@ -39,7 +39,8 @@ echo \"event $reason $new_ip_address router=$new_routers dns=$new_domain_name_se
 
 /// Root alone, whatever the test runs as: systemd-networkd's own user is root here, and
 /// dhcpcd's does not exist, because a user namespace has no second user to change to.
-const PASSWD: &str = "root:x:0:0::/:/bin/sh\nsystemd-network:x:0:0::/:/bin/false\n";
+const PASSWD: &str =
+    "root:x:0:0::/:/bin/sh\navahi:x:0:0::/:/bin/false\nsystemd-network:x:0:0::/:/bin/false\n";
 
 /// busybox's udhcpc, in the foreground.
 pub fn udhcpc(machine: &Machine, more: &[&str]) -> Server {
@@ -148,7 +149,7 @@ impl Networkd<'_> {
 }
 
 /// Gives the machine a list of users of its own.
-fn be_root_alone(machine: &Machine) {
+pub fn be_root_alone(machine: &Machine) {
     fs::write("/run/passwd", PASSWD).unwrap();
     machine.run("mount", &["--bind", "/run/passwd", "/etc/passwd"]).good();
 }

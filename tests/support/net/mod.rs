@@ -8,6 +8,7 @@
 
 pub mod api;
 pub mod appliance;
+pub mod avahi;
 pub mod client;
 pub mod client_lan;
 pub mod firmware;

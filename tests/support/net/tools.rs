@@ -8,6 +8,9 @@ const LONGEST_RUN: &str = "30";
 
 /// Debian's packages; `tests/packages.txt` lists the same.
 const PACKAGES: &[(&str, &str)] = &[
+    ("avahi-browse", "avahi-utils"),
+    ("avahi-daemon", "avahi-daemon"),
+    ("avahi-resolve", "avahi-utils"),
     ("bash", "bash"),
     ("bridge", "iproute2"),
     ("busybox", "busybox"),
