@@ -9,7 +9,7 @@ use super::body::WhenSent;
 use super::response::Found;
 use crate::boot::plan::{Media, Plan};
 use crate::fleet::life::{Event, Phase};
-use crate::fleet::stage::Sign;
+use crate::fleet::stage::{Sign, Stage};
 use crate::fleet::timeline::{Note, Source, Weight};
 use crate::inventory::ConfigKind;
 use crate::inventory::assign::{Served, WORTHLESS_TOKEN, serve};
@@ -28,10 +28,10 @@ pub fn config(
 ) -> Found {
     let shelf = world.shelf();
     let inventory = &shelf.inventory;
-    let asking = world.machine_at(asker);
+    let asking = world.machine_itself_at(asker);
     let cards = inventory.roster.cards(mac).unwrap_or_else(|| vec![mac]);
     if !asking.is_some_and(|asking| cards.contains(&asking)) && !asker.is_loopback() {
-        let who = asking.map_or_else(|| asker.to_string(), |mac| world.name(mac));
+        let who = world.name_at(asker);
         log::warn!(
             "http: {who} asked for the configuration of {} and did not get it",
             world.name(mac)
@@ -55,6 +55,9 @@ pub fn config(
             let folder = kind.folder();
             let words = format!("was given its configuration of {folder}/{words}");
             world.happened_to(mac, Source::Config, Weight::Info, &words);
+            if part == kind.main_part() {
+                world.saw(mac, &Sign::Reaches(Stage::Config));
+            }
         }
     };
     match made(WORTHLESS_TOKEN) {
@@ -64,24 +67,22 @@ pub fn config(
         }
         Served::Text(text) => {
             let reports = matches!(made(OTHER_TOKEN), Served::Text(other) if other != text);
-            match asking
-                .filter(|_| reports && !only_head)
-                .map_or(Token::None, |mac| token(world, mac))
-            {
+            let asks = asking.filter(|_| reports && !only_head);
+            let (text, words) = match asks.map_or(Token::None, |mac| token(world, mac, kind)) {
                 Token::Real(token) => match made(&token) {
-                    Served::Text(text) => {
-                        given(", which reports");
-                        return as_text(text);
-                    }
+                    Served::Text(text) => (text, ", which reports"),
                     _ => return Found::NotReady,
                 },
                 Token::NotNow => return Found::NotReady,
-                Token::None => {}
-            }
-            if let Some(mac) = taken.filter(|_| !reports) {
+                Token::None => (text, ""),
+            };
+            if let Some(mac) = taken.filter(|_| !reports || kind.is_for_the_installed_system()) {
                 world.config_taken(mac, kind);
             }
-            given("");
+            given(words);
+            if let Some(mac) = taken.filter(|_| !words.is_empty()) {
+                world.saw(mac, &Sign::WillReport);
+            }
             as_text(text)
         }
         Served::Broken(why) => {
@@ -124,8 +125,8 @@ fn as_text(text: String) -> Found {
 
 /// What a configuration that reports is made with.
 enum Token {
-    /// That of the installation that runs: from now on the machine is installed when it says
-    /// so, and not before.
+    /// That of the installation that runs: if it is the installer that reports, the machine is
+    /// installed from now on when it says so, and not before.
     Real(String),
     /// There will be one, or it cannot be written down now. A worthless one would have the
     /// machine installed again when it is done.
@@ -135,7 +136,7 @@ enum Token {
 }
 
 /// For the machine itself and nobody else.
-fn token(world: &World, mac: Mac) -> Token {
+fn token(world: &World, mac: Mac, kind: ConfigKind) -> Token {
     let plan = world.plan(mac);
     let installs =
         |plan: &Plan| matches!(plan, Plan::Install(install) if install.purpose == Purpose::Install);
@@ -150,8 +151,10 @@ fn token(world: &World, mac: Mac) -> Token {
         Some(Phase::Armed) if plan == Plan::Wait => return Token::NotNow,
         _ => return Token::None,
     }
-    match world.happened(mac, Event::TookReportingScript) {
-        Some(record) => Token::Real(record.token),
-        None => Token::NotNow,
-    }
+    let token = match kind.is_for_the_installed_system() {
+        // It cannot report before the machine has booted again, and nothing waits for that.
+        true => world.token(mac),
+        false => world.happened(mac, Event::TookReportingScript).map(|record| record.token),
+    };
+    token.map_or(Token::NotNow, Token::Real)
 }
