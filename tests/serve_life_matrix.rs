@@ -17,8 +17,8 @@ use installer::{Case, Client, Step, Told, mac, stick};
 use net::{Appliance, Lan, Server, isolated};
 use systems::End;
 
-/// Room for as many machines as there are cases and steps.
-const POOL: &str = "server.pool = \"10.10.10.20-10.10.10.250\"";
+/// Room for as many machines as there are cases and steps, none of which is looked for first.
+const POOL: &str = "server.pool = \"10.10.10.20-10.10.10.250\"\nserver.probe = false";
 
 /// A box whose stick names a machine for each of these, and the machines.
 fn room(lan: &Lan, cases: &[Case], more: &str) -> (Appliance, Server, Vec<Client>) {

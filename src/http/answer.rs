@@ -144,7 +144,7 @@ fn find(world: &Arc<World>, place: &Route, asker: Ipv4Addr, only_head: bool) -> 
         Route::Config(kind, part, mac) => config(world, (*kind, *part), *mac, asker, only_head),
         Route::Introduction { mac, uuid, serial } => {
             // Anybody else may look at the script; what he says of the machine is nothing.
-            if !only_head && world.machine_at(asker) == Some(*mac) {
+            if !only_head && world.machine_itself_at(asker) == Some(*mac) {
                 world.heard_serial(*mac, uuid, serial);
             }
             find(world, &Route::Boot(Name::IntroducedScript(*mac)), asker, only_head)
@@ -225,7 +225,8 @@ fn when_delivered(
     asker: Ipv4Addr,
     only_head: bool,
 ) -> Option<WhenSent> {
-    let mac = world.machine_at(asker).filter(|_| image.profile.writes(name) && !only_head)?;
+    let takes = image.profile.writes(name) && !only_head;
+    let mac = takes.then(|| world.machine_itself_at(asker))??;
     world.saw(mac, &Sign::Reaches(Stage::Installer));
     let world = Arc::clone(world);
     Some(Box::new(move || {
@@ -267,7 +268,7 @@ fn install_script(world: &World, asker: Ipv4Addr, only_head: bool) -> Found {
         return Found::NotReady;
     }
     let inventory = &shelf.inventory;
-    let client = world.machine_at(asker);
+    let client = world.machine_itself_at(asker);
     let plan = client.map(|mac| (mac, world.plan(mac)));
     if matches!(plan, Some((_, Plan::Wait))) {
         return Found::NotReady;
@@ -378,7 +379,7 @@ fn hello(
     asker: Ipv4Addr,
     only_head: bool,
 ) -> Found {
-    if world.machine_at(asker) != Some(mac) {
+    if world.machine_itself_at(asker) != Some(mac) {
         return Found::Forbidden(format!("only {mac} itself says what it is"));
     }
     if !only_head {
@@ -395,7 +396,7 @@ fn boot_failed(
     asker: Ipv4Addr,
     only_head: bool,
 ) -> Found {
-    if world.machine_at(asker) != Some(mac) {
+    if world.machine_itself_at(asker) != Some(mac) {
         return Found::Forbidden(format!("only {mac} itself reports its failures"));
     }
     if !only_head {
