@@ -244,6 +244,29 @@ fn when_the_installer_fails_the_machine_says_so_and_stays_on() {
 }
 
 #[test]
+fn a_report_that_is_not_heard_is_repeated_before_the_reboot() {
+    isolated(|lan| {
+        let scene = Scene::new(&lan, |_| {}, &["ip"]);
+        scene.program("sleep", "#!/bin/sh\necho sleep \"$1\" >>/run/calls\n");
+        let lost = "#!/bin/sh
+case $* in *event=*)
+    echo report >>/run/calls
+    if [ ! -e /run/second ]; then
+        [ -e /run/first ] && : >/run/second
+        : >/run/first
+        exit 4
+    fi
+esac
+exec /usr/bin/wget \"$@\"\n";
+        scene.program("wget", lost);
+        scene.installs("dash").good();
+        let expected = "report\nsleep 1\nreport\nsleep 2\nreport\nreboot\n";
+        assert!(calls().ends_with(expected), "{}", calls());
+        assert_eq!(scene.state(), "installed");
+    });
+}
+
+#[test]
 fn a_machine_that_is_not_armed_gets_a_script_that_only_says_so() {
     isolated(|lan| {
         let never = |stick: &Stick| {
