@@ -152,6 +152,8 @@ pub struct Promise {
     pub config: bool,
     /// And says how it ended.
     pub report: bool,
+    /// It is known to be silent for so long before that.
+    pub patience: Seconds,
 }
 
 /// What was seen of one machine's last boot.
