@@ -81,6 +81,7 @@ const PURE: &[&str] = &[
     "inventory/configs/yaml.rs",
     "inventory/cpu.rs",
     "inventory/detect.rs",
+    "inventory/ending.rs",
     "inventory/find/files.rs",
     "inventory/find/mod.rs",
     "inventory/find/place.rs",

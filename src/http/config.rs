@@ -14,6 +14,7 @@ use crate::fleet::timeline::{Note, Source, Weight};
 use crate::inventory::ConfigKind;
 use crate::inventory::assign::{Served, WORTHLESS_TOKEN, serve};
 use crate::inventory::configs::{Part, Setting};
+use crate::inventory::ending::OTHER_TOKEN;
 use crate::inventory::profile::Purpose;
 use crate::net::Mac;
 use crate::world::World;
@@ -116,9 +117,6 @@ fn when_taken(world: &Arc<World>, mac: Mac, kind: ConfigKind) -> WhenSent {
     Box::new(move || world.config_taken(mac, kind))
 }
 
-/// Good for nothing, too: what differs from what the other one makes holds the token.
-const OTHER_TOKEN: &str = "ffffffffffffffffffffffffffffffff";
-
 fn as_text(text: String) -> Found {
     Found::Bytes("text/plain; charset=utf-8", text.into_bytes())
 }
@@ -157,4 +155,69 @@ fn token(world: &World, mac: Mac, kind: ConfigKind) -> Token {
         false => world.happened(mac, Event::TookReportingScript).map(|record| record.token),
     };
     token.map_or(Token::NotNow, Token::Real)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::dhcp::lease::Binding;
+    use crate::fleet::store::Store;
+    use crate::inventory::profile::Profile;
+    use crate::inventory::{Listing, MediaFile, inventory};
+    use crate::world::Role;
+
+    const MAC: &str = "52:54:00:00:00:01";
+    const ASKER: Ipv4Addr = Ipv4Addr::new(10, 10, 10, 100);
+
+    /// A machine that was told to install Debian with this preseed takes it. The lines that a
+    /// person gets when it says nothing for so many minutes then.
+    fn told(name: &str, preseed: &str, minutes: u64) -> Vec<String> {
+        let file = |path: &str| MediaFile {
+            volume: std::path::Path::new("/media/sda1").into(),
+            path: path.to_owned(),
+            size: 1,
+            modified: 0,
+            inside: None,
+        };
+        let paths = ["machines.toml", name, "images/debian/13/linux", "images/debian/13/initrd.gz"];
+        let machines = format!("[[machine]]\nmac = \"{MAC}\"\n");
+        let texts = [(0, machines), (1, preseed.to_owned())].into();
+        let files = paths.map(file).into();
+        let listing = Listing { files, texts, ..Listing::default() };
+        let folder = std::env::temp_dir().join(format!(
+            "pxeberry-config-{}-{}-{minutes}",
+            std::process::id(),
+            preseed.len()
+        ));
+        let store = Store::open(&folder).unwrap();
+        let config = crate::config::parse("").unwrap();
+        let world = Arc::new(World::new(config, "lo".to_owned(), Some(store)));
+        let found = inventory(&[listing], &Profile::built_in()).unwrap();
+        world.change_shelf(|shelf| {
+            (shelf.sticks, shelf.accepted) = (1, true);
+            shelf.inventory = Arc::new(found);
+        });
+        world.take_role(Role::Server);
+        let (mac, expires) = (MAC.parse().unwrap(), world.now() + 9_999);
+        world.with_fleet(|fleet| fleet.leases.bind(mac, Binding { address: ASKER, expires }));
+        world.was_told(mac, "its iPXE script", &world.plan(mac));
+        world.happened(mac, Event::TookInstaller).unwrap();
+        let what = (ConfigKind::Preseed, Part::Whole);
+        let given = super::config(&world, what, mac, ASKER, false);
+        assert!(matches!(given, Found::Bytes(..) | Found::File(..)));
+        let silent = world.now() + minutes * 60;
+        let lines = world.with_fleet(|fleet| fleet.boots.silent(silent));
+        let _ = std::fs::remove_dir_all(folder);
+        lines.into_iter().map(|(_, words)| words).collect()
+    }
+
+    #[test]
+    fn an_installer_that_was_to_report_and_does_not_is_told_of_whatever_its_system() {
+        let (name, text) = ("preseed/default.cfg.j2", "x {{ report_installed }}\n");
+        // So long Debian's may take packages from its mirror.
+        assert_eq!(told(name, text, 89), Vec::<String>::new());
+        let lines = told(name, text, 91);
+        assert!(lines.len() == 1 && lines.concat().contains("reports nothing"), "{lines:?}");
+        assert_eq!(told("preseed/default.cfg", "d-i x\n", 999), Vec::<String>::new());
+    }
 }
