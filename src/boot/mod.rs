@@ -22,6 +22,8 @@ pub struct Endpoint {
     pub address: Ipv4Addr,
     /// The HTTP port of generated URLs.
     pub port: u16,
+    /// Whether the log lines of installers are heard there (UDP port 514).
+    pub syslog: bool,
 }
 
 impl Endpoint {

@@ -250,7 +250,8 @@ pub(super) mod tests {
     use std::net::Ipv4Addr;
     use std::path::Path;
 
-    pub const ENDPOINT: Endpoint = Endpoint { address: Ipv4Addr::new(10, 10, 10, 1), port: 8080 };
+    pub const ENDPOINT: Endpoint =
+        Endpoint { address: Ipv4Addr::new(10, 10, 10, 1), port: 8080, syslog: true };
 
     pub fn mac(last: u8) -> Mac {
         Mac::new([0x52, 0x54, 0, 0, 0, last]).unwrap()

@@ -94,6 +94,8 @@ pub struct World {
     pub config: Config,
     /// The interface that we serve on.
     pub interface: String,
+    /// Whether installers' log lines are heard.
+    pub hears_syslog: bool,
     /// Files on their way to machines, by TFTP and HTTP.
     pub transfers: Transfers,
     /// What they have done.
@@ -125,6 +127,7 @@ impl World {
         let (store, saved) = store.map_or((None, Saved::default()), |(s, saved)| (Some(s), saved));
         let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         World {
+            hears_syslog: false,
             transfers: Transfers::default(),
             counters: Counters::default(),
             readers: Readers::default(),
@@ -223,7 +226,11 @@ impl World {
 
     /// Where machines reach us.
     pub fn endpoint(&self) -> Endpoint {
-        Endpoint { address: self.own_subnet().address(), port: self.config.http.first_port() }
+        Endpoint {
+            address: self.own_subnet().address(),
+            port: self.config.http.first_port(),
+            syslog: self.hears_syslog,
+        }
     }
 
     /// The machine behind an address: by our leases where we gave it, else as the kernel

@@ -116,7 +116,7 @@ fn check(profile: &Profile) -> Result<(), (String, String)> {
 }
 
 /// What arguments are made of: `boot::args` fills them in.
-const PLACEHOLDERS: [&str; 13] = [
+const PLACEHOLDERS: [&str; 14] = [
     "server",
     "mac",
     "image",
@@ -126,6 +126,7 @@ const PLACEHOLDERS: [&str; 13] = [
     "config",
     "disk",
     "hostname",
+    "syslog",
     "args-file",
     "rewrite",
     "version",
