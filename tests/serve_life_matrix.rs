@@ -115,6 +115,10 @@ fn a_report_is_that_of_its_own_installation_however_it_comes_and_how_often() {
             }
             assert_eq!(stranger.curl(&foreign.replace(&old, &"1".repeat(32))).0, 403);
             assert_eq!(appliance.machine(&client.mac), before, "{name}: nothing has happened");
+            // What a webhook sends is not looked at.
+            let url = format!("http://10.10.10.1:8080{path}");
+            let webhook = ["-sSf", "--data", "{\"event_type\": \"start\"}", &url];
+            assert_eq!(client.machine.run("curl", &webhook).good().text(), "ok");
             for method in ["POST", "GET", "POST"] {
                 assert_eq!(client.asks(method, &path), (200, "ok".to_owned()), "{name}: {method}");
                 assert_eq!(appliance.machine(&client.mac).0, "installed", "{name}: {method}");

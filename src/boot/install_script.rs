@@ -4,6 +4,7 @@
 //! `ifconfig`, `$HOME` or name resolution. Every value in it is one quoted word.
 
 use super::Endpoint;
+use crate::inventory::ConfigKind;
 use crate::inventory::machine::Disk;
 use crate::inventory::machine::shell::quote;
 
@@ -16,6 +17,8 @@ pub struct Job<'a> {
     pub image: &'a str,
     /// `coreos-install` or `flatcar-install`.
     pub installer: &'a str,
+    /// What it takes: a cloud-config, or Ignition.
+    pub config: ConfigKind,
     /// The whole disk to overwrite, or what it must be.
     pub disk: &'a Disk,
     /// Proves that a report comes from this installation.
@@ -24,7 +27,8 @@ pub struct Job<'a> {
 
 /// The script for a machine that is to be installed.
 pub fn install(job: &Job, endpoint: Endpoint) -> String {
-    let Job { machine, image, installer, disk, token } = job;
+    let Job { machine, image, installer, config, disk, token } = job;
+    let option = if *config == ConfigKind::Ignition { "-i" } else { "-c" };
     // A rule is evaluated on the machine, by find_disk.
     let disk = match disk {
         Disk::Path(path) => format!("disk={}\n", quote(path)),
@@ -37,11 +41,17 @@ server={server}
 address={address}
 token={token}
 installer={installer}
+folder={folder}
+ending={ending}
+option={option}
 {disk}{BODY}",
         server = quote(&endpoint.base()),
         address = quote(&endpoint.address.to_string()),
         token = quote(token),
         installer = quote(installer),
+        folder = quote(config.folder()),
+        ending = quote(config.extensions().first().unwrap_or(&"")),
+        option = quote(option),
     )
 }
 
@@ -71,6 +81,7 @@ mod tests {
             machine: "node-1",
             image: "coreos/1185.3.0",
             installer: "coreos-install",
+            config: ConfigKind::CloudConfig,
             disk,
             token: "0123456789abcdef",
         };

@@ -76,6 +76,7 @@ mod tests {
             machine: "node-1",
             image: "coreos/1",
             installer: "coreos-install",
+            config: crate::inventory::ConfigKind::CloudConfig,
             disk: &Disk::Path("/dev/sda".to_owned()),
             token: "0",
         };

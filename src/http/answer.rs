@@ -19,7 +19,7 @@ use crate::fleet::stage::{Sign, Stage};
 use crate::fleet::timeline::{Source, Weight};
 use crate::fleet::trouble::Failure;
 use crate::inventory::profile::Purpose;
-use crate::inventory::{Image, MediaFile};
+use crate::inventory::{ConfigKind, Image, MediaFile};
 use crate::net::Mac;
 use crate::tftp::tree::Name;
 use crate::verify::Gate;
@@ -307,11 +307,14 @@ fn install_script(world: &World, asker: Ipv4Addr, only_head: bool) -> Found {
     let Some(installer) = image.and_then(|image| image.profile.installer.as_deref()) else {
         return refusal("there is no image for it on the stick");
     };
+    let config = image.and_then(|image| inventory.config_for(image, &machine, mac));
     let name = world.name(mac);
     let job = Job {
         machine: &name,
         image: &installation.image,
         installer,
+        // Without one it stops, and names the kind that its system always took.
+        config: config.unwrap_or(ConfigKind::CloudConfig),
         disk: &machine.disk,
         token: &token,
     };

@@ -230,8 +230,11 @@ fn install_sh(stick: &Stick, mac: Mac, machine: &Machine, image: &Image) -> Opti
     let file = stick.inventory.install_script.as_ref();
     let name = machine.name.as_ref();
     let name = name.map_or_else(|| mac.to_string(), |name| format!("{name} ({mac})"));
+    let config = stick.inventory.config_for(image, machine, mac);
+    let config = config.unwrap_or(ConfigKind::CloudConfig);
     let (image, disk) = (image.name(), &machine.disk);
-    let job = Job { machine: &name, image: &image, installer, disk, token: WORTHLESS_TOKEN };
+    let token = WORTHLESS_TOKEN;
+    let job = Job { machine: &name, image: &image, installer, config, disk, token };
     let text = match file {
         Some(file) => read(file),
         None => Some(install_script::install(&job, stick.endpoint())),

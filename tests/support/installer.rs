@@ -222,7 +222,10 @@ impl Client {
             self.given = self.takes(&url);
         }
         if self.case.system.end == End::Script {
-            self.takes(&format!("/cloud-configs/{}.yml", self.mac));
+            let word =
+                |key: &str| self.given.split(key).nth(1).unwrap().split('\'').next().unwrap();
+            let (folder, ending) = (word("\nfolder='"), word("\nending='"));
+            self.takes(&format!("/{folder}/{}.{ending}", self.mac));
         }
     }
 

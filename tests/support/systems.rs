@@ -46,12 +46,26 @@ const NONE: System = System {
 /// The text of a configuration that is an archive, or of which nobody looks at the text.
 const ANY: &str = "anything\n";
 
+const FLATCAR: System = System {
+    image: "flatcar/4081.2.1",
+    files: &[
+        "flatcar/4081.2.1/flatcar_production_pxe.vmlinuz",
+        "flatcar/4081.2.1/flatcar_production_pxe_image.cpio.gz",
+        "flatcar/4081.2.1/flatcar_production_image.bin.bz2",
+    ],
+    end: End::Script,
+    takes: Some("/4081.2.1/flatcar_production_image.bin.bz2"),
+    ..NONE
+};
+
+const IGNITION: (&str, &str) = ("ignition/NAME.ign", "{\"ignition\": {\"version\": \"3.3.0\"}}");
+
 const KICKSTART: (&str, &str) = ("kickstart/NAME.ks", "text\n");
 const AUTOYAST: (&str, &str) = ("autoyast/NAME.xml", "<profile/>\n");
 const CLOUD_CONFIG: (&str, &str) = ("cloud-configs/NAME.yml", "#cloud-config\nhostname: a\n");
 
 /// All of them.
-pub const SYSTEMS: [System; 14] = [
+pub const SYSTEMS: [System; 15] = [
     System {
         name: "coreos",
         image: "coreos/1185.3.0",
@@ -65,18 +79,12 @@ pub const SYSTEMS: [System; 14] = [
         takes: Some("/1185.3.0/coreos_production_image.bin.bz2"),
         ..NONE
     },
+    System { name: "flatcar", plain: Some(CLOUD_CONFIG), ..FLATCAR },
     System {
-        name: "flatcar",
-        image: "flatcar/4081.2.1",
-        files: &[
-            "flatcar/4081.2.1/flatcar_production_pxe.vmlinuz",
-            "flatcar/4081.2.1/flatcar_production_pxe_image.cpio.gz",
-            "flatcar/4081.2.1/flatcar_production_image.bin.bz2",
-        ],
-        end: End::Script,
-        plain: Some(CLOUD_CONFIG),
-        takes: Some("/4081.2.1/flatcar_production_image.bin.bz2"),
-        ..NONE
+        name: "flatcar-ignition",
+        plain: Some(IGNITION),
+        example: Some("ignition/default.ign.j2"),
+        ..FLATCAR
     },
     System {
         name: "fedora-coreos",
@@ -88,7 +96,7 @@ pub const SYSTEMS: [System; 14] = [
             "fedora-coreos/42.20250901.3.0/fedora-coreos-42.20250901.3.0-metal.x86_64.raw.xz",
         ],
         end: End::Config,
-        plain: Some(("ignition/NAME.ign", "{\"ignition\": {\"version\": \"3.3.0\"}}")),
+        plain: Some(IGNITION),
         example: Some("ignition/default.ign.j2"),
         takes: Some(
             "/images/fedora-coreos/42.20250901.3.0/fedora-coreos-42.20250901.3.0-metal.x86_64.raw.xz",
