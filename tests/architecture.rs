@@ -70,6 +70,7 @@ const PURE: &[&str] = &[
     "http/page/words.rs",
     "http/range.rs",
     "http/route.rs",
+    "http/webhook.rs",
     "init/blkid/mod.rs",
     "init/supervise.rs",
     "inventory/assign.rs",

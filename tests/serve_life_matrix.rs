@@ -5,6 +5,9 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests fail so")]
 #![allow(clippy::indexing_slicing, clippy::cast_possible_truncation, reason = "tests fail so")]
 
+#[path = "support/flight.rs"]
+#[allow(dead_code, reason = "each scenario uses the part that it needs")]
+mod flight;
 #[path = "support/installer.rs"]
 #[allow(dead_code, reason = "each scenario uses the part that it needs")]
 mod installer;
@@ -15,6 +18,7 @@ mod systems;
 
 use installer::{Case, Client, Step, Told, mac, stick};
 use net::{Appliance, Lan, Server, isolated};
+use pxeberry::fleet::timeline::Source;
 use systems::End;
 
 /// Room for as many machines as there are cases and steps, none of which is looked for first.
@@ -115,10 +119,15 @@ fn a_report_is_that_of_its_own_installation_however_it_comes_and_how_often() {
             }
             assert_eq!(stranger.curl(&foreign.replace(&old, &"1".repeat(32))).0, 403);
             assert_eq!(appliance.machine(&client.mac), before, "{name}: nothing has happened");
-            // What a webhook sends is not looked at.
+            // A webhook posts each step, to whatever URL it was given: none is the end.
             let url = format!("http://10.10.10.1:8080{path}");
-            let webhook = ["-sSf", "--data", "{\"event_type\": \"start\"}", &url];
-            assert_eq!(client.machine.run("curl", &webhook).good().text(), "ok");
+            let post = |text: &str| client.machine.run("curl", &["-sSf", "--data", text, &url]);
+            let step = format!("{{\"name\": \"{name}\", \"event_type\": \"start\"}}");
+            assert_eq!(post(&step).good().text(), "ok");
+            assert_eq!(appliance.machine(&client.mac), before, "{name}: a step is no end");
+            let told = flight::wait_for(&client.mac, &format!("start: {name}"));
+            assert_eq!(told.source, Source::Syslog);
+            assert_eq!(post("log=all+of+it").good().text(), "ok", "{name}");
             for method in ["POST", "GET", "POST"] {
                 assert_eq!(client.asks(method, &path), (200, "ok".to_owned()), "{name}: {method}");
                 assert_eq!(appliance.machine(&client.mac).0, "installed", "{name}: {method}");
