@@ -352,3 +352,33 @@ fn compare_configs(machine: &net::Machine, explained: &Value) -> usize {
     }
     compared
 }
+
+#[test]
+fn how_an_installation_ends_is_explained_for_each_kind_of_system() {
+    isolated(|_| {
+        let preseed = "d-i x string y\n# {{ report_installed }}\n";
+        let talos = "machine: {type: worker} # {{ report_installed }}\n";
+        let cloud = ("cloud-configs/default.yml", "#cloud-config\na: b\n");
+        let rows = [
+            ("coreos/1", "coreos_production_pxe.vmlinuz", cloud, "install-script"),
+            ("debian/13", "linux", ("preseed/default.cfg.j2", preseed), "installer"),
+            ("debian/12", "linux", ("preseed/default.cfg", "d-i x string y\n"), "config"),
+            ("talos/1", "vmlinuz-amd64", ("talos/default.yaml.j2", talos), "installed-system"),
+            ("winpe/11", "wimboot", ("note", ""), "disk-image"),
+            ("memtest86+/7", "memtest86+x64.bin", ("note", ""), "none"),
+        ];
+        for (number, (image, kernel, (config, text), ending)) in rows.into_iter().enumerate() {
+            let stick = Stick::empty(Path::new(&format!("/run/stick-{number}")));
+            stick.write(&format!("images/{image}/{kernel}"), "kernel");
+            stick.write(config, text);
+            let machine = format!("[[machine]]\nmac = \"{NODE_1}\"\nimage = \"{image}\"\n");
+            stick.write("machines.toml", machine);
+            let told = data(&check(&stick, &["--json", "--explain", NODE_1]));
+            assert_eq!(told["ending"], ending, "{image}: {told}");
+            let text = check(&stick, &["--explain", NODE_1]).text();
+            let words = text.split_whitespace().collect::<Vec<_>>().join(" ");
+            let says = words.contains("It is installed when") || words.contains("it is installed");
+            assert_eq!(says, ending != "none", "{image}: {text}");
+        }
+    });
+}

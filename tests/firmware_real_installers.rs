@@ -11,6 +11,9 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests fail so")]
 #![allow(clippy::indexing_slicing, clippy::cast_possible_truncation, reason = "tests fail so")]
 
+#[path = "support/flight.rs"]
+#[allow(dead_code, reason = "each scenario uses the part that it needs")]
+mod flight;
 #[path = "support/net/mod.rs"]
 mod net;
 
@@ -23,6 +26,7 @@ use net::firmware::{Board, Parts, Pc, loaders_of_the_image};
 use net::log::Log;
 use net::stick::{NODE_1, NODE_2};
 use net::{Appliance, Lan, Machine, Server, Stick, isolated, tools};
+use pxeberry::fleet::timeline::Source;
 
 /// The computer that plays a mirror of Debian's archive, and its address, as preseeds have it.
 const MIRROR: (&str, &str) = ("52:54:00:00:00:50", "10.10.10.3");
@@ -223,6 +227,9 @@ fn asks_its_mirror(lan: &Lan, installer: &Installer) {
     assert!(taken[0].contains(&format!("http: {address} takes ")), "{taken:?}");
     assert_took_its_preseed(&pc);
     assert_eq!(mirror.log.count("/for-node-2"), 0);
+    // Its own log lines are in its story: it was told where to send them.
+    let lines = flight::of(NODE_1, Source::Syslog);
+    assert!(lines.iter().any(|line| line.starts_with("main-menu[")), "{lines:#?}");
 }
 
 /// It asked once for a preseed, for its own.

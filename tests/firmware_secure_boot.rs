@@ -95,7 +95,7 @@ fn a_machine_that_was_asked_to_wait_comes_back_for_its_configuration() {
         let appliance = Appliance::new("server", &format!("{}\n{SHIM_FOR_ALL}", secure::loaders()));
         let stick = appliance.sample_stick();
         // What it is given while the sticks are read, at the place where it asks first.
-        let endpoint = Endpoint { address: SERVER, port: 8080 };
+        let endpoint = Endpoint { address: SERVER, port: 8080, syslog: false };
         let wait = grub::config(STRANGER.parse().ok(), &Plan::Wait, endpoint);
         stick.write("tftp/grub/grub.cfg", wait);
         let _server = appliance.serves();

@@ -26,7 +26,8 @@ fn coreos_and_flatcar_boot_as_on_the_old_box() {
 const PRESEED: (&str, &str) = ("preseed/52-54-00-00-00-01.cfg", "");
 const DEBIAN: &str = "auto=true and priority=critical with url= (short for preseed/url) make an \
     unattended\ninstallation; interface=auto takes the card that BOOTIF= names. What stands \
-    behind ---\nis kept for the installed system. A firmware archive is one more initrd.";
+    behind ---\nis kept for the installed system. A firmware archive is one more initrd. log_host= has \
+    its\nlog lines sent to us by UDP.";
 
 #[test]
 fn debian_as_its_archive_has_it() {

@@ -124,7 +124,8 @@ fn a_config_is_given_to_the_machine_itself_and_to_nobody_else() {
         assert!(line.contains(&format!("warning: http: {NODE_2} asked")), "{line}");
         // An address that was taken, not given, is nobody's.
         assert_eq!(guest.curl(&path(NODE_1)).0, 403);
-        server.log.wait_for("http: 10.10.10.9 asked for the configuration of node-1");
+        let line = format!("http: 10.10.10.9 ({STRANGER}) asked for the configuration of node-1");
+        server.log.wait_for(&line);
         // Nor does its name say whether there is one.
         assert_eq!(guest.curl(&path("52:54:00:00:00:7f")).0, 403);
     });

@@ -69,6 +69,32 @@ fn an_arm_machine_is_given_the_disk_image_for_arm() {
 }
 
 #[test]
+fn flatcar_is_given_its_ignition_as_such() {
+    const IGNITION: &str = "{\"ignition\": {\"version\": \"3.3.0\"}}";
+    isolated(|lan| {
+        let flatcar = |stick: &Stick| {
+            for name in ["pxe.vmlinuz", "pxe_image.cpio.gz", "image.bin.bz2"] {
+                stick.write(&format!("images/flatcar/4081.2.1/flatcar_production_{name}"), name);
+            }
+            let entry = format!("[[machine]]\nmac = \"{NODE_1}\"\nimage = \"flatcar\"\n");
+            stick.write("machines.toml", entry);
+            stick.remove("cloud-configs/52-54-00-00-00-01.yml");
+            stick.write("ignition/default.ign", IGNITION);
+        };
+        let scene = Scene::new(&lan, flatcar, &["ip", "wget"]);
+        scene.program(
+            "flatcar-install",
+            "#!/bin/sh\necho \"$*\" >>/run/calls\ncat \"$4\" >>/run/calls\n",
+        );
+        scene.installs("dash").good();
+        let config = format!("/tmp/pxeberry-{NODE_1}.ign");
+        let call = format!("-d /dev/sda -i {config} -b http://10.10.10.1:8080\n{IGNITION}reboot\n");
+        assert_eq!(calls(), call);
+        assert_eq!(scene.state(), "installed");
+    });
+}
+
+#[test]
 fn busybox_alone_is_enough() {
     isolated(|lan| {
         tools::need("busybox");
@@ -165,6 +191,29 @@ fn when_the_installer_fails_the_machine_says_so_and_stays_on() {
         assert!(ran.text().contains("coreos-install failed"), "{}", ran.text());
         assert_eq!(calls(), "tried\n", "a reboot would hide the message");
         scene.server.log.wait_for("reports that installing failed");
+    });
+}
+
+#[test]
+fn a_report_that_is_not_heard_is_repeated_before_the_reboot() {
+    isolated(|lan| {
+        let scene = Scene::new(&lan, |_| {}, &["ip"]);
+        scene.program("sleep", "#!/bin/sh\necho sleep \"$1\" >>/run/calls\n");
+        let lost = "#!/bin/sh
+case $* in *event=*)
+    echo report >>/run/calls
+    if [ ! -e /run/second ]; then
+        [ -e /run/first ] && : >/run/second
+        : >/run/first
+        exit 4
+    fi
+esac
+exec /usr/bin/wget \"$@\"\n";
+        scene.program("wget", lost);
+        scene.installs("dash").good();
+        let expected = "report\nsleep 1\nreport\nsleep 2\nreport\nreboot\n";
+        assert!(calls().ends_with(expected), "{}", calls());
+        assert_eq!(scene.state(), "installed");
     });
 }
 

@@ -39,6 +39,8 @@ fn an_installer_that_reports_nothing_is_done_when_it_took_its_config_and_boots_a
             assert!(script(&machine, mac, Firmware::IpxeBios).contains("installing Debian"));
             let path = format!("/preseed/{}.cfg", mac.replace(':', "-"));
             assert_eq!(machine.get(&path), PRESEED.as_bytes());
+            let shown = appliance.tell(&["machines"]).good().text();
+            assert!(shown.contains("has its configuration"), "{shown}");
             let told = script(&machine, mac, Firmware::IpxeBios);
             assert!(told.contains("own disk (it is installed)"), "{mac}: {told}");
         }

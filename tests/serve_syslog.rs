@@ -92,6 +92,42 @@ fn a_flood_of_lines_pushes_out_no_other_entry_and_no_other_machines() {
     });
 }
 
+/// What a machine is told that installs Debian.
+fn told(machine: &Machine) -> String {
+    machine.boots(Firmware::IpxeBios);
+    String::from_utf8(machine.get("/boot/52-54-00-00-00-01.ipxe")).unwrap()
+}
+
+fn with_debian(appliance: &Appliance) {
+    let stick = appliance.sample_stick();
+    stick.write("images/debian/13/linux", "kernel");
+    stick.write("images/debian/13/initrd.gz", "initrd");
+    stick.write("preseed/52-54-00-00-00-01.cfg", "d-i x string y\n");
+    let machine = format!("[[machine]]\nmac = \"{NODE_1}\"\nimage = \"debian\"\n");
+    stick.write("machines.toml", machine);
+}
+
+#[test]
+fn an_installer_is_told_where_its_lines_are_heard_and_only_if_they_are() {
+    isolated(|lan| {
+        let machine = lan.machine(NODE_1);
+        for (setting, is_told) in [("", true), ("server.syslog = false", false)] {
+            let appliance = Appliance::new("server", setting);
+            with_debian(&appliance);
+            let _server = appliance.serves();
+            let told = told(&machine);
+            assert!(told.contains("installing Debian"), "{told}");
+            assert_eq!(told.contains(" log_host=10.10.10.1 "), is_told, "{setting}: {told}");
+        }
+        // Another program has the port.
+        let _taken = UdpSocket::bind((SERVER, 514)).unwrap();
+        let appliance = Appliance::server();
+        let _server = appliance.serves();
+        let told = told(&machine);
+        assert!(told.contains("installing Debian") && !told.contains("log_host"), "{told}");
+    });
+}
+
 #[test]
 fn the_port_is_closed_where_it_is_not_wanted() {
     isolated(|lan| {

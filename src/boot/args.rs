@@ -11,6 +11,7 @@
 //! | `{version}`, `{release}` | the image's version; the first two numbers of it |
 //! | `{disk}`, `{hostname}` | what `machines.toml` says |
 //! | `{args-file}` | the arguments in the layout's `args_file` |
+//! | `{syslog}` | our address, where log lines are heard (UDP port 514) |
 //! | `{rewrite}` | URL of the layout's `rewrite` file, as this machine gets it |
 //!
 //! An argument with a placeholder that there is nothing for is left out.
@@ -121,6 +122,7 @@ impl Source<'_> {
         let (name, part) = placeholder.split_once(':').unwrap_or((placeholder, ""));
         match name {
             "server" => Some(self.endpoint.base()),
+            "syslog" => self.endpoint.syslog.then(|| self.endpoint.address.to_string()),
             "mac" => Some(self.mac.dashed()),
             "image" => Some(self.tree()),
             "tree" => Some(format!("{}/", self.tree())),

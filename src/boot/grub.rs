@@ -75,7 +75,7 @@ fn installer(mac: Option<Mac>, install: &Installation, endpoint: Endpoint) -> St
         .chain(words(&install.args))
         .map(|arg| format!(" {}", quoted(&arg)))
         .collect();
-    let Endpoint { address, port } = endpoint;
+    let Endpoint { address, port, .. } = endpoint;
     for tree in [format!("(http,{address}:{port})/boot"), format!("(tftp,{address})")] {
         let file = |name: &String| quoted(&format!("{tree}/{name}"));
         let initrds: Vec<String> = install.initrds.iter().map(file).collect();

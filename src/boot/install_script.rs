@@ -4,10 +4,10 @@
 //! `ifconfig`, `$HOME` or name resolution. Every value in it is one quoted word.
 
 use super::Endpoint;
-use crate::inventory::Image;
 use crate::inventory::cpu::Cpu;
 use crate::inventory::machine::Disk;
 use crate::inventory::machine::shell::quote;
+use crate::inventory::{ConfigKind, Image};
 
 /// What one machine's script says.
 #[derive(Debug, Clone)]
@@ -18,6 +18,8 @@ pub struct Job<'a> {
     pub image: &'a str,
     /// What it does.
     pub work: Work<'a>,
+    /// What its own program takes: a cloud-config, or Ignition.
+    pub config: ConfigKind,
     /// The whole disk to overwrite, or what it must be.
     pub disk: &'a Disk,
     /// Proves that a report comes from this installation.
@@ -45,7 +47,7 @@ impl<'a> Work<'a> {
 
 /// The script for a machine that is to be installed.
 pub fn install(job: &Job, endpoint: Endpoint) -> String {
-    let Job { machine, image, work, disk, token } = job;
+    let Job { machine, image, work, config, disk, token } = job;
     // A rule is evaluated on the machine, by find_disk.
     let disk = match disk {
         Disk::Path(path) => format!("disk={}\n", quote(path)),
@@ -61,7 +63,7 @@ token={token}
         server = quote(&endpoint.base()),
         address = quote(&endpoint.address.to_string()),
         token = quote(token),
-        work = words(*work, endpoint),
+        work = words(*work, *config, endpoint),
         body = match work {
             Work::Run(_) => INSTALL,
             Work::Write(_) => WRITE,
@@ -70,9 +72,9 @@ token={token}
 }
 
 /// What the rest of the script asks of its work.
-fn words(work: Work, endpoint: Endpoint) -> String {
+fn words(work: Work, config: ConfigKind, endpoint: Endpoint) -> String {
     let image = match work {
-        Work::Run(installer) => return format!("installer={}\n", quote(installer)),
+        Work::Run(installer) => return installer_words(installer, config),
         Work::Write(image) => image,
     };
     let url = |path: &str| quote(&format!("{}/images/{}/{path}", endpoint.base(), image.name()));
@@ -83,6 +85,17 @@ fn words(work: Work, endpoint: Endpoint) -> String {
         words += &format!("    {machine}) image={} sums={sums} ;;\n", url(&start.kernel));
     }
     words + "esac\n"
+}
+
+fn installer_words(installer: &str, config: ConfigKind) -> String {
+    let option = if config == ConfigKind::Ignition { "-i" } else { "-c" };
+    format!(
+        "installer={installer}\nfolder={folder}\nending={ending}\noption={option}\n",
+        installer = quote(installer),
+        folder = quote(config.folder()),
+        ending = quote(config.extensions().first().unwrap_or(&"")),
+        option = quote(option),
+    )
 }
 
 /// The list of checksums in the file's own folder that its publisher would name it in.
@@ -124,6 +137,7 @@ mod tests {
             machine: "node-1",
             image: "coreos/1185.3.0",
             work: Work::Run("coreos-install"),
+            config: ConfigKind::CloudConfig,
             disk,
             token: "0123456789abcdef",
         };

@@ -22,6 +22,8 @@ pub struct Endpoint {
     pub address: Ipv4Addr,
     /// The HTTP port of generated URLs.
     pub port: u16,
+    /// Whether the log lines of installers are heard there (UDP port 514).
+    pub syslog: bool,
 }
 
 impl Endpoint {
@@ -74,6 +76,7 @@ mod tests {
             machine: "node-1",
             image: "coreos/1",
             work: install_script::Work::Run("coreos-install"),
+            config: crate::inventory::ConfigKind::CloudConfig,
             disk: &Disk::Path("/dev/sda".to_owned()),
             token: "0",
         };

@@ -123,7 +123,7 @@ fn decide(
         _ if is_live => {}
         (_, None) => return Plan::LocalBoot(not_armed(asker.mac, situation.inventory)),
         (_, Some(Phase::Installed)) => return Plan::LocalBoot("it is installed"),
-        (_, Some(Phase::Failed)) => return Plan::LocalBoot("installing failed too often"),
+        (_, Some(Phase::Failed)) => return Plan::LocalBoot("its installation failed"),
         (_, Some(Phase::Disarmed)) => return Plan::LocalBoot("it was disarmed"),
         (_, Some(Phase::Armed | Phase::Installing | Phase::Delivered)) => {}
     }
@@ -252,7 +252,8 @@ pub(super) mod tests {
     use std::net::Ipv4Addr;
     use std::path::Path;
 
-    pub const ENDPOINT: Endpoint = Endpoint { address: Ipv4Addr::new(10, 10, 10, 1), port: 8080 };
+    pub const ENDPOINT: Endpoint =
+        Endpoint { address: Ipv4Addr::new(10, 10, 10, 1), port: 8080, syslog: true };
 
     pub fn mac(last: u8) -> Mac {
         Mac::new([0x52, 0x54, 0, 0, 0, last]).unwrap()

@@ -83,7 +83,7 @@ pub struct Record {
     pub restarted: bool,
     /// Proves that a report comes from this installation; new at every arming.
     pub token: String,
-    /// When the phase began.
+    /// When the phase began, or the newest attempt in it.
     pub since: Seconds,
     /// What the machine's firmware had said when this began, where machines are known by
     /// that: whoever has its card later and says something else does not live this life.
@@ -93,6 +93,11 @@ pub struct Record {
 
 /// An installation is tried this often before a person must look.
 pub const MOST_ATTEMPTS: u8 = 3;
+
+/// An attempt that began longer ago is not made good by another one: a machine whose report
+/// was lost, and that boots its disk first, has been at work since, and its next network boot
+/// would wipe it.
+pub const OLDEST_ATTEMPT: Seconds = 24 * 60 * 60;
 
 impl Record {
     /// A machine that the stick names and that was never seen.
@@ -128,8 +133,14 @@ impl Record {
             (Event::FirmwareStarts, phase) => {
                 return self.after_restart(phase, install, new_token, now);
             }
+            // Somebody looks at its script on a machine that has not booted since: what it
+            // was given last still counts.
+            (Event::TookInstaller, Phase::Delivered) if !self.restarted => {}
             (Event::TookInstaller, Phase::Armed | Phase::Installing | Phase::Delivered) => {
                 // A loader may ask twice in one boot; one boot is one attempt.
+                if self.restarted {
+                    next.since = now;
+                }
                 next.attempts = self.attempts.saturating_add(u8::from(self.restarted));
                 next.restarted = false;
                 next.phase = Phase::Installing;
@@ -142,8 +153,9 @@ impl Record {
             (Event::ReportedInstalled, Phase::Installing | Phase::Delivered) => {
                 next.phase = Phase::Installed;
             }
-            // It was at work when it was disarmed.
-            (Event::ReportedInstalled, Phase::Disarmed) if self.attempts > 0 => {
+            // It was at work when it was disarmed, or given up while it was: its own system may
+            // say so at its first start.
+            (Event::ReportedInstalled, Phase::Disarmed | Phase::Failed) if self.attempts > 0 => {
                 next.phase = Phase::Installed;
             }
             // It starts anew when it boots again; three times, then it has failed.
@@ -165,13 +177,18 @@ impl Record {
     ) -> Record {
         let mut next = self.clone();
         next.restarted = true;
+        // Nothing that it took reports: all taken and booted again means done.
+        let is_done = match phase {
+            Phase::Installed => true,
+            Phase::Delivered => !self.reports,
+            _ => false,
+        };
+        let is_bench = install == Install::Always;
+        let is_old = !is_bench && now >= self.since + OLDEST_ATTEMPT;
         match phase {
-            Phase::Installed if install == Install::Always => {
-                return self.again(new_token, now);
-            }
-            // Its script does not report: image taken and booted again means done.
-            Phase::Delivered if !self.reports => next.phase = Phase::Installed,
-            Phase::Installing | Phase::Delivered if self.attempts >= MOST_ATTEMPTS => {
+            _ if is_done && is_bench => return self.again(new_token, now),
+            Phase::Delivered if is_done => next.phase = Phase::Installed,
+            Phase::Installing | Phase::Delivered if self.attempts >= MOST_ATTEMPTS || is_old => {
                 next.phase = Phase::Failed;
             }
             _ => {}
@@ -254,6 +271,56 @@ mod tests {
             &[FirmwareStarts, TookInstaller, ReportedInstalled, FirmwareStarts],
         );
         assert_eq!(record.phase, Phase::Armed);
+    }
+
+    #[test]
+    fn a_bench_whose_installer_says_nothing_is_installed_at_every_boot_too() {
+        let boot = [FirmwareStarts, TookInstaller, ImageDelivered];
+        let done = live_as(Install::Always, &boot);
+        let next = done.after(FirmwareStarts, Install::Always, "x", 2);
+        assert_eq!((next.phase, next.attempts), (Phase::Armed, 0));
+        let old = live_as(Install::Always, &BOOT).after(
+            FirmwareStarts,
+            Install::Always,
+            "x",
+            2 * OLDEST_ATTEMPT,
+        );
+        assert_eq!(old.phase, Phase::Installing, "its disk holds nothing that is kept");
+    }
+
+    #[test]
+    fn whoever_looks_at_a_script_that_was_taken_long_ago_has_nothing_installed_again() {
+        let done = live(&[FirmwareStarts, TookInstaller, ImageDelivered]);
+        let looked = done.after(TookInstaller, Install::Once, "x", 2);
+        assert_eq!(looked, done);
+        let later = looked.after(FirmwareStarts, Install::Once, "x", 3);
+        assert_eq!(later.phase, Phase::Installed);
+    }
+
+    #[test]
+    fn an_installation_that_said_nothing_for_a_day_is_not_tried_again_without_a_person() {
+        for events in [BOOT.as_slice(), &[BOOT.as_slice(), &[ImageDelivered]].concat()] {
+            let record = live(events);
+            let within = record.after(FirmwareStarts, Install::Once, "x", OLDEST_ATTEMPT);
+            assert_ne!(within.phase, Phase::Failed);
+            // The second attempt is as good as the first.
+            let second = within.after(TookInstaller, Install::Once, "x", OLDEST_ATTEMPT);
+            let again = second.after(FirmwareStarts, Install::Once, "x", OLDEST_ATTEMPT + 9);
+            assert_eq!((again.phase, again.attempts), (Phase::Installing, 2));
+            let late = record.after(FirmwareStarts, Install::Once, "x", OLDEST_ATTEMPT + 1);
+            assert_eq!((late.phase, late.attempts), (Phase::Failed, 1));
+        }
+        let armed = live(&[]).after(FirmwareStarts, Install::Once, "x", 9 * OLDEST_ATTEMPT);
+        assert_eq!(armed.phase, Phase::Armed, "it waits for good");
+    }
+
+    #[test]
+    fn a_machine_that_was_given_up_and_says_that_it_is_installed_is() {
+        let failed = live(&[BOOT.repeat(3).as_slice(), &[FirmwareStarts]].concat());
+        assert_eq!(failed.phase, Phase::Failed);
+        let done = failed.after(ReportedInstalled, Install::Once, "x", 9);
+        assert_eq!(done.phase, Phase::Installed);
+        assert_eq!(failed.after(ReportedFailed, Install::Once, "x", 9), failed);
     }
 
     #[test]

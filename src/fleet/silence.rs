@@ -17,7 +17,8 @@ const KERNEL: Seconds = 120;
 const SYSTEM: Seconds = 5 * 60;
 
 /// From the configuration to the report, without a file or a line of its log: an installer
-/// that formats a large disk and unpacks is long done.
+/// that formats a large disk and unpacks is long done. One that takes its packages from
+/// somewhere else takes longer ([`super::stage::Promise::patience`]).
 const INSTALLER: Seconds = 30 * 60;
 
 impl Boots {
@@ -50,7 +51,7 @@ impl Boot {
                 (SYSTEM, Trouble::SystemSilent { has_address: self.system_asked })
             }
             Stage::Config | Stage::Installer if promise.report => {
-                (INSTALLER, Trouble::InstallerSilent)
+                (INSTALLER.max(promise.patience), Trouble::InstallerSilent)
             }
             _ => return None,
         };
@@ -89,7 +90,7 @@ mod tests {
     use Sign::{AsksLoader, FirmwareAsks, IpxeAsks, LoaderSent, Offered, Reaches, Told};
 
     const UEFI: Platform = Platform::Efi64;
-    const ALL: Promise = Promise { initrd: true, config: true, report: true };
+    const ALL: Promise = Promise { initrd: true, config: true, report: true, patience: 0 };
 
     /// A boot in its order, with all that comes between.
     fn story() -> Vec<(&'static str, Sign<'static>)> {
@@ -166,6 +167,29 @@ mod tests {
             assert_eq!(boots.silent(now), []);
             boots.note(mac(), &Sign::Speaks, now);
         }
+    }
+
+    #[test]
+    fn an_installer_that_is_known_to_take_its_time_has_it() {
+        const HOURS: Seconds = 2 * 60 * 60;
+        let mut signs = until("config");
+        signs.push(Told(Promise { patience: HOURS, ..ALL }));
+        assert_eq!(told(&signs, HOURS - 1), "");
+        assert!(told(&signs, HOURS).contains("reports nothing"));
+        signs.push(Told(Promise { patience: 1, ..ALL }));
+        assert_eq!(told(&signs, INSTALLER - 1), "", "and nobody less than the others");
+    }
+
+    #[test]
+    fn whose_configuration_reports_is_missed_as_who_has_our_script() {
+        let mut signs = until("config");
+        signs.push(Told(Promise { report: false, ..ALL }));
+        assert_eq!(told(&signs, 100_000), "", "it was not to report");
+        signs.push(Sign::WillReport);
+        assert!(told(&signs, INSTALLER).contains("reports nothing"));
+        // The next boot may be another story.
+        signs.extend([FirmwareAsks(UEFI), Reaches(Stage::Script), Reaches(Stage::Config)]);
+        assert_eq!(told(&signs, 100_000), "");
     }
 
     #[test]

@@ -125,6 +125,8 @@ pub enum Sign<'a> {
     SystemAsks,
     /// It was given a script, and this is to be heard of it if it obeys.
     Told(Promise),
+    /// The configuration that it was given has it report.
+    WillReport,
     /// It begins to take a file.
     Takes,
     /// It takes it no more.
@@ -150,6 +152,8 @@ pub struct Promise {
     pub config: bool,
     /// And says how it ended.
     pub report: bool,
+    /// It is known to be silent for so long before that.
+    pub patience: Seconds,
 }
 
 /// What was seen of one machine's last boot.
@@ -302,6 +306,7 @@ impl Boot {
             Sign::ChoseServer(server) => return Some(Trouble::ChoseServer(*server)),
             Sign::SystemAsks => self.system_asked = true,
             Sign::Told(promise) => self.promise = *promise,
+            Sign::WillReport => self.promise.report = true,
             Sign::Takes => self.busy = self.busy.saturating_add(1),
             Sign::TookAll => self.busy = self.busy.saturating_sub(1),
             Sign::Speaks => {}

@@ -241,8 +241,8 @@ fn silence_words(trouble: &Trouble) -> &'static str {
              tree hold its port closed?"
         }
         _ => {
-            "has its configuration, and reports nothing: look at its installer's own screen, or \
-             at its log lines in the timeline"
+            "has its configuration, and reports nothing: look at its installer's own screen, at \
+             its log lines in the timeline, and at what its configuration does to report"
         }
     }
 }

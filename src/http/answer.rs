@@ -4,22 +4,26 @@ use std::net::Ipv4Addr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
+use hyper::body::Body as HttpBody;
 use hyper::header::HeaderValue;
 use hyper::{Method, Request, Response, StatusCode, header};
 
 use super::body::{Body, WhenSent};
 use super::config::config;
+use super::people::body;
+use super::report::{boot_failed, hello, report, step};
 use super::response::{Asked, Downloads, Found, OPEN_DEADLINE, respond, text};
 use super::route::{Route, route};
 use super::story::{hear_agent, tell_refusal};
+use super::webhook;
 use crate::boot::install_script::{self, Job, Work};
 use crate::boot::plan::{Media, Plan};
 use crate::fleet::life::Event;
 use crate::fleet::stage::{Sign, Stage};
 use crate::fleet::timeline::{Source, Weight};
-use crate::fleet::trouble::Failure;
 use crate::inventory::profile::Purpose;
-use crate::inventory::{Image, MediaFile};
+use crate::inventory::{ConfigKind, Image, MediaFile};
 use crate::net::Mac;
 use crate::tftp::tree::Name;
 use crate::verify::Gate;
@@ -31,21 +35,31 @@ use crate::world::{Shelf, TOKEN_LENGTH, World};
 const PATIENCE: Duration = Duration::from_secs(4);
 
 /// Answers one request from the machine at `asker`.
-pub async fn answer<B>(
+pub async fn answer<B: HttpBody<Data = Bytes>>(
     world: &Arc<World>,
     downloads: &Downloads,
-    request: &Request<B>,
+    request: Request<B>,
     asker: Ipv4Addr,
 ) -> Response<Body> {
-    let place = Arc::new(route(request.uri().to_string().as_str()));
-    let reading = matches!(*request.method(), Method::GET | Method::HEAD);
-    let reporting = *request.method() == Method::POST && matches!(*place, Route::Event { .. });
+    let (request, posted) = request.into_parts();
+    let place = Arc::new(route(request.uri.to_string().as_str()));
+    let reading = matches!(request.method, Method::GET | Method::HEAD);
+    let reporting = request.method == Method::POST && matches!(*place, Route::Event { .. });
     if !reading && !reporting {
         let mut answer = text(StatusCode::METHOD_NOT_ALLOWED, "only GET and HEAD work here\n");
         answer.headers_mut().insert(header::ALLOW, HeaderValue::from_static("GET, HEAD"));
         return answer;
     }
-    let only_head = *request.method() == Method::HEAD;
+    let only_head = request.method == Method::HEAD;
+    if reporting
+        && let Route::Event { token, .. } = &*place
+        && let Ok(text) = body::whole(&request.headers, posted).await
+        && let Some(line) = webhook::line(&text)
+    {
+        let found = step(world, token, &line);
+        let headers = &request.headers;
+        return respond(found, &Asked { headers, asker, only_head, world, downloads }).await;
+    }
     let mut shelf = world.watch_shelf();
     let mut found = look(world, &place, asker, only_head).await;
     if found.may_come() {
@@ -57,7 +71,7 @@ pub async fn answer<B>(
         })
         .await;
     }
-    let headers = request.headers();
+    let headers = &request.headers;
     if !only_head {
         hear_agent(world, asker, headers);
         tell_refusal(world, asker, &place, &found);
@@ -144,7 +158,7 @@ fn find(world: &Arc<World>, place: &Route, asker: Ipv4Addr, only_head: bool) -> 
         Route::Config(kind, part, mac) => config(world, (*kind, *part), *mac, asker, only_head),
         Route::Introduction { mac, uuid, serial } => {
             // Anybody else may look at the script; what he says of the machine is nothing.
-            if !only_head && world.machine_at(asker) == Some(*mac) {
+            if !only_head && world.machine_itself_at(asker) == Some(*mac) {
                 world.heard_serial(*mac, uuid, serial);
             }
             find(world, &Route::Boot(Name::IntroducedScript(*mac)), asker, only_head)
@@ -225,7 +239,8 @@ fn when_delivered(
     asker: Ipv4Addr,
     only_head: bool,
 ) -> Option<WhenSent> {
-    let mac = world.machine_at(asker).filter(|_| image.profile.writes(name) && !only_head)?;
+    let takes = image.profile.writes(name) && !only_head;
+    let mac = takes.then(|| world.machine_itself_at(asker))??;
     world.saw(mac, &Sign::Reaches(Stage::Installer));
     let world = Arc::clone(world);
     Some(Box::new(move || {
@@ -267,7 +282,7 @@ fn install_script(world: &World, asker: Ipv4Addr, only_head: bool) -> Found {
         return Found::NotReady;
     }
     let inventory = &shelf.inventory;
-    let client = world.machine_at(asker);
+    let client = world.machine_itself_at(asker);
     let plan = client.map(|mac| (mac, world.plan(mac)));
     if matches!(plan, Some((_, Plan::Wait))) {
         return Found::NotReady;
@@ -306,11 +321,14 @@ fn install_script(world: &World, asker: Ipv4Addr, only_head: bool) -> Found {
     let Some(work) = image.and_then(Work::of) else {
         return refusal("there is no image for it on the stick");
     };
+    let config = image.and_then(|image| inventory.config_for(image, &machine, mac));
     let name = world.name(mac);
     let job = Job {
         machine: &name,
         image: &installation.image,
         work,
+        // Without one it stops, and names the kind that its system always took.
+        config: config.unwrap_or(ConfigKind::CloudConfig),
         disk: &machine.disk,
         token: &token,
     };
@@ -336,77 +354,4 @@ pub fn missing(world: &World, shelf: &Shelf, name: &str) -> Found {
         Media::Ready => Found::Missing(name.to_owned()),
         Media::Starting | Media::None | Media::Refused => Found::NotReady,
     }
-}
-
-/// An installer's report. The token is the proof: it stands only in the script that this
-/// machine got. Reports may come twice.
-fn report(world: &World, token: &str, event: &str, only_head: bool) -> Found {
-    let event = match event {
-        "installed" => Event::ReportedInstalled,
-        "failed" => Event::ReportedFailed,
-        _ => return Found::Forbidden("event is installed or failed".to_owned()),
-    };
-    let Some(mac) = world.machine_with_token(token) else {
-        return Found::Forbidden("this token belongs to no installation".to_owned());
-    };
-    // Two bytes, because small clients take an empty answer for a failure.
-    let heard = || Found::Bytes("text/plain", b"ok".to_vec());
-    // It changes nothing.
-    if only_head {
-        return heard();
-    }
-    if event == Event::ReportedFailed {
-        log::warn!("{}: reports that installing failed; look at its screen", world.name(mac));
-        world.happened_to(mac, Source::Report, Weight::Error, "reports that installing failed");
-        world.attempt_failed(mac);
-    } else {
-        world.happened_to(mac, Source::Report, Weight::Info, "reports that it is installed");
-    }
-    world.saw(mac, &Sign::Reaches(Stage::Reported));
-    match world.happened(mac, event) {
-        Some(_) => heard(),
-        None => Found::NotReady,
-    }
-}
-
-/// What a machine's iPXE says of it, as nobody else can.
-fn hello(
-    world: &World,
-    mac: Mac,
-    memory: Option<u32>,
-    chip: &str,
-    asker: Ipv4Addr,
-    only_head: bool,
-) -> Found {
-    if world.machine_at(asker) != Some(mac) {
-        return Found::Forbidden(format!("only {mac} itself says what it is"));
-    }
-    if !only_head {
-        world.learn(mac, |facts| facts.learn_hello(memory, chip));
-    }
-    Found::Bytes("text/plain", b"ok".to_vec())
-}
-
-/// A step of our iPXE script failed on the machine, which says so itself.
-fn boot_failed(
-    world: &World,
-    mac: Mac,
-    failure: &Failure,
-    asker: Ipv4Addr,
-    only_head: bool,
-) -> Found {
-    if world.machine_at(asker) != Some(mac) {
-        return Found::Forbidden(format!("only {mac} itself reports its failures"));
-    }
-    if !only_head {
-        let shelf = world.shelf();
-        let machine = shelf.inventory.machine(mac);
-        let image = machine.and_then(|machine| shelf.inventory.image_for(machine, mac));
-        let needs = image.and_then(|image| image.profile.ram);
-        world.learn(mac, |facts| facts.learn_hello(failure.has, ""));
-        let words = failure.words();
-        world.happened_to(mac, Source::Report, Weight::Warning, &words);
-        world.saw(mac, &Sign::Failed(Failure { needs, ..*failure }));
-    }
-    Found::Bytes("text/plain", b"ok".to_vec())
 }

@@ -9,11 +9,12 @@ use super::body::WhenSent;
 use super::response::Found;
 use crate::boot::plan::{Media, Plan};
 use crate::fleet::life::{Event, Phase};
-use crate::fleet::stage::Sign;
+use crate::fleet::stage::{Sign, Stage};
 use crate::fleet::timeline::{Note, Source, Weight};
 use crate::inventory::ConfigKind;
 use crate::inventory::assign::{Served, WORTHLESS_TOKEN, serve};
 use crate::inventory::configs::{Part, Setting};
+use crate::inventory::ending::OTHER_TOKEN;
 use crate::inventory::profile::Purpose;
 use crate::net::Mac;
 use crate::world::World;
@@ -28,10 +29,10 @@ pub fn config(
 ) -> Found {
     let shelf = world.shelf();
     let inventory = &shelf.inventory;
-    let asking = world.machine_at(asker);
+    let asking = world.machine_itself_at(asker);
     let cards = inventory.roster.cards(mac).unwrap_or_else(|| vec![mac]);
     if !asking.is_some_and(|asking| cards.contains(&asking)) && !asker.is_loopback() {
-        let who = asking.map_or_else(|| asker.to_string(), |mac| world.name(mac));
+        let who = world.name_at(asker);
         log::warn!(
             "http: {who} asked for the configuration of {} and did not get it",
             world.name(mac)
@@ -55,6 +56,9 @@ pub fn config(
             let folder = kind.folder();
             let words = format!("was given its configuration of {folder}/{words}");
             world.happened_to(mac, Source::Config, Weight::Info, &words);
+            if part == kind.main_part() {
+                world.saw(mac, &Sign::Reaches(Stage::Config));
+            }
         }
     };
     match made(WORTHLESS_TOKEN) {
@@ -64,24 +68,22 @@ pub fn config(
         }
         Served::Text(text) => {
             let reports = matches!(made(OTHER_TOKEN), Served::Text(other) if other != text);
-            match asking
-                .filter(|_| reports && !only_head)
-                .map_or(Token::None, |mac| token(world, mac))
-            {
+            let asks = asking.filter(|_| reports && !only_head);
+            let (text, words) = match asks.map_or(Token::None, |mac| token(world, mac, kind)) {
                 Token::Real(token) => match made(&token) {
-                    Served::Text(text) => {
-                        given(", which reports");
-                        return as_text(text);
-                    }
+                    Served::Text(text) => (text, ", which reports"),
                     _ => return Found::NotReady,
                 },
                 Token::NotNow => return Found::NotReady,
-                Token::None => {}
-            }
-            if let Some(mac) = taken.filter(|_| !reports) {
+                Token::None => (text, ""),
+            };
+            if let Some(mac) = taken.filter(|_| !reports || kind.is_for_the_installed_system()) {
                 world.config_taken(mac, kind);
             }
-            given("");
+            given(words);
+            if let Some(mac) = taken.filter(|_| !words.is_empty()) {
+                world.saw(mac, &Sign::WillReport);
+            }
             as_text(text)
         }
         Served::Broken(why) => {
@@ -115,17 +117,14 @@ fn when_taken(world: &Arc<World>, mac: Mac, kind: ConfigKind) -> WhenSent {
     Box::new(move || world.config_taken(mac, kind))
 }
 
-/// Good for nothing, too: what differs from what the other one makes holds the token.
-const OTHER_TOKEN: &str = "ffffffffffffffffffffffffffffffff";
-
 fn as_text(text: String) -> Found {
     Found::Bytes("text/plain; charset=utf-8", text.into_bytes())
 }
 
 /// What a configuration that reports is made with.
 enum Token {
-    /// That of the installation that runs: from now on the machine is installed when it says
-    /// so, and not before.
+    /// That of the installation that runs: if it is the installer that reports, the machine is
+    /// installed from now on when it says so, and not before.
     Real(String),
     /// There will be one, or it cannot be written down now. A worthless one would have the
     /// machine installed again when it is done.
@@ -135,7 +134,7 @@ enum Token {
 }
 
 /// For the machine itself and nobody else.
-fn token(world: &World, mac: Mac) -> Token {
+fn token(world: &World, mac: Mac, kind: ConfigKind) -> Token {
     let plan = world.plan(mac);
     let installs =
         |plan: &Plan| matches!(plan, Plan::Install(install) if install.purpose == Purpose::Install);
@@ -150,8 +149,75 @@ fn token(world: &World, mac: Mac) -> Token {
         Some(Phase::Armed) if plan == Plan::Wait => return Token::NotNow,
         _ => return Token::None,
     }
-    match world.happened(mac, Event::TookReportingScript) {
-        Some(record) => Token::Real(record.token),
-        None => Token::NotNow,
+    let token = match kind.is_for_the_installed_system() {
+        // It cannot report before the machine has booted again, and nothing waits for that.
+        true => world.token(mac),
+        false => world.happened(mac, Event::TookReportingScript).map(|record| record.token),
+    };
+    token.map_or(Token::NotNow, Token::Real)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::dhcp::lease::Binding;
+    use crate::fleet::store::Store;
+    use crate::inventory::profile::Profile;
+    use crate::inventory::{Listing, MediaFile, inventory};
+    use crate::world::Role;
+
+    const MAC: &str = "52:54:00:00:00:01";
+    const ASKER: Ipv4Addr = Ipv4Addr::new(10, 10, 10, 100);
+
+    /// A machine that was told to install Debian with this preseed takes it. The lines that a
+    /// person gets when it says nothing for so many minutes then.
+    fn told(name: &str, preseed: &str, minutes: u64) -> Vec<String> {
+        let file = |path: &str| MediaFile {
+            volume: std::path::Path::new("/media/sda1").into(),
+            path: path.to_owned(),
+            size: 1,
+            modified: 0,
+            inside: None,
+        };
+        let paths = ["machines.toml", name, "images/debian/13/linux", "images/debian/13/initrd.gz"];
+        let machines = format!("[[machine]]\nmac = \"{MAC}\"\n");
+        let texts = [(0, machines), (1, preseed.to_owned())].into();
+        let files = paths.map(file).into();
+        let listing = Listing { files, texts, ..Listing::default() };
+        let folder = std::env::temp_dir().join(format!(
+            "pxeberry-config-{}-{}-{minutes}",
+            std::process::id(),
+            preseed.len()
+        ));
+        let store = Store::open(&folder).unwrap();
+        let config = crate::config::parse("").unwrap();
+        let world = Arc::new(World::new(config, "lo".to_owned(), Some(store)));
+        let found = inventory(&[listing], &Profile::built_in()).unwrap();
+        world.change_shelf(|shelf| {
+            (shelf.sticks, shelf.accepted) = (1, true);
+            shelf.inventory = Arc::new(found);
+        });
+        world.take_role(Role::Server);
+        let (mac, expires) = (MAC.parse().unwrap(), world.now() + 9_999);
+        world.with_fleet(|fleet| fleet.leases.bind(mac, Binding { address: ASKER, expires }));
+        world.was_told(mac, "its iPXE script", &world.plan(mac));
+        world.happened(mac, Event::TookInstaller).unwrap();
+        let what = (ConfigKind::Preseed, Part::Whole);
+        let given = super::config(&world, what, mac, ASKER, false);
+        assert!(matches!(given, Found::Bytes(..) | Found::File(..)));
+        let silent = world.now() + minutes * 60;
+        let lines = world.with_fleet(|fleet| fleet.boots.silent(silent));
+        let _ = std::fs::remove_dir_all(folder);
+        lines.into_iter().map(|(_, words)| words).collect()
+    }
+
+    #[test]
+    fn an_installer_that_was_to_report_and_does_not_is_told_of_whatever_its_system() {
+        let (name, text) = ("preseed/default.cfg.j2", "x {{ report_installed }}\n");
+        // So long Debian's may take packages from its mirror.
+        assert_eq!(told(name, text, 89), Vec::<String>::new());
+        let lines = told(name, text, 91);
+        assert!(lines.len() == 1 && lines.concat().contains("reports nothing"), "{lines:?}");
+        assert_eq!(told("preseed/default.cfg", "d-i x\n", 999), Vec::<String>::new());
     }
 }

@@ -173,7 +173,7 @@ impl Guest {
             let place = route(request.uri().to_string().as_str());
             let answer = match place.is_for_people() {
                 true => edge.people.answer(&edge.world, place, request, *address).await,
-                false => answer(&edge.world, &edge.downloads, &request, *address).await,
+                false => answer(&edge.world, &edge.downloads, request, *address).await,
             };
             edge.world.counters.http(answer.status().as_u16());
             let outbox = for_files.clone();

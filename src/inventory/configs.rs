@@ -133,6 +133,14 @@ impl ConfigKind {
         }
     }
 
+    /// Whether an installer hands it on, and only the system that it installs could report by
+    /// it: when that runs, the machine has booted again. What other kinds say, the installer
+    /// does before it boots again.
+    pub fn is_for_the_installed_system(self) -> bool {
+        use ConfigKind::{CloudConfig, Ignition, Talos};
+        matches!(self, CloudConfig | Ignition | Talos)
+    }
+
     /// Whose configuration a path in its folder is, and which part of it: the name, and
     /// whether a template makes it. None if it is no file of this kind.
     pub fn parse_name(self, path: &str) -> Option<(&str, Part, bool)> {

@@ -9,6 +9,7 @@ pub mod configs;
 pub mod cpu;
 mod detect;
 pub mod discs;
+pub mod ending;
 mod find;
 pub mod iso;
 pub mod machine;

@@ -18,6 +18,7 @@ use crate::fleet::life::Phase;
 use crate::inventory::assign::{Served, WORTHLESS_TOKEN, serve};
 use crate::inventory::configs::{Part, Setting};
 use crate::inventory::cpu::Loader;
+use crate::inventory::ending::{Ending, ending};
 use crate::inventory::machine::identity::Identity;
 use crate::inventory::profile::Reports;
 use crate::inventory::{ConfigKind, Image, Install, Machine, MediaFile};
@@ -38,6 +39,8 @@ pub struct Explanation {
     pub image: Option<String>,
     /// The disk that is overwritten.
     pub disk: String,
+    /// How it becomes known that it is installed; none if there is no image for it.
+    pub ending: Option<Ending>,
     /// `once`, `always` or `never`
     pub install: Install,
     /// What it boots, and why it boots its own disk where it does.
@@ -102,6 +105,7 @@ pub fn explain(stick: &Stick, mac: Mac) -> Explanation {
         asked_for_serial: asked_for_serial(stick, mac),
         image: image.map(Image::name),
         disk: machine.disk.to_string(),
+        ending: image.map(|image| ending(inventory, &machine, image, mac)),
         install: machine.install,
         boots: boots(stick, mac, named.as_deref()),
         dhcp: CLIENTS.map(|client| asking::told(stick, mac, client)).into(),
@@ -226,8 +230,11 @@ fn install_sh(stick: &Stick, mac: Mac, machine: &Machine, image: &Image) -> Opti
     let file = stick.inventory.install_script.as_ref();
     let name = machine.name.as_ref();
     let name = name.map_or_else(|| mac.to_string(), |name| format!("{name} ({mac})"));
+    let config = stick.inventory.config_for(image, machine, mac);
+    let config = config.unwrap_or(ConfigKind::CloudConfig);
     let (image, disk) = (image.name(), &machine.disk);
-    let job = Job { machine: &name, image: &image, work, disk, token: WORTHLESS_TOKEN };
+    let token = WORTHLESS_TOKEN;
+    let job = Job { machine: &name, image: &image, work, config, disk, token };
     let text = match file {
         Some(file) => read(file),
         None => Some(install_script::install(&job, stick.endpoint())),

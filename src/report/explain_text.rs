@@ -6,6 +6,7 @@ use super::asking::Told;
 use super::explain::{Explanation, Given, Script};
 use super::table::{titles, words, wrapped};
 use crate::inventory::cpu::Loader;
+use crate::inventory::ending::Ending;
 
 /// As much of a configuration shows whose it is.
 const FIRST_LINES: usize = 12;
@@ -41,6 +42,9 @@ fn head(told: &Explanation) -> String {
     }
     if let Some(image) = told.image.as_ref().filter(|_| told.known) {
         let _ = writeln!(text, "  image {image}, disk {}", told.disk);
+    }
+    if let Some(ending) = told.ending.filter(|ending| told.known && *ending != Ending::None) {
+        text.push_str(&wrapped(2, ending.words()));
     }
     for boots in &told.boots {
         let line = format!("{}: {}", titles(&boots.platforms), words(boots, told.install));

@@ -131,7 +131,7 @@ impl Stick {
     /// Where machines reach the servers.
     pub fn endpoint(&self) -> Endpoint {
         let Config { server, http, .. } = &self.config;
-        Endpoint { address: server.address(), port: http.first_port() }
+        Endpoint { address: server.address(), port: http.first_port(), syslog: server.syslog }
     }
 
     /// What DHCP tells `program` to load.

@@ -96,6 +96,7 @@ fn start(mut config: Config, owned: Owned) -> Result<(), String> {
     let password = config.admin.password.take();
     let mut world = World::new(config, interface, store);
     world.keep_record(recorder);
+    world.hears_syslog = sockets.syslog.is_some();
     let world = Arc::new(world);
     if Path::new(SAFE_MODE).exists() {
         world.enter_safe_mode();

@@ -4,5 +4,5 @@
 //! that has an address from us, or is seen on the wire, is.
 
 mod limit;
-mod message;
+pub mod message;
 pub mod server;

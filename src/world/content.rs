@@ -40,7 +40,7 @@ pub enum Content {
 
 /// Finds `name` for the machine at `asker`; `takes` is false if it only looks (HTTP HEAD).
 pub fn content(world: &World, name: &Name, asker: Ipv4Addr, takes: bool) -> Content {
-    let client = world.machine_at(asker);
+    let client = world.machine_itself_at(asker);
     let taker = client.filter(|_| takes);
     let found = find(world, name, client, taker);
     if let Some(mac) = taker {

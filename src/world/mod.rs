@@ -10,6 +10,7 @@ pub mod counters;
 mod dhcp;
 mod fleet;
 mod identity;
+mod lives;
 pub mod loaders;
 pub mod media;
 pub mod readers;
@@ -37,10 +38,8 @@ use crate::dhcp::lease::Binding;
 use crate::dhcp::probe::OtherServer;
 use crate::fleet::life::{Event, Phase, Record};
 use crate::fleet::store::{Change, Saved, Store};
-use crate::fleet::timeline::{Source, Weight};
 use crate::inventory::machine::identity::Identity;
-use crate::inventory::profile::Reports;
-use crate::inventory::{ConfigKind, Install, Inventory, MediaFile, Problem};
+use crate::inventory::{Install, Inventory, MediaFile, Problem};
 use crate::net::{Mac, Subnet, neighbours};
 use crate::verify::{Gate, Verdicts};
 
@@ -96,6 +95,8 @@ pub struct World {
     pub config: Config,
     /// The interface that we serve on.
     pub interface: String,
+    /// Whether installers' log lines are heard.
+    pub hears_syslog: bool,
     /// Files on their way to machines, by TFTP and HTTP.
     pub transfers: Transfers,
     /// What they have done.
@@ -128,6 +129,7 @@ impl World {
         let (store, saved) = store.map_or((None, Saved::default()), |(s, saved)| (Some(s), saved));
         let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         World {
+            hears_syslog: false,
             transfers: Transfers::default(),
             counters: Counters::default(),
             readers: Readers::default(),
@@ -227,7 +229,11 @@ impl World {
 
     /// Where machines reach us.
     pub fn endpoint(&self) -> Endpoint {
-        Endpoint { address: self.own_subnet().address(), port: self.config.http.first_port() }
+        Endpoint {
+            address: self.own_subnet().address(),
+            port: self.config.http.first_port(),
+            syslog: self.hears_syslog,
+        }
     }
 
     /// The machine behind an address: by our leases where we gave it, else as the kernel
@@ -321,23 +327,6 @@ impl World {
         let cards = self.cards(mac).unwrap_or_default();
         let (lives, who) = (self.lives(mac, &cards), self.who(mac));
         locked(&self.fleet).record(&lives, &who).map_or(0, |(_, record)| record.attempts)
-    }
-
-    /// The machine took its configuration whole. Of an installer that says nothing more, this
-    /// is the last that we hear: when it boots again, it is done.
-    pub fn config_taken(&self, mac: Mac, kind: ConfigKind) {
-        let inventory = self.shelf().inventory;
-        let machine = inventory.to_install(mac, self.config.boot.unknown);
-        let waits_for_it = machine.is_some_and(|machine| {
-            let image = inventory.image_for(&machine, mac);
-            image.is_some_and(|image| {
-                image.profile.reports == Reports::Config
-                    && inventory.config_for(image, &machine, mac) == Some(kind)
-            })
-        });
-        if waits_for_it && self.phase(mac) == Some(Phase::Installing) {
-            self.happened(mac, Event::ImageDelivered);
-        }
     }
 
     /// Something happened to a machine; on the card when it returns. None: the machine is
@@ -437,51 +426,6 @@ impl World {
     fn install_policy(&self, mac: Mac) -> Install {
         let shelf = self.shelf.borrow();
         shelf.inventory.machine_or_stranger(mac).install
-    }
-
-    /// The lines that a person waits for.
-    fn tell(&self, mac: Mac, before: &Record, after: &Record) {
-        let (weight, words) = match (before.phase, after.phase) {
-            (_, Phase::Installing) if after.attempts > before.attempts => {
-                (Weight::Info, format!("installing, attempt {}", after.attempts))
-            }
-            (old, new) if old == new => return,
-            (_, Phase::Armed) => {
-                (Weight::Info, "armed, its next network boot installs it".to_owned())
-            }
-            (Phase::Installing | Phase::Delivered, Phase::Disarmed) => (
-                Weight::Warning,
-                "disarmed while its installer may be at work: nothing new is given to it, what \
-                 runs on it goes on"
-                    .to_owned(),
-            ),
-            (_, Phase::Disarmed) => {
-                (Weight::Info, "disarmed, its next network boot leads to its own disk".to_owned())
-            }
-            (_, Phase::Delivered) => (Weight::Info, "has its whole image".to_owned()),
-            (_, Phase::Installed) => {
-                (Weight::Info, "installed, it boots its own disk now".to_owned())
-            }
-            (_, Phase::Failed) => (
-                Weight::Error,
-                format!(
-                    "not installed after {} attempts; look at its screen, then arm it again",
-                    after.attempts
-                ),
-            ),
-            (_, Phase::Installing) => return,
-        };
-        let who = self.name(mac);
-        match weight {
-            Weight::Error => log::error!("{who}: {words}"),
-            Weight::Warning => log::warn!("{who}: {words}"),
-            Weight::Info => log::info!("{who}: {words}"),
-        }
-        self.happened_to(mac, Source::Life, weight, &words);
-        // It came back without having finished, or was given up.
-        if after.phase == Phase::Failed || after.attempts > before.attempts.max(1) {
-            self.attempt_failed(mac);
-        }
     }
 }
 

@@ -3,6 +3,7 @@
 
 use super::World;
 use crate::boot::plan::Plan;
+use crate::dhcp::Seconds;
 use crate::fleet::stage::{Promise, Sign};
 use crate::fleet::timeline::{Note, Source, Weight};
 use crate::inventory::profile::{Purpose, Reports};
@@ -114,7 +115,9 @@ impl World {
         let has_config =
             image.is_some_and(|image| inventory.config_for(image, &machine, mac).is_some());
         let installs = install.purpose == Purpose::Install;
+        let minutes = image.and_then(|image| image.profile.report_within);
         Promise {
+            patience: minutes.map_or(0, |minutes| Seconds::from(minutes) * 60),
             initrd: !install.initrds.is_empty(),
             config: installs && has_config,
             report: installs

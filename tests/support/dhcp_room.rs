@@ -98,7 +98,7 @@ impl Room {
     }
 
     fn boot(&self, request: &Request) -> BootReply {
-        let endpoint = Endpoint { address: self.own(), port: 8080 };
+        let endpoint = Endpoint { address: self.own(), port: 8080, syslog: true };
         boot_reply(
             request.mac,
             program(request),

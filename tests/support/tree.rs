@@ -16,7 +16,8 @@ use pxeberry::inventory::{ConfigKind, Inventory, Listing, MediaFile, Profile, in
 use pxeberry::net::Mac;
 use pxeberry::verify::Verdicts;
 
-const ENDPOINT: Endpoint = Endpoint { address: Ipv4Addr::new(10, 10, 10, 1), port: 8080 };
+const ENDPOINT: Endpoint =
+    Endpoint { address: Ipv4Addr::new(10, 10, 10, 1), port: 8080, syslog: true };
 
 /// A machine, by its firmware and the loader that it runs.
 #[derive(Debug, Clone, Copy)]

@@ -16,17 +16,17 @@ boot_mac() {
 mac=$(boot_mac)
 [ -n "$mac" ] || stop "cannot tell from which network card this machine booted"
 
-config=/tmp/pxeberry-$mac.yml
+config=/tmp/pxeberry-$mac.$ending
 say "fetching the configuration of $mac"
-fetch "$server/cloud-configs/$mac.yml" "$config" ||
-    stop "the stick has no usable cloud-configs/$mac.yml, so nothing is installed"
-[ -s "$config" ] || stop "cloud-configs/$mac.yml is empty, so nothing is installed"
+fetch "$server/$folder/$mac.$ending" "$config" ||
+    stop "the stick has no usable $folder/$mac.$ending, so nothing is installed"
+[ -s "$config" ] || stop "$folder/$mac.$ending is empty, so nothing is installed"
 
 choose_disk
 # The files for both processors have the same names.
 files=$server
 [ "$(uname -m)" != aarch64 ] || files=$server/arm64
-"$installer" -d "$disk" -c "$config" -b "$files" ||
+"$installer" -d "$disk" "$option" "$config" -b "$files" ||
     stop "$installer failed; the machine is tried again when it boots from the network"
 
 finish

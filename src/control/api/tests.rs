@@ -31,7 +31,8 @@ fn described() -> Vec<(String, String)> {
         let method = |method: &String| (method.to_uppercase(), path.clone());
         methods.as_object().unwrap().keys().map(method).collect::<Vec<_>>()
     };
-    paths.iter().flat_map(methods).collect()
+    // Signing in is for the LAN, and answered there.
+    paths.iter().filter(|(path, _)| *path != "/v1/session").flat_map(methods).collect()
 }
 
 #[test]

@@ -19,14 +19,21 @@ pub struct NotAForm;
 
 /// A form's fields, as in a query.
 pub async fn read<B: Body<Data = Bytes>>(headers: &HeaderMap, body: B) -> Result<String, NotAForm> {
+    Ok(whole(headers, body).await?.replace('+', "%20"))
+}
+
+/// A body as it came.
+pub async fn whole<B: Body<Data = Bytes>>(
+    headers: &HeaderMap,
+    body: B,
+) -> Result<String, NotAForm> {
     let length = headers.get(header::CONTENT_LENGTH);
     let length = length.and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
     if length.is_some_and(|length| length > LARGEST as u64) {
         return Err(NotAForm);
     }
     let whole = tokio::time::timeout(DEADLINE, collect(body)).await;
-    let text = String::from_utf8(whole.map_err(|_| NotAForm)??).map_err(|_| NotAForm)?;
-    Ok(text.replace('+', "%20"))
+    String::from_utf8(whole.map_err(|_| NotAForm)??).map_err(|_| NotAForm)
 }
 
 async fn collect<B: Body<Data = Bytes>>(body: B) -> Result<Vec<u8>, NotAForm> {

@@ -4,7 +4,7 @@
 //! stands in his forms, and a request to one of our own names; firmware is answered
 //! elsewhere, and never by this.
 
-mod body;
+pub(super) mod body;
 mod desk;
 mod reply;
 mod waiting;

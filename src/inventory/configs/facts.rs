@@ -47,6 +47,8 @@ pub struct Facts {
     pub report_installed: String,
     /// The URL that says "failed".
     pub report_failed: String,
+    /// The URL for a webhook that posts each step, and ends nothing.
+    pub report_progress: String,
 }
 
 /// Where and when a template is rendered.
@@ -90,6 +92,7 @@ impl Facts {
             token: token.to_owned(),
             report_installed: report("installed"),
             report_failed: report("failed"),
+            report_progress: report("progress"),
         }
     }
 }

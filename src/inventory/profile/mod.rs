@@ -56,6 +56,9 @@ pub struct Profile {
     /// How a finished installation is known.
     #[serde(default)]
     pub reports: Reports,
+    /// How many minutes its installer may be silent before it reports, if that is more than
+    /// half an hour: one that takes its packages from a mirror.
+    pub report_within: Option<u16>,
     /// What the installer writes to the disk; with it a folder is an image even where the
     /// kernel lies elsewhere (the old box kept it in its TFTP root).
     pub disk_image: Option<Pattern>,

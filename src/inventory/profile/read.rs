@@ -117,7 +117,7 @@ fn check(profile: &Profile) -> Result<(), (String, String)> {
 }
 
 /// What arguments are made of: `boot::args` fills them in.
-const PLACEHOLDERS: [&str; 13] = [
+const PLACEHOLDERS: [&str; 14] = [
     "server",
     "mac",
     "image",
@@ -127,6 +127,7 @@ const PLACEHOLDERS: [&str; 13] = [
     "config",
     "disk",
     "hostname",
+    "syslog",
     "args-file",
     "rewrite",
     "version",

@@ -51,7 +51,7 @@ impl Screen {
         let letter = |row: usize, column: usize| {
             let line = |line: usize| {
                 let start = ((row * LETTER.1 + line) * width + column * LETTER.0) * 3;
-                pixels[start..start + LETTER.0 * 3].to_vec()
+                pixels.get(start..start + LETTER.0 * 3).unwrap_or_default().to_vec()
             };
             (0..LETTER.1).flat_map(line).collect::<Vec<u8>>()
         };
@@ -62,8 +62,9 @@ impl Screen {
     /// The rows in which one letter, and not a space, stands so many times beside itself.
     pub fn rows_with_a_rule(&self, length: usize) -> Vec<usize> {
         let is_rule = |letters: &[Vec<u8>]| {
-            let lit = letters[0].iter().any(|byte| *byte != 0);
-            lit && letters.iter().all(|letter| *letter == letters[0])
+            let lit = |letter: &Vec<u8>| letter.iter().any(|byte| *byte != 0);
+            let same = letters.windows(2).all(|pair| pair.first() == pair.last());
+            same && letters.first().is_some_and(lit)
         };
         let rows = self.0.iter().enumerate();
         rows.filter(|(_, row)| row.windows(length).any(is_rule)).map(|(row, _)| row).collect()

@@ -1,0 +1,86 @@
+//! How it becomes known that a machine is installed. Pure.
+
+use std::net::Ipv4Addr;
+
+use super::assign::{Served, WORTHLESS_TOKEN, serve};
+use super::configs::{Part, Setting};
+use super::profile::{Purpose, Reports};
+use super::{ConfigKind, Image, Inventory, Machine};
+use crate::net::Mac;
+
+/// By what a machine's installation ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Ending {
+    /// It runs in memory.
+    None,
+    /// The generated `install.sh` reports.
+    InstallScript,
+    /// Its installer reports, as its configuration says.
+    Installer,
+    /// It has taken its configuration and boots again; its own system confirms that.
+    InstalledSystem,
+    /// It has taken its configuration and boots again.
+    Config,
+    /// It has taken the image for its disk and boots again.
+    DiskImage,
+}
+
+impl Ending {
+    /// For people.
+    pub fn words(self) -> &'static str {
+        match self {
+            Ending::None => "It runs in memory: nothing ends.",
+            Ending::InstallScript => "It is installed when its install.sh reports so.",
+            Ending::Installer => {
+                "It is installed when its installer reports so, as its configuration says."
+            }
+            Ending::InstalledSystem => {
+                "It is installed when it has taken its configuration and boots again; its own \
+                 system confirms that."
+            }
+            Ending::Config => {
+                "Its configuration reports nothing: it is installed when it has taken that and \
+                 boots again, also where its installer has failed."
+            }
+            Ending::DiskImage => {
+                "Nothing reports: it is installed when it has taken its image and boots again, \
+                 also where its installer has failed."
+            }
+        }
+    }
+}
+
+/// By what an installation of this image ends on this machine.
+pub fn ending(found: &Inventory, machine: &Machine, image: &Image, mac: Mac) -> Ending {
+    let profile = &image.profile;
+    match profile.reports {
+        _ if profile.purpose == Purpose::Live => Ending::None,
+        Reports::InstallScript if found.install_script.is_none() => Ending::InstallScript,
+        Reports::InstallScript | Reports::DiskImage => Ending::DiskImage,
+        Reports::Config => match found.config_for(image, machine, mac) {
+            Some(kind) if !reports(found, kind, mac) => Ending::Config,
+            Some(kind) if kind.is_for_the_installed_system() => Ending::InstalledSystem,
+            Some(_) => Ending::Installer,
+            // It waits for a person.
+            None => Ending::None,
+        },
+    }
+}
+
+/// Good for nothing, too: what differs from what the other one makes holds the token.
+pub const OTHER_TOKEN: &str = "ffffffffffffffffffffffffffffffff";
+
+/// Whether the configuration that this machine gets holds what it takes to report.
+fn reports(found: &Inventory, kind: ConfigKind, mac: Mac) -> bool {
+    let made = |part: Part, token: &str| {
+        let setting = Setting { server: "http://x", ip: Ipv4Addr::LOCALHOST, token };
+        match serve(found, (kind, part), mac, setting) {
+            Served::Text(text) => Some(text),
+            Served::File(_) | Served::Broken(_) | Served::Nothing => None,
+        }
+    };
+    let machine = found.machine(mac);
+    let mut parts = found.configs.parts(kind, mac, machine).map(|(part, _)| part);
+    parts.any(|part| made(part, WORTHLESS_TOKEN) != made(part, OTHER_TOKEN))
+}

@@ -1,0 +1,196 @@
+//! Every system that is installed, with a configuration that reports and with one that does
+//! not, through all that can come between power on and its own disk: nothing is installed
+//! twice, and nothing that has finished is lost.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests fail so")]
+#![allow(clippy::indexing_slicing, clippy::cast_possible_truncation, reason = "tests fail so")]
+
+#[path = "support/flight.rs"]
+#[allow(dead_code, reason = "each scenario uses the part that it needs")]
+mod flight;
+#[path = "support/installer.rs"]
+#[allow(dead_code, reason = "each scenario uses the part that it needs")]
+mod installer;
+#[path = "support/net/mod.rs"]
+mod net;
+#[path = "support/systems.rs"]
+mod systems;
+
+use installer::{Case, Client, Step, Told, mac, stick};
+use net::{Appliance, Lan, Server, isolated};
+use pxeberry::fleet::timeline::Source;
+use systems::End;
+
+/// Room for as many machines as there are cases and steps, none of which is looked for first.
+const POOL: &str = "server.pool = \"10.10.10.20-10.10.10.250\"\nserver.probe = false";
+
+/// A box whose stick names a machine for each of these, and the machines.
+fn room(lan: &Lan, cases: &[Case], more: &str) -> (Appliance, Server, Vec<Client>) {
+    let appliance = Appliance::new("server", POOL);
+    let named: Vec<_> =
+        cases.iter().enumerate().map(|(number, case)| (mac(number), case, more)).collect();
+    stick(&appliance, &named);
+    let server = appliance.serves();
+    let clients = named.iter().map(|(mac, case, _)| Client::new(lan, **case, mac));
+    let clients = clients.collect();
+    (appliance, server, clients)
+}
+
+#[test]
+fn power_that_is_lost_at_any_step_installs_a_machine_again_only_where_it_must() {
+    isolated(|lan| {
+        let steps = |case: Case| case.steps().into_iter().map(move |step| (case, step));
+        let rows: Vec<(Case, Step)> = Case::all().into_iter().flat_map(steps).collect();
+        let cases: Vec<Case> = rows.iter().map(|(case, _)| *case).collect();
+        let (appliance, _server, mut clients) = room(&lan, &cases, "");
+        for (client, (case, step)) in clients.iter_mut().zip(&rows) {
+            client.walks_to(*step);
+            let told = client.boots();
+            let name = format!("{} behind {step:?}", client.name());
+            if case.is_done_after(*step) {
+                assert_eq!(told, Told::Disk, "{name}");
+                continue;
+            }
+            assert_eq!(told, Told::Install, "{name}");
+            assert_eq!(appliance.machine(&client.mac).1, 2, "{name}: one boot, one attempt");
+            case.steps().into_iter().skip(1).for_each(|step| client.does(step));
+            for _ in 0..2 {
+                assert_eq!(client.boots(), Told::Disk, "{name}, when it is done");
+            }
+            assert_eq!(appliance.machine(&client.mac).0, "installed", "{name}");
+        }
+        println!("measured: {} machines lost their power", rows.len());
+    });
+}
+
+#[test]
+fn a_kill_of_the_servers_at_any_step_loses_no_installation_and_costs_no_attempt() {
+    isolated(|lan| {
+        let (appliance, mut server, mut clients) = room(&lan, &Case::all(), "");
+        for step in Step::ALL {
+            for client in clients.iter_mut().filter(|client| client.case.steps().contains(&step)) {
+                client.does(step);
+            }
+            server.dies();
+            server = appliance.serves();
+        }
+        for client in &mut clients {
+            let name = client.name();
+            assert_eq!(appliance.machine(&client.mac).1, 1, "{name}");
+            assert_eq!(client.boots(), Told::Disk, "{name}");
+        }
+        drop(server);
+        let _server = appliance.serves();
+        for client in &mut clients {
+            assert_eq!(appliance.machine(&client.mac).0, "installed", "{}", client.name());
+            assert_eq!(client.boots(), Told::Disk, "{}", client.name());
+        }
+    });
+}
+
+/// Cases in which somebody reports.
+fn reporting() -> Vec<Case> {
+    Case::all().into_iter().filter(Case::reports).collect()
+}
+
+#[test]
+fn a_report_is_that_of_its_own_installation_however_it_comes_and_how_often() {
+    isolated(|lan| {
+        let (appliance, _server, mut clients) = room(&lan, &reporting(), "");
+        let stranger = lan.machine(net::stick::STRANGER);
+        stranger.use_address("10.10.10.9".parse().unwrap());
+        let mut old = "0".repeat(32);
+        for (number, client) in clients.iter_mut().enumerate() {
+            client.walks_to(Step::Image);
+            let name = client.name();
+            let before = appliance.machine(&client.mac);
+            let path = client.report("installed");
+            let foreign = format!("/v1/event?token={old}&event=installed");
+            assert_eq!(client.asks("HEAD", &path), (200, String::new()), "{name}");
+            for (method, path) in [
+                ("GET", foreign.as_str()),
+                ("POST", "/v1/event?token=&event=installed"),
+                ("GET", &path.replace("=installed", "=armed")),
+            ] {
+                let asked = client.asks(method, path).0;
+                // The one before it is done: its token says so once more, and of itself alone.
+                let expected = if path == foreign && number > 0 { 200 } else { 403 };
+                assert_eq!(asked, expected, "{name}: {method} {path}");
+            }
+            assert_eq!(stranger.curl(&foreign.replace(&old, &"1".repeat(32))).0, 403);
+            assert_eq!(appliance.machine(&client.mac), before, "{name}: nothing has happened");
+            // A webhook posts each step, to whatever URL it was given: none is the end.
+            let url = format!("http://10.10.10.1:8080{path}");
+            let post = |text: &str| client.machine.run("curl", &["-sSf", "--data", text, &url]);
+            let step = format!("{{\"name\": \"{name}\", \"event_type\": \"start\"}}");
+            assert_eq!(post(&step).good().text(), "ok");
+            assert_eq!(appliance.machine(&client.mac), before, "{name}: a step is no end");
+            let told = flight::wait_for(&client.mac, &format!("start: {name}"));
+            assert_eq!(told.source, Source::Syslog);
+            assert_eq!(post("log=all+of+it").good().text(), "ok", "{name}");
+            for method in ["POST", "GET", "POST"] {
+                assert_eq!(client.asks(method, &path), (200, "ok".to_owned()), "{name}: {method}");
+                assert_eq!(appliance.machine(&client.mac).0, "installed", "{name}: {method}");
+            }
+            assert_eq!(client.asks("POST", &client.report("failed")).0, 200);
+            assert_eq!(client.boots(), Told::Disk, "{name}: too late for a failure");
+            old = path.split(['=', '&']).nth(1).unwrap().to_owned();
+        }
+    });
+}
+
+#[test]
+fn a_report_that_is_lost_three_times_ends_in_a_failure_that_a_late_one_corrects() {
+    isolated(|lan| {
+        let (appliance, _server, mut clients) = room(&lan, &reporting(), "");
+        for client in &mut clients {
+            let name = client.name();
+            client.walks_to(Step::Image);
+            if client.case.system.end == End::Config {
+                // Nobody could have reported before this boot.
+                let path = client.report("installed");
+                assert_eq!(client.boots(), Told::Disk, "{name}");
+                assert_eq!(client.takes(&path), "ok", "{name}: from its own disk");
+                assert_eq!(client.boots(), Told::Disk, "{name}");
+                continue;
+            }
+            for attempt in [2, 3] {
+                client.walks_to(Step::Image);
+                assert_eq!(appliance.machine(&client.mac), (state(client), attempt), "{name}");
+            }
+            let path = client.report("installed");
+            assert_eq!(client.boots(), Told::Disk, "{name}: three attempts are enough");
+            assert_eq!(appliance.machine(&client.mac).0, "failed", "{name}");
+            assert_eq!(client.takes(&path), "ok", "{name}");
+            assert_eq!(appliance.machine(&client.mac).0, "installed", "{name}");
+            // Armed once more, what was said before is worth nothing.
+            appliance.tell(&["arm", &client.mac]).good();
+            assert_eq!(client.asks("GET", &path).0, 403, "{name}");
+            client.walks_to(Step::Report);
+            assert_eq!(client.boots(), Told::Disk, "{name}");
+        }
+    });
+}
+
+/// What is known of a machine that has all but reported.
+fn state(client: &Client) -> String {
+    let script = client.case.system.end == End::Script;
+    (if script { "delivered" } else { "installing" }).to_owned()
+}
+
+#[test]
+fn a_bench_is_installed_at_every_boot_behind_an_installation() {
+    isolated(|lan| {
+        let (appliance, _server, mut clients) = room(&lan, &Case::all(), "install = \"always\"");
+        for client in &mut clients {
+            for _ in 0..3 {
+                client.walks_to(Step::Report);
+                assert_eq!(appliance.machine(&client.mac).1, 1, "{}", client.name());
+            }
+            appliance.tell(&["disarm", &client.mac]).good();
+            for _ in 0..2 {
+                assert_eq!(client.boots(), Told::Disk, "{}: disarmed", client.name());
+            }
+        }
+    });
+}
