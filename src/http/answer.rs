@@ -7,7 +7,7 @@ use std::time::Duration;
 use hyper::header::HeaderValue;
 use hyper::{Method, Request, Response, StatusCode, header};
 
-use super::body::{Body, WhenSent};
+use super::body::Body;
 use super::config::config;
 use super::response::{Asked, Downloads, Found, OPEN_DEADLINE, respond, text};
 use super::route::{Route, route};
@@ -24,6 +24,7 @@ use crate::net::Mac;
 use crate::tftp::tree::Name;
 use crate::verify::Gate;
 use crate::world::content::{Content, InIso, content, iso_file};
+use crate::world::transfers::WhenSent;
 use crate::world::{Shelf, TOKEN_LENGTH, World};
 
 /// A request holds this long for a stick that was pulled, or is still being read: most

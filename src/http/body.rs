@@ -17,7 +17,7 @@ use super::socket::Socket;
 use super::story::Story;
 use crate::inventory::media_file::Window;
 use crate::world::readers::Readers;
-use crate::world::transfers::Transfer;
+use crate::world::transfers::{Transfer, WhenSent};
 use crate::world::turns::Errand;
 
 /// The most that is sent in one turn of a download. A socket rarely has room for more.
@@ -34,9 +34,6 @@ const STEP: usize = 128 * 1024;
 /// the next request begins: so it is handed that one when the others are out. Where there is
 /// room it leaves with them.
 const HELD_BACK: usize = 1;
-
-/// What is told when the last byte of a file was given to the kernel.
-pub type WhenSent = Box<dyn FnOnce() + Send>;
 
 /// The body of an answer.
 pub enum Body {

@@ -20,7 +20,7 @@ use crate::net::Mac;
 use crate::world::World;
 use crate::world::readers::Readers;
 use crate::world::stories::{End, Transferred};
-use crate::world::transfers::{Transfer, Transfers};
+use crate::world::transfers::{Transfer, Transfers, WhenSent};
 use crate::world::turns::Errand;
 
 /// Before the first acknowledgement no more is read: it may never come.
@@ -32,9 +32,6 @@ const LARGEST_PIECE: usize = 64 * 1024;
 /// Every client holds two pieces. With many of them the pieces are smaller: together twice
 /// this much.
 const PIECES_TOGETHER: usize = 2 * 1024 * 1024;
-
-/// What is told when the last byte of a file has been read for its client.
-pub type WhenSent = Box<dyn FnOnce() + Send>;
 
 /// A file on its way. Its client's place is free when it is dropped.
 pub struct Download {

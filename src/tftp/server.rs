@@ -14,7 +14,7 @@ use async_tftp::server::{Handler, TftpServerBuilder};
 use futures_lite::io::Sink;
 
 use super::door::Door;
-use super::download::{Ahead, Download, Source, Story, WhenSent};
+use super::download::{Ahead, Download, Source, Story};
 use crate::fleet::timeline::{self, Weight};
 use crate::guard::guarded;
 use crate::inventory::MediaFile;
@@ -22,6 +22,7 @@ use crate::net::Mac;
 use crate::verify::Gate;
 use crate::world::World;
 use crate::world::content::Content;
+use crate::world::transfers::WhenSent;
 
 /// A lost packet costs this much. The library knows one time for all, and 3 s by default;
 /// a round trip on a LAN that is full is shorter.
