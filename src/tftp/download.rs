@@ -7,8 +7,9 @@ use std::net::SocketAddrV4;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
+use async_io::Timer;
 use futures_lite::AsyncRead;
 use tokio::sync::oneshot::Receiver;
 
@@ -32,6 +33,9 @@ const LARGEST_PIECE: usize = 64 * 1024;
 /// Every client holds two pieces. With many of them the pieces are smaller: together twice
 /// this much.
 const PIECES_TOGETHER: usize = 2 * 1024 * 1024;
+
+/// A stick that brings nothing for so long hangs: the client is told, and may have others try.
+const STICK_DEADLINE: Duration = Duration::from_secs(10);
 
 /// A file on its way. Its client's place is free when it is dropped.
 pub struct Download {
@@ -67,7 +71,7 @@ pub enum Source {
     /// Memory.
     Bytes(io::Cursor<Vec<u8>>),
     /// A stick.
-    File(Ahead),
+    File(Box<Ahead>),
 }
 
 impl Download {
@@ -192,6 +196,9 @@ pub struct Ahead {
     piece: usize,
     here: io::Cursor<Vec<u8>>,
     coming: Option<Receiver<Piece>>,
+    /// Since its client waits for that.
+    hangs: Option<Timer>,
+    deadline: Duration,
 }
 
 impl Ahead {
@@ -207,6 +214,8 @@ impl Ahead {
             piece: FIRST_PIECE,
             here: io::Cursor::default(),
             coming: None,
+            hangs: None,
+            deadline: STICK_DEADLINE,
         }
     }
 
@@ -219,8 +228,14 @@ impl Ahead {
         if self.is_used_up() {
             self.fetch();
             if let Some(coming) = &mut self.coming {
-                let piece = ready!(Pin::new(coming).poll(context));
-                self.coming = None;
+                let Poll::Ready(piece) = Pin::new(coming).poll(context) else {
+                    let deadline = self.deadline;
+                    let hangs = self.hangs.get_or_insert_with(|| Timer::after(deadline));
+                    ready!(Pin::new(hangs).poll(context));
+                    log::warn!("tftp: {}: the stick does not answer", self.file.path);
+                    return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
+                };
+                (self.coming, self.hangs) = (None, None);
                 let (open, bytes) = piece.unwrap_or_else(|lost| Err(io::Error::other(lost)))?;
                 // Nor is the file held open.
                 self.open = acknowledged.then_some(open);
@@ -272,7 +287,54 @@ fn read(file: &MediaFile, open: Option<Arc<Window>>, at: u64, length: usize) -> 
 
 #[cfg(test)]
 mod tests {
+    use std::future::poll_fn;
+    use std::net::Ipv4Addr;
+    use std::path::Path;
+    use std::sync::{Mutex, mpsc};
+
     use super::*;
+
+    #[test]
+    fn a_stick_that_hangs_ends_the_transfer_and_not_the_wait() {
+        let readers = Readers::default();
+        let volume: Arc<Path> = Path::new("/media/dead").into();
+        let asker = Ipv4Addr::LOCALHOST;
+        let (let_go, hang) = mpsc::channel::<()>();
+        let hang = Arc::new(Mutex::new(hang));
+        let errand = Errand { volume: Arc::clone(&volume), asker, download: false };
+        // As many as read from one stick.
+        for _ in 0..3 {
+            let hang = Arc::clone(&hang);
+            let waits = move || {
+                let _ = hang.lock().unwrap().recv();
+            };
+            assert!(readers.run(&errand, waits));
+        }
+        let mut ahead = Ahead {
+            file: MediaFile {
+                volume,
+                path: "pxelinux.0".to_owned(),
+                size: 100,
+                modified: 0,
+                inside: None,
+            },
+            open: None,
+            errand,
+            readers,
+            running: Transfers::default(),
+            at: 0,
+            piece: FIRST_PIECE,
+            here: io::Cursor::default(),
+            coming: None,
+            hangs: None,
+            deadline: Duration::from_millis(20),
+        };
+        let mut buffer = [0; 512];
+        let read =
+            async_io::block_on(poll_fn(|context| ahead.poll_read(context, &mut buffer, false)));
+        assert_eq!(read.unwrap_err().kind(), io::ErrorKind::TimedOut);
+        drop(let_go);
+    }
 
     #[test]
     fn one_client_is_read_for_in_large_pieces_and_many_take_no_more_memory() {

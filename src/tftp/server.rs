@@ -128,7 +128,7 @@ impl Tree {
     ) -> Result<(Source, u64), Error> {
         let from_file = |file: MediaFile| {
             let size = file.size;
-            (Source::File(Ahead::new(self.door.world(), file, peer)), size)
+            (Source::File(Box::new(Ahead::new(self.door.world(), file, peer))), size)
         };
         match content {
             Content::Bytes(bytes) => {
