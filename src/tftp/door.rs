@@ -175,8 +175,8 @@ impl Door {
 
     /// A reader looks into the ISO, and lets the client in: the stick may hang.
     fn look_into(self: &Arc<Self>, peer: SocketAddrV4, request: &Request, path: String, at: InIso) {
-        self.places().begin_to_look(peer, request.name.clone(), Instant::now());
-        let looking = Looking { door: Arc::clone(self), peer, ended: false };
+        let number = self.places().begin_to_look(peer, request.name.clone(), Instant::now());
+        let looking = Looking { door: Arc::clone(self), peer, number };
         let request = request.clone();
         let taken = self.world.readers.run(&at.errand(*peer.ip()), move || {
             looking.ends_with((path, at.find()), &request);
@@ -238,22 +238,20 @@ impl Door {
 struct Looking {
     door: Arc<Door>,
     peer: SocketAddrV4,
-    ended: bool,
+    number: u64,
 }
 
 impl Looking {
-    fn ends_with(mut self, thing: Thing, request: &Request) {
-        self.ended = true;
-        self.door.places().found(self.peer, thing, Instant::now());
-        self.door.let_in(self.peer, request);
+    fn ends_with(self, thing: Thing, request: &Request) {
+        if self.door.places().found(self.peer, self.number, thing, Instant::now()) {
+            self.door.let_in(self.peer, request);
+        }
     }
 }
 
 impl Drop for Looking {
     fn drop(&mut self) {
-        if !self.ended {
-            self.door.places().leave(self.peer);
-        }
+        self.door.places().give_up(self.peer, self.number);
     }
 }
 
