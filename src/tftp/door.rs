@@ -7,10 +7,11 @@
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4, UdpSocket};
+use std::os::fd::{AsFd, OwnedFd};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::event::{EventfdFlags, PollFd, PollFlags, Timespec, eventfd, poll};
 use socket2::{Domain, Protocol, SockAddr, Socket, Type};
 
 use super::places::{Entry, Limits, Places};
@@ -61,6 +62,10 @@ pub struct Door {
     to_inner: SocketAddrV4,
     raw: Socket,
     places: Mutex<Places<Thing>>,
+    /// What clients have asked for while they were served.
+    next: Mutex<Vec<(SocketAddrV4, Request)>>,
+    /// Rung when there is some of that.
+    bell: OwnedFd,
 }
 
 impl Door {
@@ -87,7 +92,9 @@ impl Door {
         };
         let places = Mutex::new(Places::new(limits));
         let (world, port) = (Arc::clone(world), port.try_clone()?);
-        Ok(Door { world, port, inner, to_inner, raw, places })
+        let bell = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?;
+        let next = Mutex::default();
+        Ok(Door { world, port, inner, to_inner, raw, places, next, bell })
     }
 
     /// What all servers share.
@@ -102,14 +109,17 @@ impl Door {
 
     /// Who is served, and who waits.
     pub fn places(&self) -> MutexGuard<'_, Places<Thing>> {
-        self.places.lock().unwrap_or_else(PoisonError::into_inner)
+        locked(&self.places)
     }
 
-    /// A client has been served, or given up. What it has asked for meanwhile begins.
-    pub fn leave(self: &Arc<Self>, peer: SocketAddrV4) {
+    /// A client has been served, or given up. What it has asked for meanwhile begins. Called by
+    /// the library, which must not wait for what that takes: it may have to be written down.
+    pub fn leave(&self, peer: SocketAddrV4) {
         let next = self.places().leave(peer);
         if let Some(next) = next {
-            self.admit(peer, &next, Instant::now());
+            locked(&self.next).push((peer, next));
+            // Full: it has been rung often enough.
+            let _ = rustix::io::write(&self.bell, &1_u64.to_ne_bytes());
         }
     }
 
@@ -122,6 +132,10 @@ impl Door {
             if let Err(error) = self.wait(if waits { SHORT_PATIENCE } else { PATIENCE }) {
                 log::error!("tftp: {error}; trying again");
                 std::thread::sleep(ERROR_PAUSE);
+            }
+            let next = std::mem::take(&mut *locked(&self.next));
+            for (peer, request) in next {
+                self.admit(peer, &request, Instant::now());
             }
             // The next look at who is quiet must not wait for the end of a flood.
             for _ in 0..BATCH {
@@ -227,10 +241,16 @@ impl Door {
             tv_sec: i64::try_from(patience.as_secs()).unwrap_or(i64::MAX),
             tv_nsec: i64::from(patience.subsec_nanos()),
         };
-        match poll(&mut [PollFd::new(&self.port, PollFlags::IN)], Some(&patience)) {
-            Ok(_) | Err(rustix::io::Errno::INTR) => Ok(()),
-            Err(error) => Err(error.into()),
+        let waits_for = [&self.port as &dyn AsFd, &self.bell];
+        let mut waits_for =
+            waits_for.map(|one| PollFd::from_borrowed_fd(one.as_fd(), PollFlags::IN));
+        match poll(&mut waits_for, Some(&patience)) {
+            Ok(_) | Err(rustix::io::Errno::INTR) => {}
+            Err(error) => return Err(error.into()),
         }
+        // Before what it was rung for is taken; it was not rung, if this fails.
+        let _ = rustix::io::read(&self.bell, &mut [0; 8]);
+        Ok(())
     }
 }
 
@@ -270,4 +290,8 @@ fn inner(address: Ipv4Addr) -> io::Result<UdpSocket> {
     socket.bind_device(Some(LOOPBACK))?;
     socket.bind(&SocketAddrV4::new(address, 0).into())?;
     Ok(UdpSocket::from(socket))
+}
+
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
