@@ -246,9 +246,10 @@ impl<F> Places<F> {
         !self.waiting.is_empty()
     }
 
-    /// How many transfers move.
-    pub fn held(&self) -> usize {
-        self.held
+    /// How many have asked for something, or gone on, within a second. Who has gone is sent
+    /// his last blocks for longer than that, and is no crowd.
+    pub fn lively(&self, now: Instant) -> usize {
+        self.clients.values().filter(|client| now < client.since + QUIET).count()
     }
 
     fn next_turn(&mut self, address: Ipv4Addr) -> Turn {

@@ -219,3 +219,14 @@ fn who_is_looked_for_on_a_stick_that_hangs_keeps_nobody_out() {
     }
     assert!(places.found(peer(1, 1), number, 8, later), "it waits for something else");
 }
+
+#[test]
+fn who_has_gone_is_no_crowd() {
+    let start = Instant::now();
+    let mut places = Places::new(SMALL);
+    begins(&mut places, peer(1, 1), start);
+    begins(&mut places, peer(2, 1), start);
+    assert_eq!(places.lively(start), 2);
+    assert!(places.go_on(peer(1, 1), start + QUIET, Waker::noop()));
+    assert_eq!(places.lively(start + QUIET), 1);
+}
