@@ -119,6 +119,24 @@ fn timers_ring_in_their_order_and_not_before_their_time() {
 }
 
 #[test]
+fn a_timer_that_was_dropped_rings_nobody() {
+    let mut polls = 0;
+    let mut end = Timer::after(Duration::from_millis(60));
+    let counted = poll_fn(|context| {
+        polls += 1;
+        Pin::new(&mut end).poll(context)
+    });
+    block_on(async {
+        for millis in 1..40 {
+            let mut dropped = Timer::after(Duration::from_millis(millis));
+            assert!(future::poll_once(&mut dropped).await.is_none());
+        }
+        counted.await;
+    });
+    assert!(polls <= 3, "{polls}: woken for others");
+}
+
+#[test]
 fn who_always_has_something_to_do_keeps_no_socket_and_no_timer_waiting() {
     let (ours, at) = socket();
     let (theirs, _) = socket();
