@@ -195,6 +195,8 @@ pub struct Ahead {
     at: u64,
     piece: usize,
     here: io::Cursor<Vec<u8>>,
+    /// The piece before, for the next one: a new one would be filled with zeros first.
+    spare: Vec<u8>,
     coming: Option<Receiver<Piece>>,
     /// Since its client waits for that.
     hangs: Option<Timer>,
@@ -213,6 +215,7 @@ impl Ahead {
             at: 0,
             piece: FIRST_PIECE,
             here: io::Cursor::default(),
+            spare: Vec::new(),
             coming: None,
             hangs: None,
             deadline: STICK_DEADLINE,
@@ -240,7 +243,7 @@ impl Ahead {
                 // Nor is the file held open.
                 self.open = acknowledged.then_some(open);
                 self.at += bytes.len() as u64;
-                self.here = io::Cursor::new(bytes);
+                self.spare = std::mem::replace(&mut self.here, io::Cursor::new(bytes)).into_inner();
             }
         }
         if acknowledged {
@@ -262,8 +265,14 @@ impl Ahead {
         }
         self.piece = (self.piece * 2).min(largest_piece(self.running.count()));
         let (file, open, at) = (self.file.clone(), self.open.clone(), self.at);
+        let mut bytes = std::mem::take(&mut self.spare);
+        // In a crowd they become smaller.
+        if bytes.capacity() > 2 * length {
+            bytes = Vec::new();
+        }
         self.coming = Some(self.readers.read(&self.errand, move || {
-            read(&file, open, at, length).inspect_err(|error| {
+            bytes.resize(length, 0);
+            read(&file, open, at, bytes).inspect_err(|error| {
                 log::warn!("tftp: {}: cannot be read: {error}; was the stick pulled?", file.path);
             })
         }));
@@ -275,12 +284,11 @@ fn largest_piece(running: usize) -> usize {
     (PIECES_TOGETHER / running.max(1)).clamp(FIRST_PIECE, LARGEST_PIECE)
 }
 
-fn read(file: &MediaFile, open: Option<Arc<Window>>, at: u64, length: usize) -> Piece {
+fn read(file: &MediaFile, open: Option<Arc<Window>>, at: u64, mut bytes: Vec<u8>) -> Piece {
     let open = match open {
         Some(open) => open,
         None => Arc::new(file.open()?),
     };
-    let mut bytes = vec![0; length];
     open.read_exact_at(&mut bytes, at)?;
     Ok((open, bytes))
 }
@@ -325,6 +333,7 @@ mod tests {
             at: 0,
             piece: FIRST_PIECE,
             here: io::Cursor::default(),
+            spare: Vec::new(),
             coming: None,
             hangs: None,
             deadline: Duration::from_millis(20),
