@@ -141,6 +141,39 @@ fn greedy_options_are_granted_small_and_their_client_is_soon_forgotten() {
     });
 }
 
+/// How many packets come within a second.
+fn packets_of_a_second(socket: &UdpSocket) -> usize {
+    let (mut count, end) = (0, Instant::now() + Duration::from_secs(1));
+    while let Some(left) = end.checked_duration_since(Instant::now()).filter(|l| !l.is_zero()) {
+        socket.set_read_timeout(Some(left)).unwrap();
+        count += usize::from(socket.recv_from(&mut [0; 2048]).is_ok());
+    }
+    count
+}
+
+#[test]
+fn what_is_lost_is_sent_again_soon_where_few_are_served_and_later_in_a_crowd() {
+    isolated(|lan| {
+        let scene = Scene::new(&lan);
+        scene.attacker.namespace.inside(|| {
+            let one = asks(attackers()[0], &request(KERNEL, ""));
+            let quick = packets_of_a_second(&one);
+            let crowd: Vec<UdpSocket> = attackers()[1..30]
+                .iter()
+                .map(|address| asks(*address, &request(KERNEL, "")))
+                .inspect(|socket| drop(hears(socket)))
+                .collect();
+            let another = asks(attackers()[30], &request(KERNEL, ""));
+            let patient = packets_of_a_second(&another);
+            drop(crowd);
+            println!("measured: {quick} packets in a second, {patient} in a crowd");
+            // Every 50 ms and every 100 ms, and never sooner.
+            assert!((12..=21).contains(&quick), "{quick}");
+            assert!((2..=11).contains(&patient), "{patient}");
+        });
+    });
+}
+
 #[test]
 fn a_thousand_clients_that_say_nothing_more_keep_nobody_from_booting() {
     isolated(|lan| {

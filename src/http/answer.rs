@@ -9,7 +9,7 @@ use hyper::body::Body as HttpBody;
 use hyper::header::HeaderValue;
 use hyper::{Method, Request, Response, StatusCode, header};
 
-use super::body::{Body, WhenSent};
+use super::body::Body;
 use super::config::config;
 use super::people::body;
 use super::report::{boot_failed, hello, report, step};
@@ -28,6 +28,7 @@ use crate::net::Mac;
 use crate::tftp::tree::Name;
 use crate::verify::Gate;
 use crate::world::content::{Content, InIso, content, iso_file};
+use crate::world::transfers::WhenSent;
 use crate::world::{Shelf, TOKEN_LENGTH, World};
 
 /// A request holds this long for a stick that was pulled, or is still being read: most

@@ -5,7 +5,6 @@ use std::net::Ipv4Addr;
 use std::sync::Arc;
 
 use super::answer::missing;
-use super::body::WhenSent;
 use super::response::Found;
 use crate::boot::plan::{Media, Plan};
 use crate::fleet::life::{Event, Phase};
@@ -18,6 +17,7 @@ use crate::inventory::ending::OTHER_TOKEN;
 use crate::inventory::profile::Purpose;
 use crate::net::Mac;
 use crate::world::World;
+use crate::world::transfers::WhenSent;
 
 /// It may hold passwords and keys: only the machine itself gets it.
 pub fn config(

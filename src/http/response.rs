@@ -9,7 +9,7 @@ use bytes::Bytes;
 use hyper::header::{HeaderMap, HeaderName, HeaderValue};
 use hyper::{Response, StatusCode, header};
 
-use super::body::{Body, Outgoing, WhenSent};
+use super::body::{Body, Outgoing};
 use super::condition::{Conditions, Verdict, Version};
 use super::range::{Part, part};
 use super::story::Story;
@@ -18,7 +18,7 @@ use crate::inventory::media_file::Window;
 use crate::world::World;
 use crate::world::content::InIso;
 use crate::world::readers::Readers;
-use crate::world::transfers::{Transfer, Transfers};
+use crate::world::transfers::{Transfer, Transfers, WhenSent};
 use crate::world::turns::Errand;
 
 /// What stands at a place.

@@ -37,8 +37,9 @@ const MOST_CONNECTIONS: usize = 512;
 /// Connections of one machine; the greediest installer opens eight.
 const MOST_PER_ADDRESS: usize = 32;
 
-/// A request's head must be complete by then. It is also how long a connection may idle
-/// between requests, so no less than the 15 s that installers reuse theirs.
+/// A request's head must be complete by then. The library knows one deadline for that and for
+/// how long a connection may idle between requests. Installers reuse theirs for 15 s: with
+/// 10 s, which would do for a head, theirs would be closed as they ask again.
 const HEAD_DEADLINE: Duration = Duration::from_secs(20);
 
 /// For a peer that takes nothing of its answer. Installers that write to a slow disk stop

@@ -7,10 +7,12 @@
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4, UdpSocket};
+use std::os::fd::{AsFd, OwnedFd};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::event::{EventfdFlags, PollFd, PollFlags, Timespec, eventfd, poll};
 use socket2::{Domain, Protocol, SockAddr, Socket, Type};
 
 use super::places::{Entry, Limits, Places};
@@ -33,9 +35,13 @@ const PLACES: usize = 128;
 /// No firmware takes more than two files at a time.
 const PLACES_OF_ADDRESS: usize = 4;
 
-/// With more transfers than this, large windows would fill a 100 Mbit/s line with what is
-/// sent again before anybody could have acknowledged it.
+/// With more clients than this, large windows would fill a 100 Mbit/s line with what is sent
+/// again before anybody could have acknowledged it.
 const CROWD: usize = 32;
+
+/// What so few are sent at once is out in 33 ms at 100 Mbit/s, so a packet that nobody has
+/// acknowledged for longer can be taken for lost ([`Pace::Quick`]).
+const FEW: usize = 16;
 
 /// What EDK2 asks for.
 const WINDOW_IN_A_CROWD: u64 = 4;
@@ -53,14 +59,37 @@ const FULL_LINE_EVERY: Duration = Duration::from_secs(60);
 /// What stands behind a name, and the name.
 pub type Thing = (String, Content);
 
+/// The library's threads: one core cannot fill a gigabit with TFTP's small packets.
+pub const WORKERS: usize = 2;
+
+/// How soon a packet is sent again. The library has one time for all of its clients, so each
+/// worker drives one of it for each pace.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Pace {
+    /// Few are served.
+    Quick,
+    /// Many are.
+    Patient,
+}
+
 /// The way from port 69 to the library.
 pub struct Door {
     world: Arc<World>,
     port: UdpSocket,
-    inner: UdpSocket,
-    to_inner: SocketAddrV4,
+    lanes: Vec<Lane>,
     raw: Socket,
     places: Mutex<Places<Thing>>,
+    /// What clients have asked for while they were served.
+    next: Mutex<Vec<(SocketAddrV4, Request)>>,
+    /// Rung when there is some of that.
+    bell: OwnedFd,
+    last_worker: AtomicUsize,
+}
+
+/// The way to one of the library's servers.
+struct Lane {
+    socket: UdpSocket,
+    reached_at: SocketAddrV4,
 }
 
 impl Door {
@@ -69,11 +98,9 @@ impl Door {
         let SocketAddr::V4(at) = port.local_addr()? else {
             return Err(io::ErrorKind::Unsupported.into());
         };
-        let inner = inner(*at.ip())?;
         widen(port);
-        widen(&inner);
-        let reached_at = if at.ip().is_unspecified() { Ipv4Addr::LOCALHOST } else { *at.ip() };
-        let to_inner = SocketAddrV4::new(reached_at, inner.local_addr()?.port());
+        let lanes = (0..WORKERS * PACES).map(|_| Lane::new(*at.ip()));
+        let lanes = lanes.collect::<io::Result<Vec<_>>>()?;
         // The header that we write is sent as it is (raw(7)).
         let headers = Protocol::from(libc::IPPROTO_RAW);
         let raw = Socket::new(Domain::IPV4, Type::RAW.cloexec(), Some(headers))?;
@@ -87,7 +114,9 @@ impl Door {
         };
         let places = Mutex::new(Places::new(limits));
         let (world, port) = (Arc::clone(world), port.try_clone()?);
-        Ok(Door { world, port, inner, to_inner, raw, places })
+        let bell = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?;
+        let (next, last_worker) = (Mutex::default(), AtomicUsize::new(0));
+        Ok(Door { world, port, lanes, raw, places, next, bell, last_worker })
     }
 
     /// What all servers share.
@@ -95,21 +124,25 @@ impl Door {
         &self.world
     }
 
-    /// The socket that the library takes requests from.
-    pub fn inner(&self) -> &UdpSocket {
-        &self.inner
+    /// The socket that this worker's server of this pace takes requests from.
+    pub fn lane(&self, worker: usize, pace: Pace) -> io::Result<UdpSocket> {
+        let lane = self.lanes.get(worker * PACES + pace as usize);
+        lane.ok_or(io::ErrorKind::NotFound)?.socket.try_clone()
     }
 
     /// Who is served, and who waits.
     pub fn places(&self) -> MutexGuard<'_, Places<Thing>> {
-        self.places.lock().unwrap_or_else(PoisonError::into_inner)
+        locked(&self.places)
     }
 
-    /// A client has been served, or given up. What it has asked for meanwhile begins.
-    pub fn leave(self: &Arc<Self>, peer: SocketAddrV4) {
+    /// A client has been served, or given up. What it has asked for meanwhile begins. Called by
+    /// the library, which must not wait for what that takes: it may have to be written down.
+    pub fn leave(&self, peer: SocketAddrV4) {
         let next = self.places().leave(peer);
         if let Some(next) = next {
-            self.admit(peer, &next, Instant::now());
+            locked(&self.next).push((peer, next));
+            // Full: it has been rung often enough.
+            let _ = rustix::io::write(&self.bell, &1_u64.to_ne_bytes());
         }
     }
 
@@ -122,6 +155,10 @@ impl Door {
             if let Err(error) = self.wait(if waits { SHORT_PATIENCE } else { PATIENCE }) {
                 log::error!("tftp: {error}; trying again");
                 std::thread::sleep(ERROR_PAUSE);
+            }
+            let next = std::mem::take(&mut *locked(&self.next));
+            for (peer, request) in next {
+                self.admit(peer, &request, Instant::now());
             }
             // The next look at who is quiet must not wait for the end of a flood.
             for _ in 0..BATCH {
@@ -175,8 +212,8 @@ impl Door {
 
     /// A reader looks into the ISO, and lets the client in: the stick may hang.
     fn look_into(self: &Arc<Self>, peer: SocketAddrV4, request: &Request, path: String, at: InIso) {
-        self.places().begin_to_look(peer, request.name.clone(), Instant::now());
-        let looking = Looking { door: Arc::clone(self), peer, ended: false };
+        let number = self.places().begin_to_look(peer, request.name.clone(), Instant::now());
+        let looking = Looking { door: Arc::clone(self), peer, number };
         let request = request.clone();
         let taken = self.world.readers.run(&at.errand(*peer.ip()), move || {
             looking.ends_with((path, at.find()), &request);
@@ -188,9 +225,15 @@ impl Door {
 
     /// Hands a client to the library, which opens what was found for it.
     fn let_in(&self, peer: SocketAddrV4, request: &Request) {
-        let crowded = self.places().held() > CROWD;
-        let window = if crowded { WINDOW_IN_A_CROWD } else { LARGEST_WINDOW };
-        if let Err(error) = self.hand_over(peer, &request.encode(window)) {
+        let clients = self.places().lively(Instant::now());
+        let window = if clients > CROWD { WINDOW_IN_A_CROWD } else { LARGEST_WINDOW };
+        let pace = if clients > FEW { Pace::Patient } else { Pace::Quick };
+        let worker = self.last_worker.fetch_add(1, Ordering::Relaxed) % WORKERS;
+        let lane = self.lanes.get(worker * PACES + pace as usize);
+        let handed_over = lane.ok_or_else(|| io::ErrorKind::NotFound.into());
+        let handed_over = handed_over
+            .and_then(|lane| self.hand_over(peer, &request.encode(window), lane.reached_at));
+        if let Err(error) = handed_over {
             log::warn!("tftp: {peer} cannot be served: {error}");
             self.places().leave(peer);
         }
@@ -205,14 +248,14 @@ impl Door {
         }
     }
 
-    fn hand_over(&self, peer: SocketAddrV4, request: &[u8]) -> io::Result<()> {
+    fn hand_over(&self, peer: SocketAddrV4, request: &[u8], to: SocketAddrV4) -> io::Result<()> {
         let datagram = Datagram {
             from: (*peer.ip(), peer.port()),
-            to: (*self.to_inner.ip(), self.to_inner.port()),
+            to: (*to.ip(), to.port()),
             payload: request,
         };
         let packet = datagram.encode().ok_or(io::ErrorKind::InvalidInput)?;
-        self.raw.send_to(&packet, &SockAddr::from(self.to_inner)).map(drop)
+        self.raw.send_to(&packet, &SockAddr::from(to)).map(drop)
     }
 
     /// RFC 1350: 2 is "access violation".
@@ -227,10 +270,16 @@ impl Door {
             tv_sec: i64::try_from(patience.as_secs()).unwrap_or(i64::MAX),
             tv_nsec: i64::from(patience.subsec_nanos()),
         };
-        match poll(&mut [PollFd::new(&self.port, PollFlags::IN)], Some(&patience)) {
-            Ok(_) | Err(rustix::io::Errno::INTR) => Ok(()),
-            Err(error) => Err(error.into()),
+        let waits_for = [&self.port as &dyn AsFd, &self.bell];
+        let mut waits_for =
+            waits_for.map(|one| PollFd::from_borrowed_fd(one.as_fd(), PollFlags::IN));
+        match poll(&mut waits_for, Some(&patience)) {
+            Ok(_) | Err(rustix::io::Errno::INTR) => {}
+            Err(error) => return Err(error.into()),
         }
+        // Before what it was rung for is taken; it was not rung, if this fails.
+        let _ = rustix::io::read(&self.bell, &mut [0; 8]);
+        Ok(())
     }
 }
 
@@ -238,22 +287,20 @@ impl Door {
 struct Looking {
     door: Arc<Door>,
     peer: SocketAddrV4,
-    ended: bool,
+    number: u64,
 }
 
 impl Looking {
-    fn ends_with(mut self, thing: Thing, request: &Request) {
-        self.ended = true;
-        self.door.places().found(self.peer, thing, Instant::now());
-        self.door.let_in(self.peer, request);
+    fn ends_with(self, thing: Thing, request: &Request) {
+        if self.door.places().found(self.peer, self.number, thing, Instant::now()) {
+            self.door.let_in(self.peer, request);
+        }
     }
 }
 
 impl Drop for Looking {
     fn drop(&mut self) {
-        if !self.ended {
-            self.door.places().leave(self.peer);
-        }
+        self.door.places().give_up(self.peer, self.number);
     }
 }
 
@@ -265,11 +312,24 @@ const BATCH: usize = 64;
 
 const LOOPBACK: &[u8] = b"lo";
 
-/// Only what this machine sends to itself arrives there. It has the address of port 69,
-/// because the library answers from that.
-fn inner(address: Ipv4Addr) -> io::Result<UdpSocket> {
-    let socket = Socket::new(Domain::IPV4, Type::DGRAM.nonblocking().cloexec(), None)?;
-    socket.bind_device(Some(LOOPBACK))?;
-    socket.bind(&SocketAddrV4::new(address, 0).into())?;
-    Ok(UdpSocket::from(socket))
+/// How many kinds of [`Pace`] there are.
+const PACES: usize = 2;
+
+impl Lane {
+    /// Only what this machine sends to itself arrives there. It has the address of port 69,
+    /// because the library answers from that.
+    fn new(address: Ipv4Addr) -> io::Result<Lane> {
+        let socket = Socket::new(Domain::IPV4, Type::DGRAM.nonblocking().cloexec(), None)?;
+        socket.bind_device(Some(LOOPBACK))?;
+        socket.bind(&SocketAddrV4::new(address, 0).into())?;
+        let socket = UdpSocket::from(socket);
+        widen(&socket);
+        let reached_at = if address.is_unspecified() { Ipv4Addr::LOCALHOST } else { address };
+        let reached_at = SocketAddrV4::new(reached_at, socket.local_addr()?.port());
+        Ok(Lane { socket, reached_at })
+    }
+}
+
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -7,8 +7,9 @@ use std::net::SocketAddrV4;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
+use async_io::Timer;
 use futures_lite::AsyncRead;
 use tokio::sync::oneshot::Receiver;
 
@@ -20,7 +21,7 @@ use crate::net::Mac;
 use crate::world::World;
 use crate::world::readers::Readers;
 use crate::world::stories::{End, Transferred};
-use crate::world::transfers::{Transfer, Transfers};
+use crate::world::transfers::{Transfer, Transfers, WhenSent};
 use crate::world::turns::Errand;
 
 /// Before the first acknowledgement no more is read: it may never come.
@@ -33,8 +34,8 @@ const LARGEST_PIECE: usize = 64 * 1024;
 /// this much.
 const PIECES_TOGETHER: usize = 2 * 1024 * 1024;
 
-/// What is told when the last byte of a file has been read for its client.
-pub type WhenSent = Box<dyn FnOnce() + Send>;
+/// A stick that brings nothing for so long hangs: the client is told, and may have others try.
+const STICK_DEADLINE: Duration = Duration::from_secs(10);
 
 /// A file on its way. Its client's place is free when it is dropped.
 pub struct Download {
@@ -70,7 +71,7 @@ pub enum Source {
     /// Memory.
     Bytes(io::Cursor<Vec<u8>>),
     /// A stick.
-    File(Ahead),
+    File(Box<Ahead>),
 }
 
 impl Download {
@@ -194,7 +195,12 @@ pub struct Ahead {
     at: u64,
     piece: usize,
     here: io::Cursor<Vec<u8>>,
+    /// The piece before, for the next one: a new one would be filled with zeros first.
+    spare: Vec<u8>,
     coming: Option<Receiver<Piece>>,
+    /// Since its client waits for that.
+    hangs: Option<Timer>,
+    deadline: Duration,
 }
 
 impl Ahead {
@@ -209,7 +215,10 @@ impl Ahead {
             at: 0,
             piece: FIRST_PIECE,
             here: io::Cursor::default(),
+            spare: Vec::new(),
             coming: None,
+            hangs: None,
+            deadline: STICK_DEADLINE,
         }
     }
 
@@ -222,13 +231,19 @@ impl Ahead {
         if self.is_used_up() {
             self.fetch();
             if let Some(coming) = &mut self.coming {
-                let piece = ready!(Pin::new(coming).poll(context));
-                self.coming = None;
+                let Poll::Ready(piece) = Pin::new(coming).poll(context) else {
+                    let deadline = self.deadline;
+                    let hangs = self.hangs.get_or_insert_with(|| Timer::after(deadline));
+                    ready!(Pin::new(hangs).poll(context));
+                    log::warn!("tftp: {}: the stick does not answer", self.file.path);
+                    return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
+                };
+                (self.coming, self.hangs) = (None, None);
                 let (open, bytes) = piece.unwrap_or_else(|lost| Err(io::Error::other(lost)))?;
                 // Nor is the file held open.
                 self.open = acknowledged.then_some(open);
                 self.at += bytes.len() as u64;
-                self.here = io::Cursor::new(bytes);
+                self.spare = std::mem::replace(&mut self.here, io::Cursor::new(bytes)).into_inner();
             }
         }
         if acknowledged {
@@ -250,8 +265,14 @@ impl Ahead {
         }
         self.piece = (self.piece * 2).min(largest_piece(self.running.count()));
         let (file, open, at) = (self.file.clone(), self.open.clone(), self.at);
+        let mut bytes = std::mem::take(&mut self.spare);
+        // In a crowd they become smaller.
+        if bytes.capacity() > 2 * length {
+            bytes = Vec::new();
+        }
         self.coming = Some(self.readers.read(&self.errand, move || {
-            read(&file, open, at, length).inspect_err(|error| {
+            bytes.resize(length, 0);
+            read(&file, open, at, bytes).inspect_err(|error| {
                 log::warn!("tftp: {}: cannot be read: {error}; was the stick pulled?", file.path);
             })
         }));
@@ -263,19 +284,66 @@ fn largest_piece(running: usize) -> usize {
     (PIECES_TOGETHER / running.max(1)).clamp(FIRST_PIECE, LARGEST_PIECE)
 }
 
-fn read(file: &MediaFile, open: Option<Arc<Window>>, at: u64, length: usize) -> Piece {
+fn read(file: &MediaFile, open: Option<Arc<Window>>, at: u64, mut bytes: Vec<u8>) -> Piece {
     let open = match open {
         Some(open) => open,
         None => Arc::new(file.open()?),
     };
-    let mut bytes = vec![0; length];
     open.read_exact_at(&mut bytes, at)?;
     Ok((open, bytes))
 }
 
 #[cfg(test)]
 mod tests {
+    use std::future::poll_fn;
+    use std::net::Ipv4Addr;
+    use std::path::Path;
+    use std::sync::{Mutex, mpsc};
+
     use super::*;
+
+    #[test]
+    fn a_stick_that_hangs_ends_the_transfer_and_not_the_wait() {
+        let readers = Readers::default();
+        let volume: Arc<Path> = Path::new("/media/dead").into();
+        let asker = Ipv4Addr::LOCALHOST;
+        let (let_go, hang) = mpsc::channel::<()>();
+        let hang = Arc::new(Mutex::new(hang));
+        let errand = Errand { volume: Arc::clone(&volume), asker, download: false };
+        // As many as read from one stick.
+        for _ in 0..3 {
+            let hang = Arc::clone(&hang);
+            let waits = move || {
+                let _ = hang.lock().unwrap().recv();
+            };
+            assert!(readers.run(&errand, waits));
+        }
+        let mut ahead = Ahead {
+            file: MediaFile {
+                volume,
+                path: "pxelinux.0".to_owned(),
+                size: 100,
+                modified: 0,
+                inside: None,
+            },
+            open: None,
+            errand,
+            readers,
+            running: Transfers::default(),
+            at: 0,
+            piece: FIRST_PIECE,
+            here: io::Cursor::default(),
+            spare: Vec::new(),
+            coming: None,
+            hangs: None,
+            deadline: Duration::from_millis(20),
+        };
+        let mut buffer = [0; 512];
+        let read =
+            async_io::block_on(poll_fn(|context| ahead.poll_read(context, &mut buffer, false)));
+        assert_eq!(read.unwrap_err().kind(), io::ErrorKind::TimedOut);
+        drop(let_go);
+    }
 
     #[test]
     fn one_client_is_read_for_in_large_pieces_and_many_take_no_more_memory() {

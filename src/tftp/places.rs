@@ -31,6 +31,9 @@ const QUIET: Duration = Duration::from_secs(1);
 /// What was handed to the library is opened at once, or was lost on the way.
 const LOST: Duration = Duration::from_secs(1);
 
+/// Its stick hangs, if looking takes so long: its client may ask for something else.
+const LOOKED_FOR_IN_VAIN: Duration = Duration::from_secs(10);
+
 /// Everybody who is served or waits, each with what he was found to want.
 #[derive(Debug)]
 pub struct Places<F> {
@@ -41,17 +44,29 @@ pub struct Places<F> {
     held_of: HashMap<Ipv4Addr, usize>,
     waiting: BTreeMap<Turn, (SocketAddrV4, Waker)>,
     last_turn: u64,
+    last_number: u64,
 }
 
 #[derive(Debug)]
 struct Client<F> {
+    number: u64,
     name: String,
-    found: Option<F>,
+    stage: Stage<F>,
     next: Option<Request>,
     since: Instant,
     acknowledged: bool,
     holds: bool,
     turn: Option<Turn>,
+}
+
+#[derive(Debug)]
+enum Stage<F> {
+    /// It is looked for what it wants.
+    Looking,
+    /// The library may open it.
+    Found(F),
+    /// And has.
+    Opened,
 }
 
 /// How many others its address had, and when it came: the first of each address go before
@@ -80,6 +95,7 @@ impl<F> Places<F> {
             held_of: HashMap::new(),
             waiting: BTreeMap::new(),
             last_turn: 0,
+            last_number: 0,
         }
     }
 
@@ -109,27 +125,40 @@ impl<F> Places<F> {
 
     /// It has been looked for and is handed to the library.
     pub fn begin(&mut self, peer: SocketAddrV4, name: String, found: F, now: Instant) {
-        self.enter(peer, name, Some(found), now);
+        self.enter(peer, name, Stage::Found(found), now);
     }
 
-    /// It is looked for, however long that takes; [`Places::found`] or [`Places::leave`]
-    /// follows.
-    pub fn begin_to_look(&mut self, peer: SocketAddrV4, name: String, now: Instant) {
-        self.enter(peer, name, None, now);
+    /// It is looked for, however long that takes; [`Places::found`] or [`Places::give_up`]
+    /// follows, with the number that this returns.
+    pub fn begin_to_look(&mut self, peer: SocketAddrV4, name: String, now: Instant) -> u64 {
+        self.enter(peer, name, Stage::Looking, now)
     }
 
-    /// What was looked for is handed to the library now.
-    pub fn found(&mut self, peer: SocketAddrV4, found: F, now: Instant) {
-        if let Some(client) = self.clients.get_mut(&peer) {
-            client.found = Some(found);
-            client.since = now;
+    /// What was looked for is handed to the library now. False: nobody waits for it any more.
+    pub fn found(&mut self, peer: SocketAddrV4, number: u64, found: F, now: Instant) -> bool {
+        let client = self.clients.get_mut(&peer).filter(|client| client.number == number);
+        let Some(client) = client else {
+            return false;
+        };
+        client.stage = Stage::Found(found);
+        client.since = now;
+        true
+    }
+
+    /// Nobody looks for it any more; if it was not found, its client may ask again.
+    pub fn give_up(&mut self, peer: SocketAddrV4, number: u64) {
+        let client = self.clients.get(&peer).filter(|client| client.number == number);
+        if client.is_some_and(|client| matches!(client.stage, Stage::Looking)) {
+            self.leave(peer);
         }
     }
 
-    fn enter(&mut self, peer: SocketAddrV4, name: String, found: Option<F>, now: Instant) {
+    fn enter(&mut self, peer: SocketAddrV4, name: String, stage: Stage<F>, now: Instant) -> u64 {
+        self.last_number += 1;
         let client = Client {
+            number: self.last_number,
             name,
-            found,
+            stage,
             next: None,
             since: now,
             acknowledged: false,
@@ -139,11 +168,19 @@ impl<F> Places<F> {
         if self.clients.insert(peer, client).is_none() {
             *self.clients_of.entry(*peer.ip()).or_default() += 1;
         }
+        self.last_number
     }
 
     /// The library opens it: what was found.
     pub fn open(&mut self, peer: SocketAddrV4) -> Option<F> {
-        self.clients.get_mut(&peer)?.found.take()
+        let client = self.clients.get_mut(&peer)?;
+        match std::mem::replace(&mut client.stage, Stage::Opened) {
+            Stage::Found(found) => Some(found),
+            other => {
+                client.stage = other;
+                None
+            }
+        }
     }
 
     /// Whether a client that goes on has a place. If not, `waker` is told when it may try.
@@ -209,9 +246,10 @@ impl<F> Places<F> {
         !self.waiting.is_empty()
     }
 
-    /// How many transfers move.
-    pub fn held(&self) -> usize {
-        self.held
+    /// How many have asked for something, or gone on, within a second. Who has gone is sent
+    /// his last blocks for longer than that, and is no crowd.
+    pub fn lively(&self, now: Instant) -> usize {
+        self.clients.values().filter(|client| now < client.since + QUIET).count()
     }
 
     fn next_turn(&mut self, address: Ipv4Addr) -> Turn {
@@ -296,7 +334,12 @@ impl<F> Places<F> {
 
 impl<F> Client<F> {
     fn is_lost(&self, now: Instant) -> bool {
-        self.found.is_some() && now >= self.since + LOST
+        let patience = match self.stage {
+            Stage::Looking => LOOKED_FOR_IN_VAIN,
+            Stage::Found(_) => LOST,
+            Stage::Opened => return false,
+        };
+        now >= self.since + patience
     }
 }
 

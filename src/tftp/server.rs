@@ -1,4 +1,4 @@
-//! The TFTP server: async-tftp with limits, on a thread of its own.
+//! The TFTP server: async-tftp with limits, on threads of its own.
 //!
 //! Its defaults are unsafe on a LAN: one client could make it hold 300 MB, and each client
 //! that vanishes costs five minutes of retries. Requests come to it by the [`Door`] alone.
@@ -11,10 +11,10 @@ use std::time::Duration;
 
 use async_tftp::packet::Error;
 use async_tftp::server::{Handler, TftpServerBuilder};
-use futures_lite::io::Sink;
+use futures_lite::{future, io::Sink};
 
-use super::door::Door;
-use super::download::{Ahead, Download, Source, Story, WhenSent};
+use super::door::{Door, Pace, WORKERS};
+use super::download::{Ahead, Download, Source, Story};
 use crate::fleet::timeline::{self, Weight};
 use crate::guard::guarded;
 use crate::inventory::MediaFile;
@@ -22,14 +22,19 @@ use crate::net::Mac;
 use crate::verify::Gate;
 use crate::world::World;
 use crate::world::content::Content;
+use crate::world::transfers::WhenSent;
 
-/// A lost packet costs this much. The library knows one time for all, and 3 s by default;
-/// a round trip on a LAN that is full is shorter.
+/// A lost packet costs this much: by default 3 s, and clients ask for seconds, too. A round
+/// trip on a LAN that is full is shorter. Who is slower than that gets blocks twice, and
+/// throws them away; the library hears no acknowledgement twice, so that does not go on.
 const TIMEOUT: Duration = Duration::from_millis(100);
 
-/// Together about 4 s without a sign of life. The library hears no ERROR, so that is also how
-/// long an EDK2 client is sent the answer to its size probe.
-const RETRIES: u32 = 40;
+/// The same where few are served.
+const QUICK_TIMEOUT: Duration = Duration::from_millis(50);
+
+/// So long without a sign of life. The library hears no ERROR, so that is also how long an
+/// EDK2 client is sent the answer to its size probe.
+const LONGEST_SILENCE: Duration = Duration::from_secs(4);
 
 /// How long the library may fail before it is started again.
 const RESTART_PAUSE: Duration = Duration::from_millis(200);
@@ -45,25 +50,47 @@ pub fn run(world: &Arc<World>, socket: &UdpSocket, descriptors: usize) {
     };
     std::thread::scope(|scope| {
         scope.spawn(|| guarded("tftp", || door.keep()));
-        loop {
-            let Err(error) = serve_once(&door) else {
-                return;
-            };
-            log::error!("tftp: {error}; starting again");
-            std::thread::sleep(RESTART_PAUSE);
+        for worker in 1..WORKERS {
+            let door = &door;
+            scope.spawn(move || guarded("tftp", || work(door, worker)));
         }
+        work(&door, 0);
     });
 }
 
 /// The library ends at the first error of its socket.
-fn serve_once(door: &Arc<Door>) -> Result<(), async_tftp::Error> {
+fn work(door: &Arc<Door>, worker: usize) {
+    while let Err(error) = serve(door, worker) {
+        log::error!("tftp: {error}; starting again");
+        std::thread::sleep(RESTART_PAUSE);
+    }
+}
+
+fn serve(door: &Arc<Door>, worker: usize) -> Result<(), async_tftp::Error> {
+    let quick = server(door, worker, Pace::Quick)?;
+    let patient = server(door, worker, Pace::Patient)?;
+    async_io::block_on(async {
+        let (quick, patient) = (quick.build().await?, patient.build().await?);
+        future::or(quick.serve(), patient.serve()).await
+    })
+}
+
+fn server(
+    door: &Arc<Door>,
+    worker: usize,
+    pace: Pace,
+) -> Result<TftpServerBuilder<Tree>, async_tftp::Error> {
+    let timeout = match pace {
+        Pace::Quick => QUICK_TIMEOUT,
+        Pace::Patient => TIMEOUT,
+    };
+    let retries = LONGEST_SILENCE.as_millis() / timeout.as_millis();
     // What it may grant, and no more, was written into the requests by the door.
-    let server = TftpServerBuilder::with_handler(Tree { door: Arc::clone(door) })
-        .std_socket(door.inner().try_clone()?)?
-        .timeout(TIMEOUT)
+    Ok(TftpServerBuilder::with_handler(Tree { door: Arc::clone(door) })
+        .std_socket(door.lane(worker, pace)?)?
+        .timeout(timeout)
         .ignore_client_timeout()
-        .max_send_retries(RETRIES);
-    async_io::block_on(async { server.build().await?.serve().await })
+        .max_send_retries(u32::try_from(retries).unwrap_or(u32::MAX)))
 }
 
 struct Tree {
@@ -127,7 +154,7 @@ impl Tree {
     ) -> Result<(Source, u64), Error> {
         let from_file = |file: MediaFile| {
             let size = file.size;
-            (Source::File(Ahead::new(self.door.world(), file, peer)), size)
+            (Source::File(Box::new(Ahead::new(self.door.world(), file, peer))), size)
         };
         match content {
             Content::Bytes(bytes) => {

@@ -51,7 +51,7 @@ fn who_has_acknowledged_nothing_takes_no_place() {
         assert_eq!(begins(&mut places, peer(1, port), now), Entry::Begins);
     }
     assert_eq!(begins(&mut places, peer(1, 7), now), Entry::Full, "of one address");
-    assert_eq!(places.held(), 0);
+    assert_eq!(places.held, 0);
     assert_eq!(begins(&mut places, peer(2, 1), now), Entry::Begins);
     assert!(places.go_on(peer(2, 1), now, Waker::noop()));
     assert_eq!(begins(&mut places, peer(3, 1), now), Entry::Begins);
@@ -87,7 +87,7 @@ fn newcomers_wait_in_their_order_for_a_place() {
     places.has_all(peer(3, 1));
     assert!(bells[0].rang());
     assert!(places.go_on(peer(1, 3), now, &wakers[0]));
-    assert_eq!(places.held(), 3);
+    assert_eq!(places.held, 3);
 }
 
 #[test]
@@ -113,7 +113,7 @@ fn a_quiet_transfer_lends_its_place_and_gets_another_when_it_wakes() {
     assert!(!places.tick(later), "nobody waits any more");
     // One of 2 and 3 has lost its place, and takes that of the other.
     assert!(places.go_on(peer(2, 1), later, Waker::noop()));
-    assert_eq!(places.held(), 3);
+    assert_eq!(places.held, 3);
     assert!(!places.go_on(peer(3, 1), later, &waker));
 }
 
@@ -184,15 +184,49 @@ fn what_was_lost_of_an_address_does_not_count_against_it() {
 #[test]
 fn who_is_looked_for_is_waited_for_and_then_opened_at_once_or_forgotten() {
     let start = Instant::now();
-    let (later, much_later) = (start + 60 * LOST, start + 61 * LOST);
+    let later = start + LOOKED_FOR_IN_VAIN - Duration::from_millis(1);
+    let much_later = later + LOST;
     let mut places = Places::new(SMALL);
-    places.begin_to_look(peer(1, 1), "a".to_owned(), start);
+    let number = places.begin_to_look(peer(1, 1), "a".to_owned(), start);
     assert_eq!(places.knock(peer(1, 1), &request("a"), later), Entry::Known);
     assert_eq!(places.open(peer(1, 1)), None, "nothing is handed over yet");
-    places.found(peer(1, 1), 7, later);
-    assert_eq!(places.knock(peer(1, 1), &request("a"), later), Entry::Known);
+    assert!(places.found(peer(1, 1), number, 7, later));
+    places.give_up(peer(1, 1), number);
+    assert_eq!(places.knock(peer(1, 1), &request("a"), later), Entry::Known, "it was found");
     assert_eq!(places.knock(peer(1, 1), &request("a"), much_later), Entry::Begins);
-    places.begin_to_look(peer(1, 1), "a".to_owned(), much_later);
-    places.found(peer(1, 1), 8, much_later);
+    let number = places.begin_to_look(peer(1, 1), "a".to_owned(), much_later);
+    assert!(places.found(peer(1, 1), number, 8, much_later));
     assert_eq!(places.open(peer(1, 1)), Some(8));
+    assert_eq!(places.open(peer(1, 1)), None);
+}
+
+#[test]
+fn who_is_looked_for_on_a_stick_that_hangs_keeps_nobody_out() {
+    let start = Instant::now();
+    let later = start + LOOKED_FOR_IN_VAIN;
+    let mut places = Places::new(SMALL);
+    let numbers: Vec<u64> = (1..=8)
+        .map(|address| places.begin_to_look(peer(address, 1), "a".to_owned(), start))
+        .collect();
+    assert_eq!(places.knock(peer(9, 1), &request("b"), start), Entry::Full);
+    assert_eq!(places.knock(peer(9, 1), &request("b"), later), Entry::Begins);
+    assert_eq!(places.knock(peer(1, 1), &request("b"), later), Entry::Begins);
+    let number = places.begin_to_look(peer(1, 1), "b".to_owned(), later);
+    // The stick wakes up.
+    for (address, number) in (1..=8).zip(numbers) {
+        assert!(!places.found(peer(address, 1), number, 7, later));
+        places.give_up(peer(address, 1), number);
+    }
+    assert!(places.found(peer(1, 1), number, 8, later), "it waits for something else");
+}
+
+#[test]
+fn who_has_gone_is_no_crowd() {
+    let start = Instant::now();
+    let mut places = Places::new(SMALL);
+    begins(&mut places, peer(1, 1), start);
+    begins(&mut places, peer(2, 1), start);
+    assert_eq!(places.lively(start), 2);
+    assert!(places.go_on(peer(1, 1), start + QUIET, Waker::noop()));
+    assert_eq!(places.lively(start + QUIET), 1);
 }
