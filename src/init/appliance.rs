@@ -3,6 +3,8 @@
 //! One loop, one `poll`; each turn looks at all that may have changed and does what is
 //! due. Nothing in it waits for a child, a disk or the network.
 
+mod ending;
+
 use std::collections::VecDeque;
 use std::fs;
 use std::net::Ipv4Addr;
@@ -17,7 +19,7 @@ use rustix::process::{WaitOptions, wait};
 use super::clock::Clock;
 use super::network::{Network, News as NetworkNews};
 use super::nobody::Nobody;
-use super::power::{self, End};
+use super::power::End;
 use super::process::Process;
 use super::prompts::Prompts;
 use super::safe_mode::{self, Question};
@@ -31,6 +33,7 @@ use super::{modules, mount};
 use crate::config::PanelKind;
 use crate::net::listen::{self, Listener};
 use crate::world::SAFE_MODE;
+use ending::Ending;
 
 /// Servers that ask for a restart whenever they start must not keep the box from being looked
 /// at. Whoever asks sooner has it then.
@@ -91,22 +94,6 @@ pub struct Appliance {
     held_at_power_on: Question,
     safe_mode: safe_mode::Stage,
     ending: Option<Ending>,
-}
-
-#[derive(Debug, Clone, Copy)]
-struct Ending {
-    how: End,
-    stage: Stage,
-    /// The stage is over by then, whatever happens.
-    until: Instant,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Stage {
-    /// `serve` closes its database; the panel shows that.
-    Servers,
-    /// Everything is on the card; the panel shows that, where there is time.
-    Panel,
 }
 
 impl Appliance {
@@ -361,60 +348,6 @@ impl Appliance {
         if self.serve.is_alive() || nobody_wants_it {
             self.start.watchdog.all_is_well(now);
         }
-    }
-
-    fn go_down(&mut self, how: End, now: Instant) {
-        if self.ending.is_some() {
-            return;
-        }
-        info!("{how}: stopping serve");
-        self.start.watchdog.pet();
-        self.serve.stop(now);
-        self.panel.go_down();
-        self.prompts.stop();
-        if !self.panel.is_running() {
-            // It fell, and would have been started again.
-            self.nobody.leaves_them_dark();
-        }
-        let until = now + power::CHILDREN_STOP + power::CHILDREN_DIE;
-        self.ending = Some(Ending { how, stage: Stage::Servers, until });
-    }
-
-    fn has_ended(&mut self, ending: Ending, now: Instant) -> bool {
-        self.serve.advance(&[], now);
-        self.panel.advance(&[], now);
-        let over = now >= ending.until;
-        match ending.stage {
-            Stage::Servers if over || !self.serve.is_running() => {
-                self.close_card();
-                let until = now + self.dismiss_panel(ending.how, now);
-                self.ending = Some(Ending { stage: Stage::Panel, until, ..ending });
-                false
-            }
-            Stage::Servers => false,
-            Stage::Panel => over || !(self.panel.is_running() || self.nobody.is_busy()),
-        }
-    }
-
-    /// Nobody reads the LEDs of a box that starts again at once; of one that stays off, the
-    /// panel says that it is safe to unplug, and ends then. Returns how long it may take.
-    fn dismiss_panel(&mut self, how: End, now: Instant) -> Duration {
-        match how {
-            End::Restart => {
-                self.panel.stop(now);
-                power::CHILDREN_DIE
-            }
-            End::PowerOff | End::Halt => power::GOODBYE,
-        }
-    }
-
-    fn close_card(&mut self) {
-        self.start.clock.save();
-        // The watchdog is still on: a card that hangs here ends in a reset.
-        rustix::fs::sync();
-        self.disks.detach_all();
-        self.start.watchdog.stop();
-        info!("everything is on the card; it is safe to pull the plug");
     }
 
     fn wait(&self, now: Instant) {

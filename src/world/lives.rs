@@ -1,15 +1,99 @@
-//! Machines' lives as configurations, reports and people see them.
+//! Machines' lives: where each is, what moves it on, and what configurations, reports and
+//! people see of that.
 
 use std::net::Ipv4Addr;
 
-use super::{Role, World};
+use super::fleet::Touched;
+use super::{Role, World, locked};
+use crate::config::Unknown;
 use crate::fleet::life::{Event, MOST_ATTEMPTS, Phase, Record};
 use crate::fleet::timeline::{Source, Weight};
-use crate::inventory::ConfigKind;
+use crate::inventory::machine::identity::Identity;
 use crate::inventory::profile::Reports;
+use crate::inventory::{ConfigKind, Install};
 use crate::net::{Mac, neighbours};
 
 impl World {
+    /// Where the machine is in its life; a named machine that was never seen is armed, but
+    /// not where our memory was lost: it may be installed. None: it is not armed.
+    pub fn phase(&self, mac: Mac) -> Option<Phase> {
+        let cards = self.cards(mac)?;
+        let (lives, who) = (self.lives(mac, &cards), self.who(mac));
+        let fleet = locked(&self.fleet);
+        let never_seen = (!self.memory_lost).then_some(Phase::Armed);
+        fleet.record(&lives, &who).map_or(never_seen, |(_, record)| Some(record.phase))
+    }
+
+    /// How often the machine was given the installer since it was armed.
+    pub fn attempts(&self, mac: Mac) -> u8 {
+        let cards = self.cards(mac).unwrap_or_default();
+        let (lives, who) = (self.lives(mac, &cards), self.who(mac));
+        locked(&self.fleet).record(&lives, &who).map_or(0, |(_, record)| record.attempts)
+    }
+
+    /// Something happened to a machine; on the card when it returns. None: the machine is
+    /// not one that we install, or its life could not be written down.
+    pub fn happened(&self, mac: Mac, event: Event) -> Option<Record> {
+        let mut touched = Vec::new();
+        let record = self.note(mac, event, &mut touched)?;
+        self.write_down(&touched).then_some(record)
+    }
+
+    /// The same in memory only: the caller writes down what was `touched`, together with
+    /// other things, before anybody gets an answer.
+    pub fn note(&self, mac: Mac, event: Event, touched: &mut Vec<Touched>) -> Option<Record> {
+        let named = self.cards(mac);
+        let install = self.install_policy(mac);
+        let is_named = self.shelf.borrow().inventory.machine(mac).is_some();
+        let now = self.now();
+        let cards = named.clone().unwrap_or_else(|| vec![mac]);
+        let (lives, who) = (self.lives(mac, &cards), self.who(mac));
+        let accepted = self.shelf.borrow().accepted;
+        let mut fleet = locked(&self.fleet);
+        let known = fleet.record(&lives, &who).map(|(key, record)| (key, record.clone()));
+        let is_new = known.is_none();
+        // A life that has begun goes on while the stick is out, or a report would be lost
+        // and its machine wiped again; none begins, or begins anew.
+        if named.is_none() && (is_new || event == Event::Arm) {
+            return None;
+        }
+        // Whoever it is, a stick that is not read yet may say something else of it.
+        if is_new && !accepted {
+            return None;
+        }
+        if is_new && self.memory_lost && !matches!(event, Event::Arm | Event::Disarm) {
+            return None;
+        }
+        let (key, before) = match known {
+            Some(known) => known,
+            // Under a card that had another machine's life it could not be told from that.
+            None => {
+                let places: Vec<Mac> = cards.iter().copied().chain(who.key(true)).collect();
+                let of = (who != Identity::default()).then(|| who.clone());
+                (fleet.free_place(&places)?, Record { of, ..Record::armed(new_token(), now) })
+            }
+        };
+        let after = before.after(event, install, &new_token(), now);
+        if is_new || after != before {
+            if !fleet.remember(key, after.clone(), is_named) {
+                return None;
+            }
+            touched.push(Touched::Machine(key));
+        }
+        if event == Event::Arm {
+            let others = fleet.forget_others(&lives, &who, key);
+            touched.extend(others.into_iter().map(Touched::Machine));
+        }
+        drop(fleet);
+        self.tell(mac, &before, &after);
+        Some(after)
+    }
+
+    /// The machine that an installation's token belongs to.
+    pub fn machine_with_token(&self, token: &str) -> Option<Mac> {
+        locked(&self.fleet).with_token(token)
+    }
+
     /// The machine behind an address, for what only the machine itself may have or cause: who
     /// uses its address with another card is not it. Behind a router no card is seen.
     pub fn machine_itself_at(&self, address: Ipv4Addr) -> Option<Mac> {
@@ -114,4 +198,43 @@ impl World {
             ),
         })
     }
+
+    /// Every network card of the machine that has `mac`; none if it is not to be armed, as
+    /// long as it can still tell that it is another one.
+    fn cards(&self, mac: Mac) -> Option<Vec<Mac>> {
+        if !self.may_install() || self.may_be_another(mac) {
+            return None;
+        }
+        let shelf = self.shelf.borrow();
+        match shelf.inventory.roster.cards(mac) {
+            Some(cards) => Some(cards),
+            None if self.config.boot.unknown == Unknown::Install => Some(vec![mac]),
+            None => None,
+        }
+    }
+
+    /// Under what its life may be kept: what its firmware says goes before its cards, which
+    /// other machines may have had.
+    fn lives(&self, mac: Mac, cards: &[Mac]) -> Vec<Mac> {
+        let known_as = self.shelf.borrow().inventory.roster.known_as(mac);
+        let keys = known_as.map(|(_, key)| key).into_iter().chain(self.who(mac).key(true));
+        keys.chain(cards.iter().copied()).collect()
+    }
+
+    fn install_policy(&self, mac: Mac) -> Install {
+        let shelf = self.shelf.borrow();
+        shelf.inventory.machine_or_stranger(mac).install
+    }
+}
+
+/// 128 random bits in hexadecimal: nobody guesses another machine's.
+pub const TOKEN_LENGTH: usize = 32;
+
+fn new_token() -> String {
+    let mut bytes = [0; TOKEN_LENGTH / 2];
+    // Without randomness no report can be trusted: an empty token never matches.
+    if getrandom::fill(&mut bytes).is_err() {
+        return String::new();
+    }
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
