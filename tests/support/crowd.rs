@@ -65,7 +65,7 @@ impl Crowd {
     pub fn installs(lan: &Lan, machines: usize) -> Crowd {
         let computer = lan.machine("52:54:00:00:00:cc");
         let addresses = leases(&computer, machines);
-        computer.plays(&addresses);
+        has_cards(&computer, &addresses);
         let active: Vec<Active> = computer.namespace.inside(|| {
             let begins = |(number, address): (usize, &Ipv4Addr)| begins(number, *address);
             addresses.iter().enumerate().map(begins).collect()
@@ -111,23 +111,46 @@ fn leases(computer: &Machine, machines: usize) -> Vec<Ipv4Addr> {
     collect(Kind::Ack).iter().map(|ack| ack.yiaddr).collect()
 }
 
+/// A card for each machine: who has another one than the lease says gets no configuration.
+fn has_cards(computer: &Machine, addresses: &[Ipv4Addr]) {
+    let card = |(number, address): (usize, &Ipv4Addr)| {
+        let (name, mac) = (card(number), mac(number));
+        format!(
+            "link add link eth0 name {name} address {mac} type macvlan mode private\n\
+             link set {name} up\naddress add {address}/24 dev {name}\n"
+        )
+    };
+    let cards: String = addresses.iter().enumerate().map(card).collect();
+    // Each answers for its own address alone, and hears answers although others lead there, too.
+    let settings = "cd /proc/sys/net/ipv4/conf && echo 1 >all/arp_ignore && echo 2 >all/arp_announce \
+                    && echo 0 >all/rp_filter && echo 0 >default/rp_filter";
+    let script = format!("{settings} && ip -batch - <<'END'\n{cards}END\n");
+    computer.namespace.run("sh", &["-c", &script]).good();
+}
+
+fn card(number: usize) -> String {
+    format!("card{number}")
+}
+
 /// It has its script and its installer's own, and begins to take its image.
 fn begins(number: usize, address: Ipv4Addr) -> Active {
-    let script = asks(address, &format!("/boot/{}.ipxe", mac(number).replace(':', "-")));
+    let from = (number, address);
+    let script = asks(from, &format!("/boot/{}.ipxe", mac(number).replace(':', "-")));
     assert!(script.contains("kernel "), "rack-{number}: {script}");
-    let install = asks(address, "/cloud-configs/install.sh");
+    let install = asks(from, "/cloud-configs/install.sh");
     assert!(install.contains("coreos-install"), "rack-{number}: {install}");
-    let mut stream = connects(address);
+    let mut stream = connects(from);
     let request = format!("GET /{VERSION}/{IMAGE} HTTP/1.1\r\nHost: {SERVER}\r\n\r\n");
     stream.write_all(request.as_bytes()).unwrap();
     stream.set_nonblocking(true).unwrap();
     let voice = UdpSocket::bind((address, 0)).unwrap();
+    socket2::SockRef::from(&voice).bind_device(Some(card(number).as_bytes())).unwrap();
     voice.connect((SERVER, 514)).unwrap();
     Active { number, bytes: 0, broken: None, address, stream, voice }
 }
 
-fn asks(address: Ipv4Addr, path: &str) -> String {
-    let mut stream = connects(address);
+fn asks(from: (usize, Ipv4Addr), path: &str) -> String {
+    let mut stream = connects(from);
     let request = format!("GET {path} HTTP/1.1\r\nHost: {SERVER}\r\nConnection: close\r\n\r\n");
     stream.write_all(request.as_bytes()).unwrap();
     let mut answer = String::new();
@@ -135,10 +158,11 @@ fn asks(address: Ipv4Addr, path: &str) -> String {
     answer
 }
 
-fn connects(address: Ipv4Addr) -> TcpStream {
+fn connects((number, address): (usize, Ipv4Addr)) -> TcpStream {
     let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
     // What is not read is to wait at the server.
     socket.set_recv_buffer_size(PIECE).unwrap();
+    socket.bind_device(Some(card(number).as_bytes())).unwrap();
     socket.bind(&SocketAddrV4::new(address, 0).into()).unwrap();
     socket.connect_timeout(&SocketAddrV4::new(SERVER, 8080).into(), PATIENCE).unwrap();
     socket.set_read_timeout(Some(PATIENCE)).unwrap();
