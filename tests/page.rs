@@ -143,6 +143,7 @@ fn busy_room(lan: &Lan) -> (Scene, Vec<Machine>, Slow) {
     room(&scene.appliance);
     scene.serves();
     let (machines, slow) = four_machines(lan);
+    scene.server.as_ref().unwrap().log.wait_for("takes images/coreos/1185.3.0/");
     (scene, machines, slow)
 }
 

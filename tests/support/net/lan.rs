@@ -22,7 +22,9 @@ pub struct Lan {
 impl Lan {
     /// A segment with nobody on it but the appliance.
     pub(super) fn new() -> Lan {
-        tools::run("ip", &["link", "add", INTERFACE, "type", "bridge", "forward_delay", "0"]);
+        // One of its own: else it is that of one of its cables, and changes when one is cut.
+        let card = ["link", "add", INTERFACE, "address", "02:00:00:00:00:01"];
+        tools::run("ip", &[&card[..], &["type", "bridge", "forward_delay", "0"]].concat());
         tools::run("ip", &["address", "add", "10.10.10.1/24", "dev", INTERFACE]);
         tools::run("ip", &["link", "set", INTERFACE, "up"]);
         Lan { machines: std::cell::Cell::new(0) }
