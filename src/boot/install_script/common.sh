@@ -14,10 +14,12 @@ fetch() {
     fi
 }
 
-# A machine that is not heard is installed once more.
+# A machine that is not heard is installed once more. A server that lost its power is back
+# within these two minutes, and has read its sticks.
 report() {
-    for pause in 1 2 4 8 15 0; do
+    for pause in 1 2 4 8 15 30 30 30 0; do
         fetch "$server/v1/event?token=$token&event=$1" /dev/null && return
+        [ "$pause" != 4 ] || say "the server does not answer; asking it for two minutes"
         sleep "$pause"
     done
     false
