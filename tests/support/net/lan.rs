@@ -22,9 +22,7 @@ pub struct Lan {
 impl Lan {
     /// A segment with nobody on it but the appliance.
     pub(super) fn new() -> Lan {
-        // One of its own: else it is that of one of its cables, and changes when one is cut.
-        let card = ["link", "add", INTERFACE, "address", "02:00:00:00:00:01"];
-        tools::run("ip", &[&card[..], &["type", "bridge", "forward_delay", "0"]].concat());
+        tools::run("ip", &["link", "add", INTERFACE, "type", "bridge", "forward_delay", "0"]);
         tools::run("ip", &["address", "add", "10.10.10.1/24", "dev", INTERFACE]);
         tools::run("ip", &["link", "set", INTERFACE, "up"]);
         Lan { machines: std::cell::Cell::new(0) }
@@ -58,6 +56,7 @@ impl Lan {
         let tap = format!("tap{number}");
         tools::run("ip", &["tuntap", "add", "dev", &tap, "mode", "tap"]);
         tools::run("ip", &["link", "set", &tap, "master", INTERFACE, "up"]);
+        keep_hardware_address(number);
         tap
     }
 
@@ -71,6 +70,7 @@ impl Lan {
         let card = ["peer", "name", "eth0", "address", mac, "netns", &id];
         tools::run("ip", &[&["link", "add", &cable, "type", "veth"], &card[..]].concat());
         tools::run("ip", &["link", "set", &cable, "master", INTERFACE, "up"]);
+        keep_hardware_address(number);
         namespace.run("ip", &["link", "set", "eth0", "up"]).good();
         namespace.run("sh", &["-c", &wait_for(&carrier_of("eth0"), "1")]).good();
         // 3: the bridge forwards what comes from this cable (BR_STATE_FORWARDING).
@@ -80,6 +80,14 @@ impl Lan {
         }
         let port = Port::open(&namespace, "eth0");
         Machine { namespace, mac: octets(mac), address: None.into(), port }
+    }
+}
+
+/// A bridge has the address of one of its cables, and another one when that is cut, unless it
+/// has one of its own. With that, and without a cable, it has no link: so the first one gives it.
+fn keep_hardware_address(cable: usize) {
+    if cable == 1 {
+        tools::run("ip", &["link", "set", INTERFACE, "address", "0e:70:78:65:00:01"]);
     }
 }
 
