@@ -156,7 +156,8 @@ fn a_report_that_is_lost_three_times_ends_in_a_failure_that_a_late_one_corrects(
             }
             for attempt in [2, 3] {
                 client.walks_to(Step::Image);
-                assert_eq!(appliance.machine(&client.mac), (state(client), attempt), "{name}");
+                let state = ("delivered".to_owned(), attempt);
+                assert_eq!(appliance.machine(&client.mac), state, "{name}");
             }
             let path = client.report("installed");
             assert_eq!(client.boots(), Told::Disk, "{name}: three attempts are enough");
@@ -172,10 +173,95 @@ fn a_report_that_is_lost_three_times_ends_in_a_failure_that_a_late_one_corrects(
     });
 }
 
-/// What is known of a machine that has all but reported.
-fn state(client: &Client) -> String {
-    let script = client.case.system.end == End::Script;
-    (if script { "delivered" } else { "installing" }).to_owned()
+/// Machines whose installers report, and had nobody who heard it.
+fn room_of_lost_reports(
+    lan: &Lan,
+    goes_away: impl FnOnce(&Appliance, Server) -> Server,
+) -> (Appliance, Server, Vec<Client>) {
+    let cases: Vec<Case> = reporting().into_iter().filter(installer_reports).collect();
+    let (appliance, server, mut clients) = room(lan, &cases, "");
+    clients.iter_mut().for_each(|client| client.walks_to(Step::Image));
+    let server = goes_away(&appliance, server);
+    (appliance, server, clients)
+}
+
+fn installer_reports(case: &Case) -> bool {
+    case.system.end != End::Config
+}
+
+fn restarts(appliance: &Appliance, server: Server) -> Server {
+    server.dies();
+    appliance.serves()
+}
+
+#[test]
+fn a_machine_whose_report_nobody_heard_is_not_installed_twice_and_its_own_system_tells() {
+    isolated(|lan| {
+        let (appliance, _server, mut clients) = room_of_lost_reports(&lan, restarts);
+        for client in &mut clients {
+            let name = client.name();
+            assert_eq!(client.boots(), Told::Disk, "{name}: its disk is tried");
+            let delivered = ("delivered".to_owned(), 1);
+            assert_eq!(appliance.machine(&client.mac), delivered, "{name}: nobody knows yet");
+            // The system on its disk starts.
+            client.machine.leases(&[]);
+            assert_eq!(appliance.machine(&client.mac), ("installed".into(), 1), "{name}");
+            flight::wait_for(&client.mac, "its own system has started");
+            assert_eq!(client.boots(), Told::Disk, "{name}");
+        }
+    });
+}
+
+#[test]
+fn where_nothing_starts_from_the_disk_that_is_tried_the_machine_is_installed_again() {
+    isolated(|lan| {
+        let (appliance, _server, mut clients) = room_of_lost_reports(&lan, restarts);
+        for client in &mut clients {
+            let name = client.name();
+            assert_eq!(client.boots(), Told::Disk, "{name}: its disk is tried");
+            client.walks_to(Step::Report);
+            assert_eq!(appliance.machine(&client.mac), ("installed".into(), 2), "{name}");
+            assert_eq!(client.boots(), Told::Disk, "{name}");
+        }
+    });
+}
+
+#[test]
+fn a_report_that_came_while_the_cable_was_out_may_be_lost_too() {
+    isolated(|lan| {
+        let pulls = |_: &Appliance, server: Server| {
+            for (state, line) in [("down", "srv0: no link"), ("up", "srv0: the link is back")] {
+                net::tools::run("ip", &["link", "set", net::lan::INTERFACE, state]);
+                server.log.wait_for(line);
+            }
+            server
+        };
+        let (appliance, _server, mut clients) = room_of_lost_reports(&lan, pulls);
+        for client in &mut clients {
+            let name = client.name();
+            assert_eq!(client.boots(), Told::Disk, "{name}: its disk is tried");
+            client.machine.leases(&[]);
+            assert_eq!(appliance.machine(&client.mac), ("installed".into(), 1), "{name}");
+        }
+    });
+}
+
+#[test]
+fn the_first_start_of_what_was_installed_closes_its_story_once() {
+    isolated(|lan| {
+        let (_appliance, _server, mut clients) = room(&lan, &reporting(), "");
+        for client in &mut clients {
+            client.walks_to(Step::Report);
+            let words = "its own system has started";
+            let told = || flight::of(&client.mac, Source::Life).contains(&words.to_owned());
+            assert!(!told(), "{}: only its installer has asked", client.name());
+            for _ in 0..2 {
+                client.machine.leases(&[]);
+                let entry = flight::wait_for(&client.mac, words);
+                assert_eq!(entry.times, 1, "{}", client.name());
+            }
+        }
+    });
 }
 
 #[test]

@@ -32,7 +32,7 @@ pub enum State {
     Armed,
     /// It was given its installer.
     Installing,
-    /// It has every byte of its image.
+    /// It has all that it takes from here; what it made of that is not known yet.
     Delivered,
     /// It boots its own disk.
     Installed,
@@ -271,7 +271,7 @@ fn state(phase: Option<Phase>, install: Install) -> State {
         Some(Phase::Armed) if install == Install::Never => State::Known,
         Some(Phase::Armed) => State::Armed,
         Some(Phase::Installing) => State::Installing,
-        Some(Phase::Delivered) => State::Delivered,
+        Some(Phase::Delivered | Phase::Trial) => State::Delivered,
         Some(Phase::Installed) => State::Installed,
         Some(Phase::Failed) => State::Failed,
     }

@@ -16,10 +16,11 @@ use crate::world::{Role, World};
 /// The media type that Prometheus wants.
 pub const MEDIA_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
 
-const PHASES: [(Phase, &str); 5] = [
+const PHASES: [(Phase, &str); 6] = [
     (Phase::Armed, "armed"),
     (Phase::Installing, "installing"),
     (Phase::Delivered, "delivered"),
+    (Phase::Trial, "trial"),
     (Phase::Installed, "installed"),
     (Phase::Failed, "failed"),
 ];
@@ -211,7 +212,7 @@ mod tests {
             conditions: vec![State::Ready],
             role: "server",
             images: vec!["verified", "off"],
-            machines: [1, 2, 3, 4, 5],
+            machines: [1, 2, 3, 6, 4, 5],
             ..Numbers::default()
         });
         assert!(text.contains("pxeberry_state{state=\"ready\"} 1\n"), "{text}");

@@ -42,6 +42,9 @@ pub fn answer(world: &World, request: &Request, door: Door, touched: &mut Vec<To
         world.note(request.mac, Event::FirmwareStarts, touched);
         world.asks_for_boot(request.mac, asking, touched);
     }
+    if asking == Program::Other && has_just_started(request) {
+        world.system_starts(request.mac, touched);
+    }
     match role {
         // Firmware that looks for a boot server: no address is asked for (PXE 2.1 §2.2.1).
         Role::Server | Role::Proxy(_) if looks_for_boot_server(request) => {
@@ -51,6 +54,14 @@ pub fn answer(world: &World, request: &Request, door: Door, touched: &mut Vec<To
         Role::Proxy(_) => Answer { reply: as_proxy(world, request, asking, door), probe: None },
         Role::Probing | Role::Server | Role::Silent(_) => Answer::default(),
     }
+}
+
+/// Who runs longer asks from the address that it has, and who has chosen a server has asked
+/// before (RFC 2131 §4.3.2).
+fn has_just_started(request: &Request) -> bool {
+    let anew = request.kind == Kind::Discover
+        || request.kind == Kind::Request && request.server_id.is_none();
+    anew && request.ciaddr.is_unspecified()
 }
 
 /// From the address that it has (PXE 2.1 table 2-1, note 3). In any other message the item

@@ -1,5 +1,9 @@
 //! A machine's life: `armed → installing → delivered → installed`, or `failed`. Pure.
 //!
+//! All that destroys was handed over with `delivered`. A machine that comes back from there
+//! without a report has not finished, and is tried again, unless its report may have been lost:
+//! then it gets a `trial` of its own disk. The system that starts there ends the trial well.
+//!
 //! An armed machine is installed once. It leaves `installed` and `failed` only by
 //! [`Event::Arm`], which only a person causes, or by `install = "always"`. `disarmed` it leaves
 //! only by that event, or by the end of an installation that ran when it was disarmed: what
@@ -19,8 +23,11 @@ pub enum Phase {
     Armed,
     /// It was given the installer.
     Installing,
-    /// It got every byte of its image; only it knows what it did with them.
+    /// It got all that it takes from here: every byte of its image, or its configuration that
+    /// reports. Only it knows what it did with them.
     Delivered,
+    /// It came back from there, and its report may have been lost: its disk is tried once.
+    Trial,
     /// It is done: it boots its own disk.
     Installed,
     /// It came back too often without being done: it boots its own disk.
@@ -33,7 +40,7 @@ impl Phase {
     /// Whether it may be given an installer without a person who arms it.
     fn leads_to_installation(self, install: Install) -> bool {
         match self {
-            Phase::Armed | Phase::Installing | Phase::Delivered => true,
+            Phase::Armed | Phase::Installing | Phase::Delivered | Phase::Trial => true,
             Phase::Installed => install == Install::Always,
             Phase::Failed | Phase::Disarmed => false,
         }
@@ -43,7 +50,7 @@ impl Phase {
     pub fn rank(self) -> u8 {
         match self {
             Phase::Installed | Phase::Failed | Phase::Disarmed => 0,
-            Phase::Installing | Phase::Delivered => 1,
+            Phase::Installing | Phase::Delivered | Phase::Trial => 1,
             Phase::Armed => 2,
         }
     }
@@ -62,8 +69,14 @@ pub enum Event {
     TookInstaller,
     /// It took an install script that will report (ours, not the stick's own).
     TookReportingScript,
+    /// It took a configuration whose installer will report.
+    TookReportingConfig,
     /// Every byte of its disk image was sent.
     ImageDelivered,
+    /// It was told to boot its own disk.
+    TookDisk,
+    /// A system on it asks for an address as one does that has just started.
+    SystemStarts,
     /// It said itself that it is installed.
     ReportedInstalled,
     /// It said itself that installing failed.
@@ -81,6 +94,16 @@ pub struct Record {
     pub reports: bool,
     /// Whether its firmware started since it was last given the installer.
     pub restarted: bool,
+    /// Whether we were away since it was last given the installer: what it reported then was
+    /// not heard. Who reads this back was away.
+    #[serde(skip)]
+    pub missed: bool,
+    /// Whether every byte of its image was sent: what is left to do takes seconds.
+    #[serde(default)]
+    pub whole: bool,
+    /// Whether its own system was seen to start: nothing of the installation is open.
+    #[serde(default)]
+    pub runs: bool,
     /// Proves that a report comes from this installation; new at every arming.
     pub token: String,
     /// When the phase began, or the newest attempt in it.
@@ -99,6 +122,14 @@ pub const MOST_ATTEMPTS: u8 = 3;
 /// would wipe it.
 pub const OLDEST_ATTEMPT: Seconds = 24 * 60 * 60;
 
+/// How long `install.sh` tries to report. Who is back from its whole image sooner has lost its
+/// power, and who is back later has found nobody who heard it.
+pub const LONGEST_REPORT: Seconds = 2 * 60;
+
+/// A machine on trial that is back sooner found nothing on its disk, or somebody did who stood
+/// before it. Who comes later may have been at work, with an address that it did not ask for.
+pub const LONGEST_TRIAL: Seconds = 15 * 60;
+
 impl Record {
     /// A machine that the stick names and that was never seen.
     pub fn armed(token: String, now: Seconds) -> Record {
@@ -107,6 +138,9 @@ impl Record {
             attempts: 0,
             reports: false,
             restarted: true,
+            missed: false,
+            whole: false,
+            runs: false,
             token,
             since: now,
             of: None,
@@ -143,23 +177,41 @@ impl Record {
                 }
                 next.attempts = self.attempts.saturating_add(u8::from(self.restarted));
                 next.restarted = false;
+                next.missed = false;
+                next.whole = false;
                 next.phase = Phase::Installing;
                 next.reports = self.reports && !self.restarted;
             }
             (Event::TookReportingScript, Phase::Installing | Phase::Delivered) => {
                 next.reports = true;
             }
-            (Event::ImageDelivered, Phase::Installing) => next.phase = Phase::Delivered,
-            (Event::ReportedInstalled, Phase::Installing | Phase::Delivered) => {
+            (Event::TookReportingConfig, Phase::Installing | Phase::Delivered) => {
+                next.reports = true;
+                next.phase = Phase::Delivered;
+            }
+            (Event::ImageDelivered, Phase::Installing | Phase::Delivered) => {
+                next.phase = Phase::Delivered;
+                next.whole = true;
+            }
+            (Event::ReportedInstalled, Phase::Installing | Phase::Delivered | Phase::Trial) => {
                 next.phase = Phase::Installed;
             }
+            (Event::TookDisk, Phase::Trial) => next.restarted = false,
+            // Until then its loader runs, and asks as loaders do.
+            (Event::SystemStarts, Phase::Trial) if !self.restarted => {
+                next.phase = Phase::Installed;
+                next.runs = true;
+            }
+            (Event::SystemStarts, Phase::Installed) => next.runs = true,
             // It was at work when it was disarmed, or given up while it was: its own system may
             // say so at its first start.
             (Event::ReportedInstalled, Phase::Disarmed | Phase::Failed) if self.attempts > 0 => {
                 next.phase = Phase::Installed;
             }
             // It starts anew when it boots again; three times, then it has failed.
-            (Event::ReportedFailed, Phase::Delivered) => next.phase = Phase::Installing,
+            (Event::ReportedFailed, Phase::Delivered | Phase::Trial) => {
+                next.phase = Phase::Installing;
+            }
             _ => {}
         }
         if next.phase != self.phase {
@@ -184,13 +236,20 @@ impl Record {
             _ => false,
         };
         let is_bench = install == Install::Always;
-        let is_old = !is_bench && now >= self.since + OLDEST_ATTEMPT;
+        let is_older_than = |age| !is_bench && now >= self.since + age;
+        let is_old = is_older_than(OLDEST_ATTEMPT);
+        let may_be_lost = self.missed || self.whole && is_older_than(LONGEST_REPORT);
+        let is_over = self.attempts >= MOST_ATTEMPTS || is_old;
         match phase {
             _ if is_done && is_bench => return self.again(new_token, now),
             Phase::Delivered if is_done => next.phase = Phase::Installed,
-            Phase::Installing | Phase::Delivered if self.attempts >= MOST_ATTEMPTS || is_old => {
-                next.phase = Phase::Failed;
-            }
+            // The disk of a bench holds nothing that is kept.
+            Phase::Delivered if may_be_lost && !is_bench && !is_old => next.phase = Phase::Trial,
+            Phase::Installing | Phase::Delivered if is_over => next.phase = Phase::Failed,
+            // Firmware asks more than once in one boot.
+            Phase::Trial if self.restarted => {}
+            Phase::Trial if is_over || is_older_than(LONGEST_TRIAL) => next.phase = Phase::Failed,
+            Phase::Trial => next.phase = Phase::Installing,
             _ => {}
         }
         if next.phase != phase {

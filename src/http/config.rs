@@ -152,7 +152,7 @@ fn token(world: &World, mac: Mac, kind: ConfigKind) -> Token {
     let token = match kind.is_for_the_installed_system() {
         // It cannot report before the machine has booted again, and nothing waits for that.
         true => world.token(mac),
-        false => world.happened(mac, Event::TookReportingScript).map(|record| record.token),
+        false => world.reporting_config_taken(mac, kind).map(|record| record.token),
     };
     token.map_or(Token::NotNow, Token::Real)
 }

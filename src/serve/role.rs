@@ -47,6 +47,7 @@ pub fn run(world: &Arc<World>, set_address: bool) {
                 thread::sleep(AGAIN);
                 host.become_server();
             }
+            host.notes_when_the_link_is_back();
         }
         Mode::Auto | Mode::Proxy => loop {
             host.wait_for_link();
@@ -156,8 +157,25 @@ impl Host<'_> {
         while !iface::has_link(name) {
             thread::sleep(LINK_CHECK);
         }
+        self.world.was_away();
         self.link_since = Instant::now();
         self.passes = false;
+    }
+
+    /// Whoever reported without a link was not heard.
+    fn notes_when_the_link_is_back(&self) {
+        let name = &self.world.interface;
+        loop {
+            while iface::has_link(name) {
+                thread::sleep(LINK_CHECK);
+            }
+            log::warn!("{name}: no link; plug a cable into the LAN");
+            while !iface::has_link(name) {
+                thread::sleep(LINK_CHECK);
+            }
+            self.world.was_away();
+            log::info!("{name}: the link is back");
+        }
     }
 
     /// Waits until it is time to look again: no longer than the link lasts, and sooner when a

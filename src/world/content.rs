@@ -155,6 +155,9 @@ fn plan_and_count(world: &World, mac: Mac, loader: Loader, taker: Option<Mac>) -
         (None, _) => Platform::Bios,
     };
     let plan = world.plan_for(Asker { mac, platform, loader: Some(loader) });
+    if matches!(plan, Plan::LocalBoot(_)) && taker == Some(mac) {
+        world.took_disk(mac);
+    }
     let installs = |install: &Installation| install.purpose == Purpose::Install;
     if !matches!(&plan, Plan::Install(install) if installs(install)) || taker != Some(mac) {
         return plan;

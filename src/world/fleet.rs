@@ -61,7 +61,7 @@ impl Fleet {
             loaders: Loaders::new(saved.loaders),
             boots: Boots::default(),
             pool_is_full: false,
-            records: saved.machines.into_iter().collect(),
+            records: saved.machines.into_iter().map(missed).collect(),
             platforms: HashMap::new(),
             identities: saved.identities.into_iter().take(MOST_RECORDS).collect(),
         }
@@ -114,6 +114,11 @@ impl Fleet {
         let moves = life.is_some();
         self.records.extend(life.map(|life| (key, life)));
         moves
+    }
+
+    /// We were away: whatever was reported meanwhile was not heard.
+    pub fn missed(&mut self) {
+        self.records.values_mut().for_each(|record| record.missed = true);
     }
 
     /// The machine's firmware says what it is: before each network boot, so this is not
@@ -192,6 +197,11 @@ fn make_room<T>(known: &mut HashMap<Mac, T>, mac: Mac) {
     {
         known.remove(&other);
     }
+}
+
+/// Who reads lives from the card was away.
+fn missed((mac, record): (Mac, Record)) -> (Mac, Record) {
+    (mac, Record { missed: true, ..record })
 }
 
 #[cfg(test)]

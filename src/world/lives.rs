@@ -3,7 +3,7 @@
 
 use std::net::Ipv4Addr;
 
-use super::fleet::Touched;
+use super::fleet::{Fleet, Touched};
 use super::{Role, World, locked};
 use crate::config::Unknown;
 use crate::fleet::life::{Event, MOST_ATTEMPTS, Phase, Record};
@@ -89,6 +89,26 @@ impl World {
         Some(after)
     }
 
+    /// The machine was told to boot its own disk. It matters where that is its trial.
+    pub fn took_disk(&self, mac: Mac) {
+        if self.phase(mac) == Some(Phase::Trial) {
+            self.happened(mac, Event::TookDisk);
+        }
+    }
+
+    /// A system on the machine asks for an address as one does that has just started. It
+    /// begins no life: who asks so needs not even be a machine that we install.
+    pub fn system_starts(&self, mac: Mac, touched: &mut Vec<Touched>) {
+        if matches!(self.phase(mac), Some(Phase::Trial | Phase::Installed)) {
+            self.note(mac, Event::SystemStarts, touched);
+        }
+    }
+
+    /// We were away, and are back: who reported meanwhile was not heard.
+    pub fn was_away(&self) {
+        self.with_fleet(Fleet::missed);
+    }
+
     /// The machine that an installation's token belongs to.
     pub fn machine_with_token(&self, token: &str) -> Option<Mac> {
         locked(&self.fleet).with_token(token)
@@ -127,6 +147,19 @@ impl World {
         if waits_for_it && self.phase(mac) == Some(Phase::Installing) {
             self.happened(mac, Event::ImageDelivered);
         }
+    }
+
+    /// The machine takes a configuration that reports. Of an installer, this is the last that
+    /// it takes before it destroys what is on the disk.
+    pub fn reporting_config_taken(&self, mac: Mac, kind: ConfigKind) -> Option<Record> {
+        let waits_for_it = self.ends_with(mac) == Some(kind);
+        self.happened(
+            mac,
+            match waits_for_it {
+                true => Event::TookReportingConfig,
+                false => Event::TookReportingScript,
+            },
+        )
     }
 
     /// The kind of configuration that is the last thing an installer takes from us.
@@ -169,20 +202,39 @@ impl World {
             (_, Phase::Installing) if after.attempts > before.attempts => {
                 info(&format!("installing, attempt {}", after.attempts))
             }
+            (Phase::Trial, Phase::Installed) if after.runs => (
+                Weight::Warning,
+                "its own system has started, so it is installed, though its report was not heard"
+                    .to_owned(),
+            ),
+            (old, Phase::Installed) if after.runs && !before.runs && old == Phase::Installed => {
+                info("its own system has started")
+            }
             (old, new) if old == new => return None,
+            (_, Phase::Trial) => (
+                Weight::Warning,
+                "its report may have been lost: before it is installed again, its own disk is tried"
+                    .to_owned(),
+            ),
+            (Phase::Trial, Phase::Installing) => {
+                info("is back from its own disk, where nothing started")
+            }
             (_, Phase::Installing) => return None,
             (_, Phase::Armed) => info("armed, its next network boot installs it"),
-            (Phase::Installing | Phase::Delivered, Phase::Disarmed) => (
+            (Phase::Installing | Phase::Delivered | Phase::Trial, Phase::Disarmed) => (
                 Weight::Warning,
                 "disarmed while its installer may be at work: nothing new is given to it, what \
                  runs on it goes on"
                     .to_owned(),
             ),
             (_, Phase::Disarmed) => info("disarmed, its next network boot leads to its own disk"),
-            (_, Phase::Delivered) if self.ends_with(mac).is_some() => {
-                info("has all that it takes from here; when it boots again, it is installed")
-            }
-            (_, Phase::Delivered) => info("has its whole image"),
+            (_, Phase::Delivered) => info(match (self.ends_with(mac), after.reports) {
+                (Some(_), true) => "has all that it takes from here; its report says how it ends",
+                (Some(_), false) => {
+                    "has all that it takes from here; when it boots again, it is installed"
+                }
+                (None, _) => "has its whole image",
+            }),
             (_, Phase::Installed) => info("installed, it boots its own disk now"),
             (_, Phase::Failed) => (
                 Weight::Error,
@@ -191,6 +243,11 @@ impl World {
                         "not installed after {} attempts; look at its screen, then arm it again",
                         after.attempts
                     ),
+                    _ if before.phase == Phase::Trial => {
+                        "its disk was tried, and it has not said what came of it; it boots its \
+                         own disk; look at its screen, and arm it again if it is not installed"
+                            .to_owned()
+                    }
                     _ => "has not reported for a day what became of its installation, so it boots \
                           its own disk; look at its screen, and arm it again if it is not installed"
                         .to_owned(),

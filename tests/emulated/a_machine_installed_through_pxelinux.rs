@@ -45,6 +45,7 @@ fn scenario(lan: &net::Lan) -> Result<()> {
         ("Success! CoreOS 1185.3.0 is installed", &pc.console),
         ("pxeberry: booting your own disk (it is installed)", &pc.console),
         ("installed, it boots its own disk now", &appliance.console),
+        ("its own system has started", &appliance.console),
     ] {
         assert_eq!(lines.lines_with(words).len(), 2, "{words}: {}", lines.tail());
     }

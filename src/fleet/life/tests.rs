@@ -95,7 +95,8 @@ fn whoever_looks_at_a_script_that_was_taken_long_ago_has_nothing_installed_again
 
 #[test]
 fn an_installation_that_said_nothing_for_a_day_is_not_tried_again_without_a_person() {
-    for events in [BOOT.as_slice(), &[BOOT.as_slice(), &[ImageDelivered]].concat()] {
+    for events in [BOOT, [FirmwareStarts, TookInstaller, TookReportingConfig]] {
+        let events = &events;
         let record = live(events);
         let within = record.after(FirmwareStarts, Install::Once, "x", OLDEST_ATTEMPT);
         assert_ne!(within.phase, Phase::Failed);
@@ -161,4 +162,121 @@ fn disarming_what_is_over_changes_nothing_but_a_bench_that_is_installed_always()
 fn a_report_before_any_installer_was_given_changes_nothing() {
     assert_eq!(live(&[ReportedInstalled]).phase, Phase::Armed);
     assert_eq!(live(&[ImageDelivered]).phase, Phase::Armed);
+}
+
+/// All was handed over, its report was not heard, and it is back.
+const LOST: [Event; 5] =
+    [FirmwareStarts, TookInstaller, TookReportingScript, ImageDelivered, FirmwareStarts];
+
+/// The same where nobody listened in between.
+fn lost_while_we_were_away(install: Install) -> Record {
+    let [before @ .., back] = LOST;
+    let record = Record { missed: true, ..live_as(install, &before) };
+    record.after(back, install, "x", 2)
+}
+
+fn then(record: Record, events: &[Event], now: Seconds) -> Record {
+    events.iter().fold(record, |record, event| record.after(*event, Install::Once, "x", now))
+}
+
+#[test]
+fn a_report_that_cannot_have_been_lost_and_did_not_come_means_not_installed() {
+    let back = live(&LOST);
+    assert_eq!(back.phase, Phase::Delivered, "the next script installs it again");
+    assert_eq!(then(back, &[TookInstaller], 3).attempts, 2);
+}
+
+#[test]
+fn a_machine_whose_report_may_have_been_lost_tries_its_disk_before_it_is_wiped_again() {
+    let on_trial = lost_while_we_were_away(Install::Once);
+    assert_eq!(on_trial.phase, Phase::Trial);
+    let runs = then(on_trial.clone(), &[TookDisk, SystemStarts], 3);
+    assert_eq!((runs.phase, runs.runs, runs.attempts), (Phase::Installed, true, 1));
+    let reports = then(on_trial.clone(), &[TookDisk, ReportedInstalled], 3);
+    assert_eq!(reports.phase, Phase::Installed);
+    // Nothing starts there: its firmware is back.
+    let back = then(on_trial.clone(), &[TookDisk, FirmwareStarts], 3);
+    assert_eq!(back.phase, Phase::Installing);
+    let again = then(back, &[TookInstaller], 3);
+    assert_eq!((again.phase, again.attempts, again.missed), (Phase::Installing, 2, false));
+    assert_eq!(then(on_trial, &[ReportedFailed], 3).phase, Phase::Installing);
+}
+
+#[test]
+fn a_machine_that_had_its_whole_image_and_is_back_later_than_it_would_report_tries_its_disk() {
+    let delivered = live(&[BOOT.as_slice(), &[ImageDelivered]].concat());
+    let sooner = then(delivered.clone(), &[FirmwareStarts], LONGEST_REPORT);
+    assert_eq!(sooner.phase, Phase::Delivered, "it lost its power while it wrote the rest");
+    let later = then(delivered, &[FirmwareStarts], 1 + LONGEST_REPORT);
+    assert_eq!(later.phase, Phase::Trial);
+    // An installer that has its configuration has most of its work before it.
+    let config = live(&[FirmwareStarts, TookInstaller, TookReportingConfig]);
+    let later = then(config, &[FirmwareStarts], 1 + LONGEST_REPORT);
+    assert_eq!(later.phase, Phase::Delivered);
+}
+
+#[test]
+fn firmware_that_asks_more_than_once_in_one_boot_is_still_on_its_way_to_the_disk() {
+    let asks = then(lost_while_we_were_away(Install::Once), &[FirmwareStarts, SystemStarts], 3);
+    assert_eq!(asks.phase, Phase::Trial, "no disk was booted yet");
+    assert_eq!(then(asks, &[TookDisk, SystemStarts], 3).phase, Phase::Installed);
+}
+
+#[test]
+fn who_comes_back_late_from_a_trial_may_have_been_at_work_and_is_left_alone() {
+    let on_trial = then(lost_while_we_were_away(Install::Once), &[TookDisk], 3);
+    let within = then(on_trial.clone(), &[FirmwareStarts], 1 + LONGEST_TRIAL);
+    assert_eq!(within.phase, Phase::Installing);
+    let late = then(on_trial, &[FirmwareStarts], 2 + LONGEST_TRIAL);
+    assert_eq!((late.phase, late.attempts), (Phase::Failed, 1));
+    assert_eq!(then(late, &[ReportedInstalled], 2 + LONGEST_TRIAL).phase, Phase::Installed);
+}
+
+#[test]
+fn a_trial_gives_no_fourth_attempt_and_none_after_a_day() {
+    let third = [BOOT.repeat(3).as_slice(), &[ImageDelivered]].concat();
+    let third = Record { missed: true, ..live(&third) };
+    let tried = then(third, &[FirmwareStarts, TookDisk], 2);
+    assert_eq!(tried.phase, Phase::Trial);
+    assert_eq!(then(tried, &[FirmwareStarts], 3).phase, Phase::Failed);
+    let old = live(&[BOOT.as_slice(), &[ImageDelivered]].concat());
+    let old = Record { missed: true, ..old };
+    assert_eq!(then(old, &[FirmwareStarts], 2 + OLDEST_ATTEMPT).phase, Phase::Failed);
+}
+
+#[test]
+fn a_bench_and_half_an_image_are_installed_again_without_a_trial() {
+    assert_eq!(lost_while_we_were_away(Install::Always).phase, Phase::Delivered);
+    let half = Record { missed: true, ..live(&BOOT) };
+    assert_eq!(then(half, &[FirmwareStarts], 2).phase, Phase::Installing);
+}
+
+#[test]
+fn a_machine_on_trial_can_be_disarmed_and_armed() {
+    let on_trial = lost_while_we_were_away(Install::Once);
+    assert_eq!(then(on_trial.clone(), &[Disarm], 3).phase, Phase::Disarmed);
+    assert_eq!(then(on_trial, &[Arm], 3).phase, Phase::Armed);
+}
+
+#[test]
+fn a_configuration_that_reports_is_all_that_its_installer_takes() {
+    let events = [FirmwareStarts, TookInstaller, TookReportingConfig];
+    let taken = live(&events);
+    assert_eq!((taken.phase, taken.reports), (Phase::Delivered, true));
+    assert_eq!(then(taken.clone(), &[FirmwareStarts], 2).phase, Phase::Delivered);
+    let missed = Record { missed: true, ..taken };
+    assert_eq!(then(missed, &[FirmwareStarts], 2).phase, Phase::Trial);
+}
+
+#[test]
+fn the_first_start_of_its_own_system_is_seen_once_and_only_when_it_is_installed() {
+    for events in [&[][..], &BOOT, &LOST] {
+        let record = live(events);
+        assert_eq!(then(record.clone(), &[SystemStarts], 2), record, "an installer asks, too");
+    }
+    let installed = live(&[BOOT.as_slice(), &[ImageDelivered, ReportedInstalled]].concat());
+    assert!(!installed.runs);
+    let runs = then(installed, &[SystemStarts], 2);
+    assert!(runs.runs && then(runs.clone(), &[SystemStarts], 9) == runs);
+    assert!(!then(runs, &[Arm], 10).runs);
 }
