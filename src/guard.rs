@@ -13,3 +13,27 @@ pub fn guarded(name: &str, work: impl FnOnce()) {
         std::process::exit(FAULT);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::process::Command;
+
+    /// Set for the copy of this test that is to have a fault in it.
+    const VICTIM: &str = "PXEBERRY_TEST_VICTIM";
+
+    #[test]
+    fn a_fault_in_a_thread_ends_the_process_and_work_that_ends_does_not() {
+        if std::env::var_os(VICTIM).is_some() {
+            guarded("done", || {});
+            let thread = std::thread::spawn(|| guarded("victim", || panic!("a fault")));
+            let _ = thread.join();
+            // Nobody gets here.
+            std::process::exit(0);
+        }
+        let own = std::env::current_exe().unwrap();
+        let name = "guard::tests::a_fault_in_a_thread_ends_the_process_and_work_that_ends_does_not";
+        let ran = Command::new(own).args(["--exact", name]).env(VICTIM, "yes").output().unwrap();
+        assert_eq!(ran.status.code(), Some(FAULT), "{}", String::from_utf8_lossy(&ran.stderr));
+    }
+}

@@ -47,9 +47,11 @@ impl World {
         *locked(&self.own_subnet)
     }
 
-    /// We have another address now.
+    /// We have another address now; reports went to the old one.
     pub fn set_own_subnet(&self, subnet: Subnet) {
-        *locked(&self.own_subnet) = subnet;
+        if std::mem::replace(&mut *locked(&self.own_subnet), subnet) != subnet {
+            self.was_away();
+        }
     }
 
     /// A machine talks with a DHCP server that is not us: from now on no address is given,
