@@ -6,6 +6,11 @@
 # The script that sources this sets $here, $out and $mirror, and for the installer in .new its
 # $kernel and $wanted, three words for each udeb: URL, file, checksum.
 
+# For programs that have to be made anew. Made with an older libc, they run with a newer one.
+compiler=aarch64-linux-gnu-gcc
+development=(libparted-dev libparted2t64 libparted-fs-resize0t64
+    libdebian-installer4-dev libdebian-installer4)
+
 # stand_in SUITE VERSION CODENAME ARCH: completes .new.
 stand_in() {
     suite=$1 installer=$2-$4 codename=$3 arch=$4
@@ -54,6 +59,7 @@ by_udeb() {
 by_older() {
     fetched "$mirror/${how[1]}" "$2" "SHA256:${how[2]}" || return 1
     version=$(dpkg-deb -f "$2" Version)
+    unset 'how[2]'
 }
 
 # by_deb NAME MADE
@@ -64,6 +70,62 @@ by_deb() {
     # The installer has rules of its own, and no manuals.
     (cd "$tree" && rm -rf usr/share etc/cron.d {,usr/}lib/{udev,systemd})
     packed "$1" "$2"
+}
+
+# by_modules NAME MADE
+by_modules() {
+    local tree=$out/.made/tree image=$out/.made/image module
+    [[ -d $image ]] || downloaded "linux-image-$kernel" "$image" || return 1
+    rm -rf "$tree"
+    mkdir "$tree"
+    for module in "${how[@]:1}"; do
+        (cd "$image/usr" && find "lib/modules/$kernel" -name "$module.ko*" \
+            -exec cp --parents -t "$tree" {} +)
+        [[ -n $(find "$tree" -name "$module.ko*") ]] ||
+            { fails "no $module in linux-image-$kernel"; return 1; }
+    done
+    packed "$1" "$2"
+}
+
+# by_port NAME MADE: amd64's, with its programs made for this processor.
+by_port() {
+    local tree=$out/.made/tree program
+    other_packages "$codename" amd64 "$suite" || return 1
+    from_the_list "$1" "$out/.made/amd64.udeb" || return 1
+    rm -rf "$tree"
+    dpkg-deb -R "$out/.made/amd64.udeb" "$tree"
+    sed -i "s/^Architecture: amd64\$/Architecture: $arch/" "$tree/DEBIAN/control"
+    while read -r program; do
+        [[ $(head -c 4 "$program") != $'\x7fELF' ]] || made_anew "$program" || return 1
+    done < <(find "$tree" -path "$tree/DEBIAN" -prune -o -type f -print)
+    dpkg-deb --root-owner-group -Zxz -b "$tree" "$2" >/dev/null
+}
+
+# made_anew PROGRAM: from its source, which has the same version as the udeb.
+made_anew() {
+    local source=${how[1]:-} root=$out/.made/root package file sum
+    [[ -n $source ]] || { fails "$1 is a program"; return 1; }
+    command -v "$compiler" >/dev/null || die "needs $compiler: apt-get install gcc-aarch64-linux-gnu"
+    if [[ ! -d $root ]]; then
+        for package in "${development[@]}"; do downloaded "$package" "$root" || return 1; done
+    fi
+    if [[ ! -d $out/.made/$source ]]; then
+        listed "$mirror/dists/$suite" "$list" main/source/Sources.xz || return 1
+        read -r file sum < <(xz -dc "$list/main/source/Sources.xz" |
+            awk -v source="$source" -v archive="${source}_$version.tar.xz" '
+                /^Package: / { here = $2 == source }
+                here && length($1) == 64 && $3 == archive { sum = $1 }
+                here && /^Directory: / { folder = $2 }
+                END { print folder "/" archive, sum }')
+        fetched "$mirror/$file" "$out/.made/source.tar.xz" "SHA256:$sum" || return 1
+        mkdir "$out/.made/$source"
+        tar -C "$out/.made/$source" --strip-components=1 -xf "$out/.made/source.tar.xz"
+    fi
+    "$compiler" -Os -s -D_GNU_SOURCE -I"$root/usr/include" -I"$root/usr/include/aarch64-linux-gnu" \
+        -o "$1" "$out/.made/$source/$(basename "$1").c" -L"$root/usr/lib/aarch64-linux-gnu" \
+        -Wl,--as-needed -Wl,--allow-shlib-undefined -l:libparted.so.2 \
+        -l:libparted-fs-resize.so.0 -l:libdebian-installer.so.4 ||
+        { fails "$source does not compile"; return 1; }
 }
 
 # packed NAME MADE: the tree, as a udeb that needs nothing beside it.
@@ -125,7 +187,8 @@ list_anew() {
         -v whole="${whole[*]}" -f "$here/fields.awk" -f "$here/left-out.awk" \
         "$status" "$out/.deb/Packages") || return 1
     ! grep -qxE 'partman-(auto|base|ext3)' <<<"$gone" || { fails "$reason"; return 1; }
-    awk -v gone="${gone//$'\n'/ }" -v rows="$(printf '%s\n' "${rows[@]}")" \
+    gone=${gone//$'\n'/ }
+    awk -v gone="$gone" -v rows="$(printf '%s\n' "${rows[@]}")" \
         -v whole="${whole[*]}" -f "$here/fields.awk" -f "$here/relisted.awk" \
         "$status" "$out/.deb/Packages" | xz -c >"$dists/$packages.xz"
     grep -E '^(Suite|Codename|Components|Architectures): ' "$dists/Release" >"$out/.deb/Release"
@@ -135,5 +198,5 @@ list_anew() {
     cp "$out/.deb/Release" "$dists/InRelease"
     mv "$out/.deb/Release" "$dists/Release"
     rm "$dists/Release.gpg"
-    printf '%s\n' "$reason" "instead: ${told[*]}" "left out: ${gone//$'\n'/ }" >"$out/.new/unsigned"
+    printf '%s\n' "$reason" "instead: ${told[*]}" "left out: ${gone:-nothing}" >"$out/.new/unsigned"
 }
