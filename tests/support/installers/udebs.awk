@@ -4,18 +4,12 @@
 # three lines: where it is below `from`, where it goes below `to`, and its checksum.
 
 BEGIN {
-    RS = ""
-    FS = "\n"
     count = words(partman, asked)
     for (at = 1; at <= count; at++) take(asked[at])
 }
 
 {
-    split("", field)
-    for (line = 1; line <= NF; line++) {
-        at = index($line, ": ")
-        field[substr($line, 1, at - 1)] = substr($line, at + 2)
-    }
+    read_fields(field)
     if (FILENAME ~ /status$/) {
         seen[field["Package"]] = 1
         next
@@ -48,11 +42,4 @@ END {
 function take(name) {
     if (!(name in seen)) queue[++taken] = name
     seen[name] = 1
-}
-
-# The names in a list like `a (>= 1), b | c`.
-function words(list, into) {
-    gsub(/\([^)]*\)/, "", list)
-    gsub(/^[ ,|]+|[ ,|]+$/, "", list)
-    return split(list, into, /[ ,|]+/)
 }
