@@ -93,11 +93,22 @@ fn every_thread_of_the_servers_is_confined_and_a_machine_is_served_whole() {
             threads += 1;
         }
         assert!(threads >= 7, "{threads} threads");
+        // TFTP has waited by now. A timer among these would cost it four calls for each block.
+        let kinds = kinds_of_descriptors(server.id());
+        assert!(kinds.contains("anon_inode:[eventpoll]"), "{kinds:?}");
+        assert!(!kinds.contains("anon_inode:[timerfd]"), "{kinds:?}");
         let page = String::from_utf8(machine.get("/")).unwrap();
         for part in ["no new privileges", "Landlock", "seccomp", "at most 256 MiB"] {
             assert!(page.contains(part), "{part} is not on the page");
         }
     });
+}
+
+fn kinds_of_descriptors(process: u32) -> BTreeSet<String> {
+    let all = fs::read_dir(format!("/proc/{process}/fd")).unwrap();
+    // Some are closed while they are read.
+    let kinds = all.filter_map(|one| fs::read_link(one.unwrap().path()).ok());
+    kinds.map(|kind| kind.to_string_lossy().into_owned()).collect()
 }
 
 /// A limit is a thread's: the test confines some of its own and tries what an intruder would.

@@ -8,8 +8,10 @@
 mod net;
 
 use std::fs;
+use std::net::UdpSocket;
 use std::time::{Duration, Instant};
 
+use net::lan::SERVER;
 use net::stick::{INITRD, KERNEL, NODE_1, NODE_2, STRANGER};
 use net::{Appliance, Firmware, Machine, isolated, tools};
 
@@ -245,6 +247,33 @@ fn only_options_that_were_asked_for_are_granted_and_none_is_raised() {
         }
         let plain = machine.tftp_first_answer(b"\0\x01snponly.efi\0octet\0");
         assert_eq!((&plain[..4], plain.len()), (&b"\0\x03\0\x01"[..], 516));
+    });
+}
+
+#[test]
+fn a_block_that_nobody_acknowledges_is_sent_again_twenty_times_a_second() {
+    isolated(|lan| {
+        let _server = Appliance::server().starts();
+        let machine = lan.machine(NODE_1);
+        machine.boots(Firmware::Bios);
+        let (gaps, spent) = machine.namespace.inside(|| {
+            let socket = UdpSocket::bind("0.0.0.0:0").unwrap();
+            socket.set_read_timeout(Some(net::PATIENCE)).unwrap();
+            socket.send_to(b"\0\x01undionly.kpxe\0octet\0", (SERVER, 69)).unwrap();
+            let heard = || {
+                let mut packet = [0; 600];
+                let length = socket.recv(&mut packet).unwrap();
+                assert_eq!((&packet[..4], length), (&b"\0\x03\0\x01"[..], 516));
+            };
+            heard();
+            let began = Instant::now();
+            let gaps = 20;
+            (0..gaps).for_each(|_| heard());
+            (gaps, began.elapsed())
+        });
+        // Late by what a busy machine makes it late, and never early but for the first.
+        assert!(spent > Duration::from_millis(50) * (gaps - 1), "{gaps} gaps took {spent:?}");
+        assert!(spent < Duration::from_millis(100) * gaps, "{gaps} gaps took {spent:?}");
     });
 }
 

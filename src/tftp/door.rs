@@ -62,6 +62,12 @@ pub type Thing = (String, Content);
 /// The library's threads: one core cannot fill a gigabit with TFTP's small packets.
 pub const WORKERS: usize = 2;
 
+/// Clients that take one block after the other and are one worker's, before the next one gets
+/// any. Together they ask for some ten thousand blocks a second, which one core can do; and two
+/// workers that share the library's reactor wake each other for most blocks, which costs half
+/// as much again.
+const TOGETHER: usize = 4;
+
 /// How soon a packet is sent again. The library has one time for all of its clients, so each
 /// worker drives one of it for each pace.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -228,7 +234,7 @@ impl Door {
         let clients = self.places().lively(Instant::now());
         let window = if clients > CROWD { WINDOW_IN_A_CROWD } else { LARGEST_WINDOW };
         let pace = if clients > FEW { Pace::Patient } else { Pace::Quick };
-        let worker = self.last_worker.fetch_add(1, Ordering::Relaxed) % WORKERS;
+        let worker = worker_for(clients, request, &self.last_worker);
         let lane = self.lanes.get(worker * PACES + pace as usize);
         let handed_over = lane.ok_or_else(|| io::ErrorKind::NotFound.into());
         let handed_over = handed_over
@@ -330,6 +336,39 @@ impl Lane {
     }
 }
 
+/// The worker for one more client, with whom there are so many.
+fn worker_for(clients: usize, request: &Request, last: &AtomicUsize) -> usize {
+    let worker = clients.saturating_sub(1) / TOGETHER;
+    if request.is_one_by_one() && worker < WORKERS {
+        return worker;
+    }
+    last.fetch_add(1, Ordering::Relaxed) % WORKERS
+}
+
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn workers_of_sixteen(options: &str) -> Vec<usize> {
+        let packet = format!("\0\x01a\0octet\0{options}");
+        let Some(Asked::Read(request)) = parse(packet.as_bytes()) else { unreachable!() };
+        let last = AtomicUsize::new(0);
+        (1..=16).map(|clients| worker_for(clients, &request, &last)).collect()
+    }
+
+    #[test]
+    fn a_few_clients_that_wait_for_each_block_are_one_workers_and_many_are_shared_out() {
+        let workers = workers_of_sixteen("");
+        assert_eq!(workers[..8], [0, 0, 0, 0, 1, 1, 1, 1]);
+        assert_eq!(workers[8..], [0, 1].repeat(4));
+    }
+
+    #[test]
+    fn clients_with_windows_are_shared_out_from_the_first() {
+        assert_eq!(workers_of_sixteen("windowsize\x0016\0"), [0, 1].repeat(8));
+    }
 }

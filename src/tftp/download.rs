@@ -37,10 +37,15 @@ const PIECES_TOGETHER: usize = 2 * 1024 * 1024;
 /// A stick that brings nothing for so long hangs: the client is told, and may have others try.
 const STICK_DEADLINE: Duration = Duration::from_secs(10);
 
+/// So often its place hears that a transfer moves, and not with each block: all transfers share
+/// that lock. Nobody loses a place that was heard of within a second.
+const HEARD_EVERY: Duration = Duration::from_millis(100);
+
 /// A file on its way. Its client's place is free when it is dropped.
 pub struct Download {
     door: Arc<Door>,
     peer: SocketAddrV4,
+    heard: Option<Instant>,
     source: Source,
     story: Option<Story>,
     size: u64,
@@ -86,6 +91,7 @@ impl Download {
         Download {
             door: Arc::clone(door),
             peer,
+            heard: None,
             source,
             story,
             size,
@@ -96,6 +102,15 @@ impl Download {
             shown: None,
             when_sent,
         }
+    }
+
+    /// Whether it has a place, and need not wait for one.
+    fn goes_on(&mut self, now: Instant, context: &Context<'_>) -> bool {
+        if self.heard.is_none_or(|heard| now >= heard + HEARD_EVERY) {
+            let holds = self.door.places().go_on(self.peer, now, context.waker());
+            self.heard = holds.then_some(now);
+        }
+        self.heard.is_some()
     }
 
     fn end(&self) -> End {
@@ -123,7 +138,7 @@ impl AsyncRead for Download {
         }
         // The library asks for a second block when the first packet was acknowledged.
         if this.begun {
-            if !this.door.places().go_on(this.peer, Instant::now(), context.waker()) {
+            if !this.goes_on(Instant::now(), context) {
                 return Poll::Pending;
             }
             this.acknowledged = true;

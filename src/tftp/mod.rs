@@ -11,3 +11,4 @@ mod places;
 pub mod request;
 pub mod server;
 pub mod tree;
+mod woken;

@@ -89,6 +89,11 @@ impl Request {
         text.into_bytes()
     }
 
+    /// Whether its client takes one block after the other.
+    pub fn is_one_by_one(&self) -> bool {
+        self.window.is_none_or(|window| window == 1)
+    }
+
     /// The first of several counts; what makes no sense is not granted.
     fn read_option(&mut self, name: &[u8], value: &[u8], octet: bool) {
         let text = std::str::from_utf8(value).unwrap_or_default();
@@ -109,6 +114,17 @@ impl Request {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn without_a_window_or_with_one_of_one_blocks_go_out_one_by_one() {
+        for (options, expected) in
+            [("", true), ("windowsize\x001\0", true), ("windowsize\x004\0", false)]
+        {
+            let packet = format!("\0\x01a\0octet\0{options}");
+            let Some(Asked::Read(request)) = parse(packet.as_bytes()) else { unreachable!() };
+            assert_eq!(request.is_one_by_one(), expected, "{options:?}");
+        }
+    }
 
     fn read(packet: &[u8]) -> Request {
         match parse(packet) {

@@ -15,6 +15,7 @@ use futures_lite::{future, io::Sink};
 
 use super::door::{Door, Pace, WORKERS};
 use super::download::{Ahead, Download, Source, Story};
+use super::woken::WhenWoken;
 use crate::fleet::timeline::{self, Weight};
 use crate::guard::guarded;
 use crate::inventory::MediaFile;
@@ -71,7 +72,8 @@ fn serve(door: &Arc<Door>, worker: usize) -> Result<(), async_tftp::Error> {
     let patient = server(door, worker, Pace::Patient)?;
     async_io::block_on(async {
         let (quick, patient) = (quick.build().await?, patient.build().await?);
-        future::or(quick.serve(), patient.serve()).await
+        // Each looks at its socket whenever it is polled, and mostly one of them has nothing to do.
+        future::or(WhenWoken::new(quick.serve()), WhenWoken::new(patient.serve())).await
     })
 }
 
