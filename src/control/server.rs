@@ -140,7 +140,8 @@ fn wait(world: &World, known: u64) {
     let late = async {
         Timer::after(LONGEST_WAIT).await;
     };
-    async_io::block_on(future::or(changed, late));
+    // Its own block_on would drive the reactor that TFTP's workers wait in.
+    future::block_on(future::or(changed, late));
 }
 
 fn response(answer: ApiAnswer) -> Answer {
