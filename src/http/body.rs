@@ -8,11 +8,11 @@
 use std::collections::VecDeque;
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
-use std::time::{Duration, Instant};
 
 use bytes::{Buf, Bytes};
 use tokio::sync::oneshot::Receiver;
 
+use super::sending::Sending;
 use super::socket::Socket;
 use super::story::Story;
 use crate::inventory::media_file::Window;
@@ -20,19 +20,8 @@ use crate::world::readers::Readers;
 use crate::world::transfers::{Transfer, WhenSent};
 use crate::world::turns::Errand;
 
-/// The most that is sent in one turn of a download. A socket rarely has room for more.
-const LARGEST_TURN: usize = 4 * 1024 * 1024;
-
-/// A turn ends when it has taken this long: what has to come from the stick is sent in small
-/// pieces, so that hundreds of downloads get some of it each second.
-const LONGEST_TURN: Duration = Duration::from_millis(5);
-
-/// What is sent before the clock is looked at. While that is as fast as memory, twice as much
-/// the next time.
-const STEP: usize = 128 * 1024;
-
-/// Nothing that comes from a stick is as fast as this (128 MB/s).
-const FROM_THE_PAGE_CACHE: Duration = Duration::from_millis(1);
+/// The most that stands in at once.
+const LARGEST_STAND_IN: usize = 4 * 1024 * 1024;
 
 /// The library takes an answer for done when it was handed the last byte, and its deadline for
 /// the next request begins: so it is handed that one when the others are out. Where there is
@@ -127,25 +116,25 @@ impl Outgoing {
         self.held.push(Box::new(what));
     }
 
-    /// A reader sends the next piece when its turn comes: as much as the socket takes, and no
-    /// more than `most`, or what is held back with it. Nothing at all is an error of kind
-    /// "would block".
-    fn send<S: Socket>(&self, socket: &Arc<S>, most: usize) -> Receiver<io::Result<usize>> {
+    /// Readers send what the socket takes, in one turn or in many, without what is held back.
+    /// Nothing at all is an error of kind "would block".
+    fn send<S: Socket>(&self, socket: &Arc<S>) -> Receiver<io::Result<usize>> {
         let left = usize::try_from(self.left).unwrap_or(usize::MAX);
         let length = match self.when_sent {
             // Who has the last byte may come back at once, and then this must be known.
-            Some(_) => most.min(left.saturating_sub(HELD_BACK)),
-            None if left <= most + HELD_BACK => left,
-            None => most,
+            Some(_) => left.saturating_sub(HELD_BACK),
+            None => left,
         };
-        let (file, at, socket) = (Arc::clone(&self.file), self.at, Arc::clone(socket));
+        let mut sending = Sending::new(Arc::clone(&self.file), self.at, length, Arc::clone(socket));
         let (when_sent, left) = (self.when_sent.clone(), self.left);
-        self.readers.read(&self.errand, move || {
-            let count = send(&file, at, length, &*socket)?;
-            if left.saturating_sub(count as u64) <= HELD_BACK as u64 {
+        self.readers.read_in_turns(&self.errand, move || {
+            let sent = sending.turn()?;
+            if let Ok(count) = sent
+                && left.saturating_sub(count as u64) <= HELD_BACK as u64
+            {
                 tell(when_sent.as_deref());
             }
-            Ok(count)
+            Some(sent)
         })
     }
 
@@ -170,25 +159,6 @@ fn tell(when_sent: Option<&Mutex<Option<WhenSent>>>) {
     }
 }
 
-fn send<S: Socket>(file: &Window, at: u64, length: usize, socket: &S) -> io::Result<usize> {
-    let begin = Instant::now();
-    let (mut count, mut step, mut took) = (0, STEP, Duration::ZERO);
-    while count < length && took < LONGEST_TURN {
-        let most = (length - count).min(step);
-        match socket.try_to_write(|| file.send_to(socket.as_fd(), at + count as u64, most)) {
-            Ok(more) => {
-                count += more;
-                let before = std::mem::replace(&mut took, begin.elapsed());
-                step = if took - before < FROM_THE_PAGE_CACHE { step * 2 } else { STEP };
-            }
-            // The rest when there is room again.
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock && count > 0 => break,
-            Err(error) => return Err(error),
-        }
-    }
-    Ok(count)
-}
-
 /// The files of a connection that are on their way, in the order of their answers.
 #[derive(Clone, Default)]
 pub struct Outbox(Arc<Mutex<VecDeque<Box<Outgoing>>>>);
@@ -206,14 +176,9 @@ impl Outbox {
         (Data::StandIn(left - last), Data::StandIn(last))
     }
 
-    /// Has `most` bytes of the first file sent, or fewer, or one more if that is its last.
-    /// None: there is no such file.
-    pub fn send<S: Socket>(
-        &self,
-        socket: &Arc<S>,
-        most: usize,
-    ) -> Option<Receiver<io::Result<usize>>> {
-        self.files().front().map(|file| file.send(socket, most))
+    /// Has as much of the first file sent as the socket takes. None: there is no such file.
+    pub fn send<S: Socket>(&self, socket: &Arc<S>) -> Option<Receiver<io::Result<usize>>> {
+        self.files().front().map(|file| file.send(socket))
     }
 
     /// So many bytes of the first file were sent.
@@ -298,7 +263,7 @@ pub fn is_stand_in(bytes: &[u8]) -> bool {
 /// Never read nor written, so it takes no memory.
 fn stand_in() -> &'static [u8] {
     static STAND_IN: OnceLock<Vec<u8>> = OnceLock::new();
-    STAND_IN.get_or_init(|| vec![0; LARGEST_TURN])
+    STAND_IN.get_or_init(|| vec![0; LARGEST_STAND_IN])
 }
 
 #[cfg(test)]
@@ -319,16 +284,16 @@ mod tests {
 
     #[test]
     fn a_stand_in_is_as_long_as_the_file_and_is_known_by_its_place_alone() {
-        let mut data = Data::StandIn(3 * LARGEST_TURN + 7);
+        let mut data = Data::StandIn(3 * LARGEST_STAND_IN + 7);
         let mut seen = 0;
         while data.has_remaining() {
             assert!(is_stand_in(data.chunk()));
             seen += data.chunk().len();
             data.advance(data.chunk().len());
         }
-        assert_eq!(seen, 3 * LARGEST_TURN + 7);
+        assert_eq!(seen, 3 * LARGEST_STAND_IN + 7);
         assert!(is_stand_in(&Data::StandIn(9).chunk()[8..]));
-        for bytes in [&vec![0; LARGEST_TURN][..], b"", &stand_in()[..0]] {
+        for bytes in [&vec![0; LARGEST_STAND_IN][..], b"", &stand_in()[..0]] {
             assert!(!is_stand_in(bytes));
         }
     }

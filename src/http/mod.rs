@@ -2,7 +2,7 @@
 //!
 //! `Content-Length` comes first and in Title-Case, HEAD equals GET, ranges work, nothing is
 //! chunked or redirected. `route`, `range` and `condition` are pure; `answer` looks things up; `response`,
-//! `body` and `wire` send them; `story` tells it to the timeline; `server` is the edge with its limits.
+//! `body`, `sending` and `wire` send them; `story` tells it to the timeline; `server` is the edge with its limits.
 
 pub mod admin;
 mod answer;
@@ -16,6 +16,7 @@ pub mod range;
 mod report;
 mod response;
 pub mod route;
+mod sending;
 pub mod server;
 pub mod socket;
 mod story;

@@ -49,3 +49,44 @@ macro_rules! is_a_socket {
 
 is_a_socket!(TcpStream);
 is_a_socket!(UnixStream);
+
+/// For tests: always has room.
+#[cfg(test)]
+pub struct Bottomless(pub std::fs::File);
+
+#[cfg(test)]
+impl Default for Bottomless {
+    fn default() -> Bottomless {
+        Bottomless(std::fs::File::options().write(true).open("/dev/null").unwrap())
+    }
+}
+
+#[cfg(test)]
+impl AsFd for Bottomless {
+    fn as_fd(&self) -> std::os::fd::BorrowedFd<'_> {
+        self.0.as_fd()
+    }
+}
+
+#[cfg(test)]
+impl Socket for Bottomless {
+    fn poll_readable(&self, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Pending
+    }
+
+    fn poll_writable(&self, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn try_to_read(&self, _: &mut [u8]) -> io::Result<usize> {
+        Err(io::ErrorKind::WouldBlock.into())
+    }
+
+    fn try_to_write(&self, write: impl FnOnce() -> io::Result<usize>) -> io::Result<usize> {
+        write()
+    }
+
+    fn try_to_write_bytes(&self, bytes: &[IoSlice<'_>]) -> io::Result<usize> {
+        io::Write::write_vectored(&mut &self.0, bytes)
+    }
+}

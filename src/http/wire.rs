@@ -100,7 +100,7 @@ impl<S: Socket, M: FnMut(usize)> Wire<S, M> {
                 }
             }
             ready!(self.poll_room(context))?;
-            let sending = self.outbox.send(&self.socket, most);
+            let sending = self.outbox.send(&self.socket);
             self.sending = Some(sending.ok_or(io::ErrorKind::InvalidInput)?);
         }
     }
@@ -184,6 +184,7 @@ mod tests {
     use tokio::net::UnixStream;
 
     use super::super::body::{Data, Outgoing};
+    use super::super::socket::Bottomless;
     use super::*;
     use crate::inventory::MediaFile;
     use crate::inventory::media_file::modified;
@@ -252,6 +253,26 @@ mod tests {
             let (read, ()) = tokio::join!(peer.read_to_end(&mut got), sends);
             read.unwrap();
             assert!(got == [b"head", bytes.as_slice(), b"next"].concat());
+        });
+    }
+
+    #[test]
+    fn a_reader_that_sends_more_than_stands_in_at_once_is_ahead_of_the_library() {
+        run(async {
+            let size = 3 * Data::StandIn(usize::MAX).chunk().len() + 7;
+            let (file, out) = outgoing("ahead", &vec![1; size]);
+            let outbox = Outbox::default();
+            let (socket, deadline) = (Bottomless::default(), Duration::from_secs(10));
+            let mut taken = 0;
+            let mut wire = Wire::new(socket, outbox.clone(), deadline, |count| taken += count);
+            let (first, last) = outbox.put(Box::new(file), ());
+            write(&mut wire, first).await;
+            assert!(out.load(Ordering::SeqCst));
+            write(&mut wire, last).await;
+            // There is no file any more that a stand-in could be for.
+            assert!(outbox.send(&Arc::new(Bottomless::default())).is_none());
+            drop(wire);
+            assert_eq!(taken, size);
         });
     }
 

@@ -43,6 +43,18 @@ impl Readers {
         reading
     }
 
+    /// Does `work` again each time that its turn comes, until it returns something. The receiver
+    /// gets that; dropping it gives the turns up.
+    pub fn read_in_turns<T: Send + 'static>(
+        &self,
+        errand: &Errand,
+        work: impl FnMut() -> Option<T> + Send + 'static,
+    ) -> oneshot::Receiver<T> {
+        let (answer, reading) = oneshot::channel();
+        self.push(errand, Box::new(Turnwise { answer, work }));
+        reading
+    }
+
     /// Does `work` when its turn comes, whether or not anybody still waits for it. False: it
     /// cannot be done, and `work` was dropped.
     pub fn run(&self, errand: &Errand, work: impl FnOnce() + Send + 'static) -> bool {
@@ -100,11 +112,15 @@ impl Shared {
             if calls {
                 self.work.notify_one();
             }
-            if catch_unwind(AssertUnwindSafe(|| job.run())).is_err() {
+            let again = catch_unwind(AssertUnwindSafe(|| job.run()));
+            if again.is_err() {
                 log::error!("reading failed by a fault in this program");
             }
             desk = self.desk();
-            desk.turns.done(&errand);
+            match again {
+                Ok(Some(job)) => desk.turns.again(&errand, job),
+                Ok(None) | Err(_) => desk.turns.done(&errand),
+            }
         }
     }
 
@@ -117,8 +133,8 @@ impl Shared {
 trait Job: Send {
     /// Whether anybody waits for it.
     fn is_wanted(&self) -> bool;
-    /// Does it, if somebody does.
-    fn run(self: Box<Self>);
+    /// Does it, if somebody does. Itself, if it wants another turn.
+    fn run(self: Box<Self>) -> Option<Box<dyn Job>>;
 }
 
 struct Task<T, W> {
@@ -131,11 +147,40 @@ impl<T: Send, W: FnOnce() -> T + Send> Job for Task<T, W> {
         !self.answer.is_closed()
     }
 
-    fn run(self: Box<Self>) {
+    fn run(self: Box<Self>) -> Option<Box<dyn Job>> {
         if self.is_wanted() {
             // Nobody waits any more: nothing is lost.
             let _ = self.answer.send((self.work)());
         }
+        None
+    }
+}
+
+/// Something that takes as many turns as it says.
+struct Turnwise<T, W> {
+    answer: oneshot::Sender<T>,
+    work: W,
+}
+
+impl<T, W> Job for Turnwise<T, W>
+where
+    T: Send + 'static,
+    W: FnMut() -> Option<T> + Send + 'static,
+{
+    fn is_wanted(&self) -> bool {
+        !self.answer.is_closed()
+    }
+
+    fn run(mut self: Box<Self>) -> Option<Box<dyn Job>> {
+        if !self.is_wanted() {
+            return None;
+        }
+        let Some(result) = (self.work)() else {
+            return Some(self);
+        };
+        // As above.
+        let _ = self.answer.send(result);
+        None
     }
 }
 
@@ -147,8 +192,9 @@ impl<W: FnOnce() + Send> Job for Chore<W> {
         true
     }
 
-    fn run(self: Box<Self>) {
+    fn run(self: Box<Self>) -> Option<Box<dyn Job>> {
         (self.0)();
+        None
     }
 }
 
@@ -157,8 +203,12 @@ mod tests {
     use std::net::Ipv4Addr;
     use std::path::Path;
     use std::sync::mpsc;
+    use std::time::Duration;
 
     use super::*;
+
+    /// For what takes no time.
+    const PATIENCE: Duration = Duration::from_secs(10);
 
     fn errand(volume: &str, download: bool) -> Errand {
         Errand { volume: Path::new(volume).into(), asker: Ipv4Addr::LOCALHOST, download }
@@ -186,6 +236,37 @@ mod tests {
         for (number, reading) in stuck.into_iter().enumerate() {
             assert_eq!(reading.blocking_recv().unwrap().map(|n| n as usize), Ok(number));
         }
+    }
+
+    #[test]
+    fn what_takes_many_turns_lets_others_have_theirs_and_ends_when_nobody_waits() {
+        let readers = Readers::default();
+        let (begun, begins) = mpsc::sync_channel(1);
+        let (kept, ended) = mpsc::channel::<()>();
+        let endless: Vec<_> = (0..3)
+            .map(|_| {
+                let (begun, kept) = (begun.clone(), kept.clone());
+                readers.read_in_turns(&errand("/media/a", true), move || {
+                    let _ = (begun.try_send(()), &kept);
+                    None::<()>
+                })
+            })
+            .collect();
+        drop(kept);
+        begins.recv().unwrap();
+        for turns in 1..20 {
+            let mut left = turns;
+            let (told, hears) = mpsc::channel();
+            let counts = readers.read_in_turns(&errand("/media/a", true), move || {
+                left -= 1;
+                (left == 0).then(|| told.send(turns))
+            });
+            assert_eq!(hears.recv_timeout(PATIENCE), Ok(turns));
+            assert_eq!(counts.blocking_recv(), Ok(Ok(())));
+        }
+        drop(endless);
+        let end = ended.recv_timeout(PATIENCE);
+        assert_eq!(end, Err(mpsc::RecvTimeoutError::Disconnected), "all have ended");
     }
 
     #[test]

@@ -104,6 +104,13 @@ impl<J> Turns<J> {
         self.sticks.retain(|stick| !stick.is_idle());
     }
 
+    /// A job has had its turn, and wants another. It has its place in the line already.
+    pub fn again(&mut self, errand: &Errand, job: J) {
+        let line = self.line(errand);
+        line.busy = line.busy.saturating_sub(1);
+        line.push(errand.asker, job);
+    }
+
     fn line(&mut self, errand: &Errand) -> &mut Line<J> {
         let known = self.sticks.iter().position(|stick| stick.volume == errand.volume);
         let at = known.unwrap_or(self.sticks.len());
@@ -228,6 +235,25 @@ mod tests {
         assert_eq!(order[..3], [0, 100, 1]);
         assert_eq!(order.len(), 31);
         assert!(turns.sticks.is_empty(), "nothing is kept of a stick that is gone");
+    }
+
+    #[test]
+    fn who_wants_another_turn_waits_for_it_behind_the_others() {
+        let mut turns = Turns::default();
+        for asker in 1..=3 {
+            turns.push(&errand("/media/a", asker, true), u32::from(asker), |_| true);
+        }
+        let mut order = Vec::new();
+        while let Some((errand, job)) = turns.begin() {
+            order.push(job);
+            if order.len() < 9 {
+                turns.again(&errand, job);
+            } else {
+                turns.done(&errand);
+            }
+        }
+        assert_eq!(order, [1, 2, 3, 1, 2, 3, 1, 2, 3, 1, 2]);
+        assert!(turns.sticks.is_empty());
     }
 
     #[test]
