@@ -62,11 +62,18 @@ pub struct Setting<'a> {
     pub token: &'a str,
 }
 
+impl Setting<'_> {
+    /// The URL that reports this event.
+    pub fn report(&self, event: &str) -> String {
+        let Setting { server, token, .. } = self;
+        format!("{server}/v1/event?token={token}&event={event}")
+    }
+}
+
 impl Facts {
     /// Of `machine`, which booted from `mac`.
     pub fn new(mac: Mac, machine: &Machine, image: Option<&Image>, setting: Setting) -> Facts {
         let Setting { server, ip, token } = setting;
-        let report = |event: &str| format!("{server}/v1/event?token={token}&event={event}");
         let name = machine.name.clone().unwrap_or_else(|| mac.dashed());
         let macs = if machine.macs.contains(&mac) { machine.macs.clone() } else { vec![mac] };
         let labels = machine.labels.all().into_iter();
@@ -90,9 +97,9 @@ impl Facts {
             labels: labels.collect(),
             server: server.to_owned(),
             token: token.to_owned(),
-            report_installed: report("installed"),
-            report_failed: report("failed"),
-            report_progress: report("progress"),
+            report_installed: setting.report("installed"),
+            report_failed: setting.report("failed"),
+            report_progress: setting.report("progress"),
         }
     }
 }
