@@ -60,6 +60,8 @@ pub struct Setting<'a> {
     pub ip: Ipv4Addr,
     /// Its token, or one that is good for nothing.
     pub token: &'a str,
+    /// `[http] add_report`: whether a configuration without a report gets one.
+    pub add_report: bool,
 }
 
 impl Setting<'_> {
@@ -73,7 +75,7 @@ impl Setting<'_> {
 impl Facts {
     /// Of `machine`, which booted from `mac`.
     pub fn new(mac: Mac, machine: &Machine, image: Option<&Image>, setting: Setting) -> Facts {
-        let Setting { server, ip, token } = setting;
+        let Setting { server, ip, token, .. } = setting;
         let name = machine.name.clone().unwrap_or_else(|| mac.dashed());
         let macs = if machine.macs.contains(&mac) { machine.macs.clone() } else { vec![mac] };
         let labels = machine.labels.all().into_iter();

@@ -104,6 +104,7 @@ fn a_release_is_the_first_number_of_a_version() {
         server: "http://10.10.10.1:8080",
         ip: std::net::Ipv4Addr::LOCALHOST,
         token: "00ff",
+        add_report: true,
     };
     for (version, release) in [("9.4", Some(9)), ("10-stream", Some(10)), ("rawhide", None)] {
         assert_eq!(Reports::new(setting, version).release, release, "{version}");
