@@ -357,12 +357,14 @@ fn compare_configs(machine: &net::Machine, explained: &Value) -> usize {
 fn how_an_installation_ends_is_explained_for_each_kind_of_system() {
     isolated(|_| {
         let preseed = "d-i x string y\n# {{ report_installed }}\n";
+        let include = "d-i preseed/include string other.cfg\n";
         let talos = "machine: {type: worker} # {{ report_installed }}\n";
         let cloud = ("cloud-configs/default.yml", "#cloud-config\na: b\n");
         let rows = [
             ("coreos/1", "coreos_production_pxe.vmlinuz", cloud, "install-script"),
             ("debian/13", "linux", ("preseed/default.cfg.j2", preseed), "installer"),
-            ("debian/12", "linux", ("preseed/default.cfg", "d-i x string y\n"), "config"),
+            ("debian/12", "linux", ("preseed/default.cfg", "d-i x string y\n"), "installer"),
+            ("debian/11", "linux", ("preseed/default.cfg", include), "config"),
             ("talos/1", "vmlinuz-amd64", ("talos/default.yaml.j2", talos), "installed-system"),
             ("winpe/11", "wimboot", ("note", ""), "disk-image"),
             ("memtest86+/7", "memtest86+x64.bin", ("note", ""), "none"),
@@ -379,6 +381,12 @@ fn how_an_installation_ends_is_explained_for_each_kind_of_system() {
             let words = text.split_whitespace().collect::<Vec<_>>().join(" ");
             let says = words.contains("It is installed when") || words.contains("it is installed");
             assert_eq!(says, ending != "none", "{image}: {text}");
+            // It is left as it is, and that is no mistake.
+            let ran = check(&stick, &[]);
+            let is_left = words.contains("a report cannot be added: it takes in other files");
+            assert_eq!(is_left, image == "debian/11", "{image}: {text}");
+            let hint = "hint     preseed/default.cfg: reports nothing when it is done";
+            assert_eq!(ran.text().contains(hint), is_left, "{}", ran.text());
         }
     });
 }

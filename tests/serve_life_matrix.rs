@@ -1,5 +1,5 @@
-//! Every system that is installed, with a configuration that reports and with one that does
-//! not, through all that can come between power on and its own disk: nothing is installed
+//! Every system that is installed, with a configuration that reports and with one that got its
+//! report from us, or has none, through all that can come between power on and its own disk: nothing is installed
 //! twice, and nothing that has finished is lost.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests fail so")]

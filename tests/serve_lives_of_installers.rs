@@ -28,7 +28,8 @@ fn debian(appliance: &Appliance) -> Stick {
 #[test]
 fn an_installer_that_reports_nothing_is_done_when_it_took_its_config_and_boots_again() {
     isolated(|lan| {
-        let appliance = Appliance::new("server", "boot.unknown = \"install\"");
+        let more = "boot.unknown = \"install\"\nhttp.add_report = false";
+        let appliance = Appliance::new("server", more);
         let stick = debian(&appliance);
         stick.write("preseed/default.cfg", PRESEED);
         stick.write("machines.toml", format!("[[machine]]\nmac = \"{NODE_1}\"\n"));
@@ -43,6 +44,41 @@ fn an_installer_that_reports_nothing_is_done_when_it_took_its_config_and_boots_a
             assert!(shown.contains("has its configuration"), "{shown}");
             let told = script(&machine, mac, Firmware::IpxeBios);
             assert!(told.contains("own disk (it is installed)"), "{mac}: {told}");
+        }
+    });
+}
+
+#[test]
+fn an_installer_that_got_its_report_from_us_is_done_when_it_reports_and_not_before() {
+    isolated(|lan| {
+        let appliance = Appliance::new("server", "boot.unknown = \"install\"");
+        let stick = debian(&appliance);
+        stick.write("preseed/default.cfg", PRESEED);
+        stick.write("machines.toml", format!("[[machine]]\nmac = \"{NODE_1}\"\n"));
+        let _server = appliance.serves();
+        for mac in [NODE_1, STRANGER] {
+            let machine = lan.machine(mac);
+            let path = format!("/preseed/{}.cfg", mac.replace(':', "-"));
+            let given = || String::from_utf8(machine.get(&path)).unwrap();
+            machine.boots(Firmware::IpxeBios);
+            for attempt in 1..=2 {
+                let told = script(&machine, mac, Firmware::IpxeBios);
+                assert!(told.contains("installing Debian"), "{mac}, {attempt}: {told}");
+                // Who asks for the head alone hears how long it is, and takes nothing.
+                let head = machine.connect(8080).ask("HEAD", &path, &[]);
+                let text = given();
+                assert_eq!(head.header("Content-Length").unwrap(), text.len().to_string());
+                assert!(text.starts_with(PRESEED), "{text}");
+                assert_eq!(text, given(), "whoever fetches it twice");
+                assert_eq!(appliance.machine(mac).0, "installing");
+            }
+            let text = given();
+            let url = text.split('\'').find_map(|word| word.strip_prefix("http://10.10.10.1:8080"));
+            assert_eq!(machine.curl(url.unwrap()), (200, b"ok".to_vec()), "{text}");
+            let told = script(&machine, mac, Firmware::IpxeBios);
+            assert!(told.contains("own disk (it is installed)"), "{mac}: {told}");
+            // What is over has nothing to report.
+            assert_eq!(given(), PRESEED);
         }
     });
 }

@@ -182,6 +182,8 @@ pub struct Boot {
 pub struct Http {
     /// At least one port.
     pub ports: Vec<u16>,
+    /// Whether a configuration that does not report its installation's end gets a report.
+    pub add_report: bool,
 }
 
 impl Http {

@@ -110,6 +110,7 @@ enum LoaderKey {
 #[serde(default, deny_unknown_fields)]
 struct HttpTable {
     ports: Option<Vec<u16>>,
+    add_report: Option<bool>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -337,7 +338,7 @@ fn http(table: HttpTable) -> Result<Http, ConfigError> {
     if seen.len() != ports.len() {
         return Err(ConfigError::value("http.ports", "one port stands there twice"));
     }
-    Ok(Http { ports })
+    Ok(Http { ports, add_report: table.add_report.unwrap_or(true) })
 }
 
 fn page(table: PageTable) -> Result<Page, ConfigError> {

@@ -10,11 +10,11 @@ use crate::boot::plan::{Media, Plan};
 use crate::fleet::life::{Event, Phase};
 use crate::fleet::stage::{Sign, Stage};
 use crate::fleet::timeline::{Note, Source, Weight};
-use crate::inventory::ConfigKind;
 use crate::inventory::assign::{Served, WORTHLESS_TOKEN, serve};
 use crate::inventory::configs::{Part, Setting};
 use crate::inventory::ending::OTHER_TOKEN;
 use crate::inventory::profile::Purpose;
+use crate::inventory::{ConfigKind, MediaFile};
 use crate::net::Mac;
 use crate::world::World;
 use crate::world::transfers::WhenSent;
@@ -32,59 +32,41 @@ pub fn config(
     let asking = world.machine_itself_at(asker);
     let cards = inventory.roster.cards(mac).unwrap_or_else(|| vec![mac]);
     if !asking.is_some_and(|asking| cards.contains(&asking)) && !asker.is_loopback() {
-        let who = world.name_at(asker);
-        log::warn!(
-            "http: {who} asked for the configuration of {} and did not get it",
-            world.name(mac)
-        );
-        if world.knows(mac) {
-            // One entry, whoever asks from how many addresses.
-            let kind = "somebody else asked for its configuration and did not get it: ";
-            let (source, weight) = (Source::Config, Weight::Warning);
-            world.noted(mac, &Note { source, weight, kind, detail: &who });
-        }
-        return Found::Forbidden(format!("only {mac} itself gets its configuration"));
+        return somebody_elses(world, mac, asker);
     }
     let server = world.endpoint().base();
+    let add_report = world.config.http.add_report;
     let made = |token: &str| {
-        serve(inventory, (kind, part), mac, Setting { server: &server, ip: asker, token })
+        let setting = Setting { server: &server, ip: asker, token, add_report };
+        serve(inventory, (kind, part), mac, setting)
     };
-    // The last that is heard of an installer that takes it, and reports nothing.
-    let taken = asking.filter(|_| !only_head && part == kind.main_part());
-    let given = |words: &str| {
-        if let Some(mac) = asking.filter(|_| !only_head) {
-            let folder = kind.folder();
-            let words = format!("was given its configuration of {folder}/{words}");
-            world.happened_to(mac, Source::Config, Weight::Info, &words);
-            if part == kind.main_part() {
-                world.saw(mac, &Sign::Reaches(Stage::Config));
-            }
-        }
-    };
+    let request = Request { world, kind, part, asking, only_head };
     match made(WORTHLESS_TOKEN) {
-        Served::File(file) => {
-            given("");
-            Found::File(file, taken.map(|mac| when_taken(world, mac, kind)))
-        }
+        Served::File(file) => request.file(file),
+        Served::Added(_, file) => match request.token() {
+            Token::Real(token) => match made(&token) {
+                Served::Added(text, _) => request.reporting(text, ", with a report added"),
+                _ => Found::NotReady,
+            },
+            // As its owner wrote it, it installs the machine, too.
+            Token::NotNow | Token::None => request.file(file),
+        },
         Served::Text(text) => {
-            let reports = matches!(made(OTHER_TOKEN), Served::Text(other) if other != text);
-            let asks = asking.filter(|_| reports && !only_head);
-            let (text, words) = match asks.map_or(Token::None, |mac| token(world, mac, kind)) {
+            if !matches!(made(OTHER_TOKEN), Served::Text(other) if other != text) {
+                return request.plain(text);
+            }
+            let token = if only_head { Token::None } else { request.token() };
+            match token {
                 Token::Real(token) => match made(&token) {
-                    Served::Text(text) => (text, ", which reports"),
-                    _ => return Found::NotReady,
+                    Served::Text(text) => request.reporting(text, ", which reports"),
+                    _ => Found::NotReady,
                 },
-                Token::NotNow => return Found::NotReady,
-                Token::None => (text, ""),
-            };
-            if let Some(mac) = taken.filter(|_| !reports || kind.is_for_the_installed_system()) {
-                world.config_taken(mac, kind);
+                Token::NotNow => Found::NotReady,
+                Token::None => {
+                    request.given("");
+                    as_text(text)
+                }
             }
-            given(words);
-            if let Some(mac) = taken.filter(|_| !words.is_empty()) {
-                world.saw(mac, &Sign::WillReport);
-            }
-            as_text(text)
         }
         Served::Broken(why) => {
             log::error!("http: {}: {why}", world.name(mac));
@@ -112,6 +94,79 @@ pub fn config(
     }
 }
 
+fn somebody_elses(world: &World, mac: Mac, asker: Ipv4Addr) -> Found {
+    let who = world.name_at(asker);
+    log::warn!("http: {who} asked for the configuration of {} and did not get it", world.name(mac));
+    if world.knows(mac) {
+        // One entry, whoever asks from how many addresses.
+        let kind = "somebody else asked for its configuration and did not get it: ";
+        let (source, weight) = (Source::Config, Weight::Warning);
+        world.noted(mac, &Note { source, weight, kind, detail: &who });
+    }
+    Found::Forbidden(format!("only {mac} itself gets its configuration"))
+}
+
+/// Who asks for what.
+struct Request<'a> {
+    world: &'a Arc<World>,
+    kind: ConfigKind,
+    part: Part,
+    /// None: on this computer, somebody looks.
+    asking: Option<Mac>,
+    only_head: bool,
+}
+
+impl Request<'_> {
+    /// The machine whose installer takes it now.
+    fn taken(&self) -> Option<Mac> {
+        self.asking.filter(|_| !self.only_head && self.part == self.kind.main_part())
+    }
+
+    fn given(&self, words: &str) {
+        let Some(mac) = self.asking.filter(|_| !self.only_head) else {
+            return;
+        };
+        let folder = self.kind.folder();
+        let words = format!("was given its configuration of {folder}/{words}");
+        self.world.happened_to(mac, Source::Config, Weight::Info, &words);
+        if self.part == self.kind.main_part() {
+            self.world.saw(mac, &Sign::Reaches(Stage::Config));
+        }
+    }
+
+    fn token(&self) -> Token {
+        self.asking.map_or(Token::None, |mac| token(self.world, mac, self.kind, self.only_head))
+    }
+
+    /// The last that is heard of an installer that takes it.
+    fn file(&self, file: MediaFile) -> Found {
+        self.given("");
+        Found::File(file, self.taken().map(|mac| when_taken(self.world, mac, self.kind)))
+    }
+
+    /// The same of what a template made.
+    fn plain(&self, text: String) -> Found {
+        if let Some(mac) = self.taken() {
+            self.world.config_taken(mac, self.kind);
+        }
+        self.given("");
+        as_text(text)
+    }
+
+    /// It reports its end; an installer that hands it on is done with it.
+    fn reporting(&self, text: String, words: &str) -> Found {
+        let taken = self.taken();
+        if let Some(mac) = taken.filter(|_| self.kind.is_for_the_installed_system()) {
+            self.world.config_taken(mac, self.kind);
+        }
+        self.given(words);
+        if let Some(mac) = taken {
+            self.world.saw(mac, &Sign::WillReport);
+        }
+        as_text(text)
+    }
+}
+
 fn when_taken(world: &Arc<World>, mac: Mac, kind: ConfigKind) -> WhenSent {
     let world = Arc::clone(world);
     Box::new(move || world.config_taken(mac, kind))
@@ -133,14 +188,16 @@ enum Token {
     None,
 }
 
-/// For the machine itself and nobody else.
-fn token(world: &World, mac: Mac, kind: ConfigKind) -> Token {
+/// For the machine itself and nobody else. Who asks for the head alone changes nothing, and
+/// hears how long what it would get is.
+fn token(world: &World, mac: Mac, kind: ConfigKind, only_head: bool) -> Token {
     let plan = world.plan(mac);
     let installs =
         |plan: &Plan| matches!(plan, Plan::Install(install) if install.purpose == Purpose::Install);
     match world.phase(mac) {
         // Whatever is planned for its next boot: its installer runs.
         Some(Phase::Installing | Phase::Delivered) => {}
+        Some(Phase::Armed) if installs(&plan) && only_head => {}
         Some(Phase::Armed) if installs(&plan) => {
             if world.happened(mac, Event::TookInstaller).is_none() {
                 return Token::NotNow;
@@ -148,6 +205,9 @@ fn token(world: &World, mac: Mac, kind: ConfigKind) -> Token {
         }
         Some(Phase::Armed) if plan == Plan::Wait => return Token::NotNow,
         _ => return Token::None,
+    }
+    if only_head {
+        return Token::Real(WORTHLESS_TOKEN.to_owned());
     }
     let token = match kind.is_for_the_installed_system() {
         // It cannot report before the machine has booted again, and nothing waits for that.
@@ -218,6 +278,10 @@ mod tests {
         assert_eq!(told(name, text, 89), Vec::<String>::new());
         let lines = told(name, text, 91);
         assert!(lines.len() == 1 && lines.concat().contains("reports nothing"), "{lines:?}");
-        assert_eq!(told("preseed/default.cfg", "d-i x\n", 999), Vec::<String>::new());
+        // The same where the report was added to what stands on the stick.
+        let added = told("preseed/default.cfg", "d-i x\n", 91);
+        assert!(added.len() == 1 && added.concat().contains("reports nothing"), "{added:?}");
+        let reports_nothing = "d-i preseed/include string x\n";
+        assert_eq!(told("preseed/default.cfg", reports_nothing, 999), Vec::<String>::new());
     }
 }

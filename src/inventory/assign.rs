@@ -5,7 +5,9 @@ use std::collections::{BTreeMap, HashSet};
 use std::net::Ipv4Addr;
 
 use super::configs::check::{Fault, check};
-use super::configs::{Facts, Lookup, Part, Setting};
+use super::configs::reporting::{self, Left, Reports};
+use super::configs::{ConfigFile, Facts, Lookup, Part, Setting};
+use super::profile::{self, AddReport, Purpose};
 use super::scan::is_machines;
 use super::{ConfigKind, Image, Install, Inventory, Machine, MediaFile, Problem, machine};
 use crate::net::Mac;
@@ -166,6 +168,7 @@ fn try_kind(
             server: "http://10.10.10.1:8080",
             ip: machine.address.unwrap_or(Ipv4Addr::new(10, 10, 10, 100)),
             token: WORTHLESS_TOKEN,
+            add_report: false,
         };
         let failed = |fault| Some((config.file.path.clone(), fault));
         let facts = Facts::new(mac, machine, image, setting);
@@ -207,6 +210,9 @@ pub enum Served {
     File(MediaFile),
     /// What its template makes.
     Text(String),
+    /// The file's text with a report added, for a machine that is being installed; the file
+    /// for every other one.
+    Added(String, MediaFile),
     /// It must not be used: a mistake was found in it.
     Broken(String),
     /// There is nothing.
@@ -226,7 +232,11 @@ pub fn serve(
         Lookup::Nothing => return Served::Nothing,
     };
     let Some(template) = &config.template else {
-        return Served::File(config.file.clone());
+        let file = config.file.clone();
+        return match added(found, config, (kind, part), mac, setting) {
+            Some(Ok(text)) => Served::Added(text, file),
+            Some(Err(_)) | None => Served::File(file),
+        };
     };
     let machine = found.machine_or_stranger(mac);
     let facts = Facts::new(mac, &machine, found.image_for(&machine, mac), setting);
@@ -238,6 +248,37 @@ pub fn serve(
         Ok(text) => Served::Text(text),
         Err(fault) => Served::Broken(problem(&config.file.path, &fault).to_string()),
     }
+}
+
+/// A file that is no template, with a report added; an error says why there is none. None: its
+/// machine's installation does not end with it, or nobody wants that.
+pub fn added(
+    found: &Inventory,
+    config: &ConfigFile,
+    (kind, part): (ConfigKind, Part),
+    mac: Mac,
+    setting: Setting,
+) -> Option<Result<String, Left>> {
+    let machine = found.machine_or_stranger(mac);
+    let image = found.image_for(&machine, mac)?;
+    let profile = &image.profile;
+    let ends = profile.reports == profile::Reports::Config
+        && profile.purpose == Purpose::Install
+        && found.config_for(image, &machine, mac) == Some(kind)
+        && part == kind.main_part();
+    if !setting.add_report || !ends || !reporting::is_for(kind) {
+        return None;
+    }
+    // What the kernel is told is there before the file, and would be replaced by ours.
+    let told = machine.args.contains("late_command");
+    let busybox = profile.add_report == AddReport::Busybox;
+    let reports = Reports { busybox, ..Reports::new(setting, image.version.as_str()) };
+    Some(match &config.text {
+        _ if profile.add_report == AddReport::No => Err("its system's profile has no add_report"),
+        _ if told => Err("its kernel arguments hold a late_command"),
+        Some(text) => reporting::add(kind, text, &reports),
+        None => Err("it is longer than 64 KiB, or one of too many"),
+    })
 }
 
 #[cfg(test)]

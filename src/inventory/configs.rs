@@ -7,6 +7,7 @@
 pub mod check;
 mod facts;
 mod folders;
+pub mod reporting;
 mod template;
 mod yaml;
 

@@ -2,8 +2,9 @@
 
 use std::net::Ipv4Addr;
 
-use super::assign::{Served, WORTHLESS_TOKEN, serve};
-use super::configs::{Part, Setting};
+use super::assign::{Served, WORTHLESS_TOKEN, added, serve};
+use super::configs::reporting::Left;
+use super::configs::{Lookup, Part, Setting};
 use super::profile::{Purpose, Reports};
 use super::{ConfigKind, Image, Inventory, Machine};
 use crate::net::Mac;
@@ -51,15 +52,22 @@ impl Ending {
     }
 }
 
-/// By what an installation of this image ends on this machine.
-pub fn ending(found: &Inventory, machine: &Machine, image: &Image, mac: Mac) -> Ending {
+/// By what an installation of this image ends on this machine,
+/// with `[http] add_report`, or without it.
+pub fn ending(
+    found: &Inventory,
+    machine: &Machine,
+    image: &Image,
+    mac: Mac,
+    add_report: bool,
+) -> Ending {
     let profile = &image.profile;
     match profile.reports {
         _ if profile.purpose == Purpose::Live => Ending::None,
         Reports::InstallScript if found.install_script.is_none() => Ending::InstallScript,
         Reports::InstallScript | Reports::DiskImage => Ending::DiskImage,
         Reports::Config => match found.config_for(image, machine, mac) {
-            Some(kind) if !reports(found, kind, mac) => Ending::Config,
+            Some(kind) if !reports(found, kind, mac, add_report) => Ending::Config,
             Some(kind) if kind.is_for_the_installed_system() => Ending::InstalledSystem,
             Some(_) => Ending::Installer,
             // It waits for a person.
@@ -71,12 +79,32 @@ pub fn ending(found: &Inventory, machine: &Machine, image: &Image, mac: Mac) -> 
 /// Good for nothing, too: what differs from what the other one makes holds the token.
 pub const OTHER_TOKEN: &str = "ffffffffffffffffffffffffffffffff";
 
+/// The configuration that an installation of this image ends with, if it reports nothing and
+/// nothing can be added to it: its file, and why.
+pub fn left_alone<'a>(
+    found: &'a Inventory,
+    machine: &Machine,
+    image: &Image,
+    mac: Mac,
+) -> Option<(&'a str, Left)> {
+    let kind = found.config_for(image, machine, mac)?;
+    let part = kind.main_part();
+    let Lookup::File(config) = found.configs.find(kind, part, mac, Some(machine)) else {
+        return None;
+    };
+    let token = WORTHLESS_TOKEN;
+    let setting = Setting { server: "http://x", ip: Ipv4Addr::LOCALHOST, token, add_report: true };
+    let outcome =
+        config.template.is_none().then(|| added(found, config, (kind, part), mac, setting));
+    Some((config.file.path.as_str(), outcome??.err()?))
+}
+
 /// Whether the configuration that this machine gets holds what it takes to report.
-fn reports(found: &Inventory, kind: ConfigKind, mac: Mac) -> bool {
+fn reports(found: &Inventory, kind: ConfigKind, mac: Mac, add_report: bool) -> bool {
     let made = |part: Part, token: &str| {
-        let setting = Setting { server: "http://x", ip: Ipv4Addr::LOCALHOST, token };
+        let setting = Setting { server: "http://x", ip: Ipv4Addr::LOCALHOST, token, add_report };
         match serve(found, (kind, part), mac, setting) {
-            Served::Text(text) => Some(text),
+            Served::Text(text) | Served::Added(text, _) => Some(text),
             Served::File(_) | Served::Broken(_) | Served::Nothing => None,
         }
     };

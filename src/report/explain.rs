@@ -18,7 +18,7 @@ use crate::fleet::life::Phase;
 use crate::inventory::assign::{Served, WORTHLESS_TOKEN, serve};
 use crate::inventory::configs::{Part, Setting};
 use crate::inventory::cpu::Loader;
-use crate::inventory::ending::{Ending, ending};
+use crate::inventory::ending::{Ending, ending, left_alone};
 use crate::inventory::machine::identity::Identity;
 use crate::inventory::profile::Reports;
 use crate::inventory::{ConfigKind, Image, Install, Machine, MediaFile};
@@ -81,6 +81,10 @@ pub struct Given {
     pub file: Option<String>,
     /// Whether a template makes it.
     pub template: bool,
+    /// Whether a report of the installation's end was added to the file's text.
+    pub report_added: bool,
+    /// Why none could be, to a file that reports nothing.
+    pub no_report: Option<&'static str>,
     /// In bytes.
     pub size: usize,
     /// The whole of it; none if it is no text, or cannot be read.
@@ -105,7 +109,8 @@ pub fn explain(stick: &Stick, mac: Mac) -> Explanation {
         asked_for_serial: asked_for_serial(stick, mac),
         image: image.map(Image::name),
         disk: machine.disk.to_string(),
-        ending: image.map(|image| ending(inventory, &machine, image, mac)),
+        ending: image
+            .map(|image| ending(inventory, &machine, image, mac, stick.config.http.add_report)),
         install: machine.install,
         boots: boots(stick, mac, named.as_deref()),
         dhcp: CLIENTS.map(|client| asking::told(stick, mac, client)).into(),
@@ -200,10 +205,14 @@ fn configs(stick: &Stick, mac: Mac, machine: &Machine, image: &Image) -> Vec<Giv
         return script.into_iter().collect();
     };
     let ip = asking::address(stick, mac).unwrap_or(Ipv4Addr::UNSPECIFIED);
-    let setting = Setting { server: &base, ip, token: WORTHLESS_TOKEN };
+    let add_report = stick.config.http.add_report;
+    let setting = Setting { server: &base, ip, token: WORTHLESS_TOKEN, add_report };
+    let left = left_alone(inventory, machine, image, mac).filter(|_| add_report);
     let parts = inventory.configs.parts(kind, mac, Some(machine)).map(|(part, config)| {
-        let (text, fault) = match serve(inventory, (kind, part), mac, setting) {
-            Served::Text(text) => (Some(text), None),
+        let served = serve(inventory, (kind, part), mac, setting);
+        let report_added = matches!(served, Served::Added(..));
+        let (text, fault) = match served {
+            Served::Text(text) | Served::Added(text, _) => (Some(text), None),
             Served::File(file) => (read(&file), None),
             Served::Broken(why) => (None, Some(why)),
             Served::Nothing => (None, None),
@@ -213,6 +222,8 @@ fn configs(stick: &Stick, mac: Mac, machine: &Machine, image: &Image) -> Vec<Giv
             url: format!("{base}{}{}", kind.url(mac), part_name(kind, part)),
             file: Some(config.file.path.clone()),
             template: config.template.is_some(),
+            report_added,
+            no_report: left.filter(|(path, _)| *path == config.file.path).map(|(_, why)| why),
             size: text.as_ref().map_or(on_stick, String::len),
             text,
             fault,
@@ -243,6 +254,8 @@ fn install_sh(stick: &Stick, mac: Mac, machine: &Machine, image: &Image) -> Opti
         url: format!("{}/cloud-configs/install.sh", stick.endpoint().base()),
         file: file.map(|file| file.path.clone()),
         template: false,
+        report_added: false,
+        no_report: None,
         size: text.as_ref().map_or(0, String::len),
         text,
         fault: None,

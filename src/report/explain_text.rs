@@ -91,10 +91,17 @@ fn config(given: &Given) -> String {
     let Given { url, size, .. } = given;
     let from = match (&given.file, given.template) {
         (Some(file), true) => format!("made by the template {file}"),
+        (Some(file), false) if given.report_added => {
+            format!("the stick's {file} with a report added")
+        }
         (Some(file), false) => format!("the stick's {file}"),
         (None, _) => "generated".to_owned(),
     };
     let mut text = format!("\n{url}\n  {from}, {size} bytes\n");
+    if let Some(why) = given.no_report {
+        let words = format!("reports nothing, and a report cannot be added: {why}");
+        text.push_str(&wrapped(2, &words));
+    }
     if let Some(fault) = &given.fault {
         let _ = writeln!(text, "  not given out: {fault}");
     }

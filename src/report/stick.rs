@@ -12,6 +12,7 @@ use crate::dhcp::reply::BootReply;
 use crate::fleet::life::Phase;
 use crate::inventory::assign::some_card;
 use crate::inventory::cpu::{Cpu, Loader};
+use crate::inventory::ending::left_alone;
 use crate::inventory::profile::Purpose;
 use crate::inventory::{Image, Install, Inventory, Machine, Problem};
 use crate::net::Mac;
@@ -44,6 +45,8 @@ pub struct Contents {
     pub origins: Vec<Origin>,
     /// What a person should look at.
     pub problems: Vec<Problem>,
+    /// What works, and could work better.
+    pub hints: Vec<Problem>,
 }
 
 /// One operating system in one version.
@@ -177,7 +180,27 @@ pub fn contents(stick: &Stick) -> Contents {
         keys: verdicts.keys().iter().map(ToString::to_string).collect(),
         origins: reports.iter().map(|found| origin(&found.path, &found.verdict)).collect(),
         problems: inventory.problems.clone(),
+        hints: hints(stick),
     }
+}
+
+/// Configurations that report nothing, and that are left as their owner wrote them.
+fn hints(stick: &Stick) -> Vec<Problem> {
+    let found = &stick.inventory;
+    let machines = found.roster.list().iter();
+    let installed = machines.filter(|machine| machine.install != Install::Never);
+    let left = installed.filter(|_| stick.config.http.add_report).filter_map(|machine| {
+        let mac = machine.macs.first().copied()?;
+        left_alone(found, machine, found.image_for(machine, mac)?, mac)
+    });
+    let words = "reports nothing when it is done, and a report cannot be added to it";
+    let mut hints: Vec<Problem> = Vec::new();
+    for (path, why) in left {
+        if hints.iter().all(|hint| hint.file != path) {
+            hints.push(Problem::new(path, format!("{words}: {why}")));
+        }
+    }
+    hints
 }
 
 fn image_line(stick: &Stick, image: &Image) -> ImageLine {

@@ -32,6 +32,9 @@ pub fn text(contents: &Contents) -> String {
     for problem in &contents.problems {
         let _ = writeln!(lines, "problem  {problem}");
     }
+    for hint in &contents.hints {
+        let _ = writeln!(lines, "hint     {hint}");
+    }
     for problem in &contents.refused {
         let _ = writeln!(lines, "refused  {problem}");
     }

@@ -1,5 +1,7 @@
 //! One line of syslog, whoever wrote it and however well. Pure.
 
+use serde_json::Value;
+
 use crate::fleet::timeline::Weight;
 
 /// What is shown of a line.
@@ -19,6 +21,9 @@ const NOTICE: u8 = 5;
 
 /// Reads a packet. None: there is nothing in it, or nothing that everybody may read.
 pub fn parse(packet: &[u8]) -> Option<Message> {
+    if let Some((severity, text)) = json(packet) {
+        return message(severity, &text);
+    }
     let packet = packet.get(..LONGEST).unwrap_or(packet);
     let line = String::from_utf8_lossy(packet);
     let line = line.trim_matches(|letter: char| letter.is_whitespace() || letter == '\0');
@@ -27,6 +32,10 @@ pub fn parse(packet: &[u8]) -> Option<Message> {
         Some(rest) => structured(rest).unwrap_or_else(|| rest.to_owned()),
         None => plain(rest).to_owned(),
     };
+    message(severity, &text)
+}
+
+fn message(severity: u8, text: &str) -> Option<Message> {
     let text = text.trim();
     if text.is_empty() || is_secret(text) {
         return None;
@@ -37,6 +46,31 @@ pub fn parse(packet: &[u8]) -> Option<Message> {
         _ => Weight::Info,
     };
     Some(Message { weight, text: without_tokens(text) })
+}
+
+/// A line of Talos, its `json_lines`: of its kernel or of one of its services. Its packets are
+/// whole, or nothing.
+fn json(packet: &[u8]) -> Option<(u8, String)> {
+    let text = std::str::from_utf8(packet).ok().filter(|text| text.starts_with('{'))?;
+    let line: Value = serde_json::from_str(text).ok()?;
+    let word = |key: &str| line.get(key).and_then(Value::as_str);
+    // RFC 5424 §6.2.1, from what Talos made of that.
+    let severity = match word("talos-level")? {
+        "debug" | "info" => 6,
+        "warn" => 4,
+        _ => 3,
+    };
+    let text = cut(word("msg")?);
+    // What Talos itself writes into the kernel's log begins with its name.
+    let kernel = || (word("facility") == Some("kern")).then_some("kernel");
+    Some(match word("talos-service").or_else(kernel) {
+        Some(program) => (severity, format!("{program}: {text}")),
+        None => (severity, text.to_owned()),
+    })
+}
+
+fn cut(text: &str) -> &str {
+    text.get(..text.floor_char_boundary(LONGEST)).unwrap_or_default()
 }
 
 /// `<13>…`: the severity, and what follows.
@@ -166,6 +200,35 @@ mod tests {
             let expected = if line.starts_with("<34>") { Error } else { weight };
             assert_eq!(read(line), (expected, text.to_owned()), "{line}");
         }
+    }
+
+    #[test]
+    fn lines_of_talos_are_read_as_json() {
+        use Weight::{Error, Info, Warning};
+        for (line, weight, text) in [
+            (
+                r#"{"clock": 8576583, "facility": "user", "msg": "[talos] task a (1/1): done\n",
+                    "priority": "warning", "seq": 665, "talos-level": "warn",
+                    "talos-time": "2026-02-11T12:42:02.74807823Z"}"#,
+                Warning,
+                "[talos] task a (1/1): done",
+            ),
+            (
+                r#"{"facility":"kern","msg":"sda: I/O error","talos-level":"error"}"#,
+                Error,
+                "kernel: sda: I/O error",
+            ),
+            (r#"{"msg":"up","talos-level":"info","talos-service":"etcd"}"#, Info, "etcd: up"),
+            // What is no such line is shown as it came.
+            (r#"{"msg":"up"}"#, Info, r#"{"msg":"up"}"#),
+            (r#"{"msg":"#, Info, r#"{"msg":"#),
+        ] {
+            assert_eq!(read(line), (weight, text.to_owned()), "{line}");
+        }
+        let line = |text: &str| format!(r#"{{"msg": "{text}", "talos-level": "info"}}"#);
+        assert_eq!(parse(line("the \\u0070assword is x").as_bytes()), None);
+        assert_eq!(read(&line(&"0".repeat(32))).1, "…");
+        assert_eq!(read(&line(&"xü".repeat(1000))).1.len(), LONGEST);
     }
 
     #[test]

@@ -48,7 +48,7 @@ impl Case {
 
     /// Whether its machine, or what it installs, says that it is installed.
     pub fn reports(&self) -> bool {
-        self.example || self.system.end == End::Script
+        self.example || self.system.added || self.system.end == End::Script
     }
 
     /// Whether a machine that came so far, and lost its power then, has been given the last
@@ -56,7 +56,7 @@ impl Case {
     pub fn is_done_after(&self, step: Step) -> bool {
         match self.system.end {
             End::Script => step >= Step::Report,
-            End::Installer if self.example => step >= Step::Report,
+            End::Installer if self.reports() => step >= Step::Report,
             End::Installer | End::Config => step >= Step::Config,
             End::File => step >= Step::Files,
         }
@@ -140,6 +140,11 @@ impl Client {
     /// For messages.
     pub fn name(&self) -> String {
         format!("{} ({})", self.case.name(), self.mac)
+    }
+
+    /// What its installer was given last.
+    pub fn given(&self) -> &str {
+        &self.given
     }
 
     /// Power on.

@@ -1,5 +1,6 @@
 //! Every system that is installed, as small files of the right names, with a configuration of
-//! its kind: one as people write them, which reports nothing, and the example that does.
+//! its kind: one as people write them, to which a report may be added, and the example that
+//! has one.
 
 /// How its installation ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,8 +26,10 @@ pub struct System {
     pub files: &'static [&'static str],
     /// How it ends.
     pub end: End,
-    /// A configuration that reports nothing: its file for the config called NAME, and its text.
+    /// A configuration without a report: its file for the config called NAME, and its text.
     pub plain: Option<(&'static str, &'static str)>,
+    /// Whether machines get that with a report added.
+    pub added: bool,
     /// The example that reports: where it lies below `board/examples/`.
     pub example: Option<&'static str>,
     /// What else its installer takes from us, last.
@@ -39,6 +42,7 @@ const NONE: System = System {
     files: &[],
     end: End::Installer,
     plain: None,
+    added: false,
     example: None,
     takes: None,
 };
@@ -97,6 +101,7 @@ pub const SYSTEMS: [System; 15] = [
         ],
         end: End::Config,
         plain: Some(IGNITION),
+        added: true,
         example: Some("ignition/default.ign.j2"),
         takes: Some(
             "/images/fedora-coreos/42.20250901.3.0/fedora-coreos-42.20250901.3.0-metal.x86_64.raw.xz",
@@ -107,6 +112,7 @@ pub const SYSTEMS: [System; 15] = [
         image: "debian/13",
         files: &["debian/13/linux", "debian/13/initrd.gz"],
         plain: Some(("preseed/NAME.cfg", "d-i debian-installer/locale string en_US.UTF-8\n")),
+        added: true,
         example: Some("preseed/default.cfg.j2"),
         ..NONE
     },
@@ -119,6 +125,7 @@ pub const SYSTEMS: [System; 15] = [
             "fedora/43/images/install.img",
         ],
         plain: Some(KICKSTART),
+        added: true,
         example: Some("kickstart/default.ks.j2"),
         takes: Some("/images/fedora/43/images/install.img"),
         ..NONE
@@ -132,6 +139,7 @@ pub const SYSTEMS: [System; 15] = [
             "ubuntu/24.04/ubuntu-24.04-live-server-amd64.iso",
         ],
         plain: Some(("autoinstall/NAME/user-data", "#cloud-config\nautoinstall: {version: 1}\n")),
+        added: true,
         example: Some("autoinstall/default/user-data.j2"),
         ..NONE
     },
@@ -143,6 +151,7 @@ pub const SYSTEMS: [System; 15] = [
             "opensuse/15.6/boot/x86_64/loader/initrd",
         ],
         plain: Some(AUTOYAST),
+        added: true,
         example: Some("autoyast/default.xml.j2"),
         ..NONE
     },
@@ -151,6 +160,7 @@ pub const SYSTEMS: [System; 15] = [
         image: "sles/15.6",
         files: &["sles/15.6/boot/x86_64/loader/linux", "sles/15.6/boot/x86_64/loader/initrd"],
         plain: Some(AUTOYAST),
+        added: true,
         example: Some("autoyast/default.xml.j2"),
         ..NONE
     },
@@ -164,6 +174,7 @@ pub const SYSTEMS: [System; 15] = [
             "leap/16.0/Leap-16.0-online-installer-x86_64.install.iso",
         ],
         plain: Some(("agama/NAME.json", "{}\n")),
+        added: true,
         example: Some("agama/default.json.j2"),
         ..NONE
     },
@@ -203,6 +214,7 @@ pub const SYSTEMS: [System; 15] = [
         image: "esxi/8.0.3",
         files: &["esxi/8.0.3/mboot.c32", "esxi/8.0.3/b.b00", "esxi/8.0.3/boot.cfg"],
         plain: Some(KICKSTART),
+        added: true,
         example: Some("kickstart/esxi.ks.j2"),
         ..NONE
     },

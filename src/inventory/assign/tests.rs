@@ -1,4 +1,7 @@
 use std::path::Path;
+use std::sync::Arc;
+
+use super::*;
 
 use crate::inventory::machine::identity::Identity;
 use crate::inventory::*;
@@ -192,4 +195,92 @@ fn a_machine_that_a_rule_means_has_the_config_under_its_cards_mac_and_what_takes
         assert!(found.roster.learn(mac(NODE), &says(UUID)));
         assert_eq!(found.is_unfit(mac(NODE)), unfit, "{name}: {text}");
     }
+}
+
+const SETTING: Setting = Setting {
+    server: "http://10.10.10.1:8080",
+    ip: Ipv4Addr::LOCALHOST,
+    token: WORTHLESS_TOKEN,
+    add_report: true,
+};
+
+/// What the machine is served of its preseed: the text with a report, the file, or why.
+fn preseed(files: &[(&str, &str)], setting: Setting) -> String {
+    let [linux, initrd, ..] = THREE;
+    let found = stick(&[files, &[linux, initrd]].concat());
+    match serve(&found, (ConfigKind::Preseed, Part::Whole), mac(NODE), setting) {
+        Served::Added(text, file) => {
+            assert!(file.path.starts_with("preseed/"));
+            text
+        }
+        Served::Text(text) => format!("made {text}"),
+        Served::File(file) => file.path,
+        Served::Broken(why) => why,
+        Served::Nothing => String::new(),
+    }
+}
+
+#[test]
+fn a_config_that_ends_an_installation_is_served_with_a_report_unless_nobody_wants_that() {
+    let own = ("preseed/52-54-00-00-00-01.cfg", "d-i a/b string c\n");
+    let added = preseed(&[own], SETTING);
+    assert!(added.starts_with("d-i a/b string c\nd-i preseed/late_command string "), "{added}");
+    let token = "http://10.10.10.1:8080/v1/event?token=00000000000000000000000000000000&event=";
+    assert!(added.contains(token), "{added}");
+    assert_eq!(preseed(&[own], Setting { add_report: false, ..SETTING }), own.0);
+    // A stranger's default one is installed with, too.
+    assert!(preseed(&[("preseed/default.cfg", own.1)], SETTING).contains(token));
+    let template = ("preseed/52-54-00-00-00-01.cfg.j2", own.1);
+    assert_eq!(preseed(&[template], SETTING), format!("made {}", own.1));
+}
+
+#[test]
+fn a_config_is_served_as_it_is_where_a_report_could_do_harm() {
+    let own = ("preseed/52-54-00-00-00-01.cfg", "d-i a/b string c\n");
+    let machine = |more: &str| format!("[[machine]]\nmac = \"{NODE}\"\n{more}\n");
+    let told = machine("args = \"preseed/late_command=reboot\"");
+    assert_eq!(preseed(&[("machines.toml", &told), own], SETTING), own.0);
+    let other = machine("image = \"coreos\"");
+    let [_, _, coreos @ ..] = THREE;
+    let of_another = [[("machines.toml", other.as_str()), own].as_slice(), &coreos].concat();
+    assert_eq!(preseed(&of_another, SETTING), own.0, "it is not installed with it");
+    let twice = "d-i preseed/late_command string a\nd-i preseed/late_command string b\n";
+    assert_eq!(preseed(&[(own.0, twice)], SETTING), own.0);
+    let profile = "name = \"mine\"\ntitle = \"Mine\"\nconfigs = [\"preseed\"]\n[[layout]]\n\
+                   kernel = \"bzImage\"\nnamed = true\n";
+    for (more, path) in [("", own.0), ("add_report = \"yes\"\n", "")] {
+        let profile = profile.replace("[[layout]]", &format!("{more}[[layout]]"));
+        let profile =
+            Arc::new(crate::inventory::profile::read::parse("", &profile).unwrap().remove(0));
+        let listing = listing(&[own, ("images/mine/1/bzImage", "")]);
+        let found = inventory(&[listing], &[profile]).unwrap();
+        let what = (ConfigKind::Preseed, Part::Whole);
+        match serve(&found, what, mac(NODE), SETTING) {
+            Served::File(file) => assert_eq!(file.path, path, "its installer is unknown"),
+            Served::Added(..) => assert_eq!(path, ""),
+            _ => panic!("{more}"),
+        }
+    }
+}
+
+#[test]
+fn texts_are_kept_only_as_many_as_there_is_room_for() {
+    let [linux, initrd, ..] = THREE;
+    let long = "#\n".repeat(crate::inventory::configs::reporting::LONGEST / 2);
+    let paths: Vec<String> =
+        (0..65).map(|number| format!("preseed/52-54-00-00-00-{number:02x}.cfg")).collect();
+    let mut files = vec![linux, initrd];
+    files.extend(paths.iter().map(|path| (path.as_str(), long.as_str())));
+    let found = stick(&files);
+    let kept = |number: usize| {
+        let card = mac(&format!("52:54:00:00:00:{number:02x}"));
+        let text = match found.config(ConfigKind::Preseed, Part::Whole, card) {
+            Lookup::File(config) => config.text.is_some(),
+            _ => false,
+        };
+        let served = serve(&found, (ConfigKind::Preseed, Part::Whole), card, SETTING);
+        assert_eq!(matches!(served, Served::Added(..)), text, "{number}");
+        text
+    };
+    assert!((0..64).all(kept) && !kept(64));
 }

@@ -60,13 +60,22 @@ pub struct Setting<'a> {
     pub ip: Ipv4Addr,
     /// Its token, or one that is good for nothing.
     pub token: &'a str,
+    /// `[http] add_report`: whether a configuration without a report gets one.
+    pub add_report: bool,
+}
+
+impl Setting<'_> {
+    /// The URL that reports this event.
+    pub fn report(&self, event: &str) -> String {
+        let Setting { server, token, .. } = self;
+        format!("{server}/v1/event?token={token}&event={event}")
+    }
 }
 
 impl Facts {
     /// Of `machine`, which booted from `mac`.
     pub fn new(mac: Mac, machine: &Machine, image: Option<&Image>, setting: Setting) -> Facts {
-        let Setting { server, ip, token } = setting;
-        let report = |event: &str| format!("{server}/v1/event?token={token}&event={event}");
+        let Setting { server, ip, token, .. } = setting;
         let name = machine.name.clone().unwrap_or_else(|| mac.dashed());
         let macs = if machine.macs.contains(&mac) { machine.macs.clone() } else { vec![mac] };
         let labels = machine.labels.all().into_iter();
@@ -90,9 +99,9 @@ impl Facts {
             labels: labels.collect(),
             server: server.to_owned(),
             token: token.to_owned(),
-            report_installed: report("installed"),
-            report_failed: report("failed"),
-            report_progress: report("progress"),
+            report_installed: setting.report("installed"),
+            report_failed: setting.report("failed"),
+            report_progress: setting.report("progress"),
         }
     }
 }

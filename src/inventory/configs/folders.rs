@@ -4,9 +4,10 @@
 //! has seen.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use super::check::{BUTANE, Fault, check};
-use super::{ConfigKind, Part, Template};
+use super::{ConfigKind, Part, Template, reporting};
 use crate::inventory::{Machine, MediaFile};
 use crate::net::Mac;
 
@@ -17,6 +18,8 @@ pub struct ConfigFile {
     pub file: MediaFile,
     /// Set if the machine gets what this makes, not the file.
     pub template: Option<Template>,
+    /// Its text, if a report could be added to that and there is room to keep it.
+    pub text: Option<Arc<str>>,
     state: State,
 }
 
@@ -53,7 +56,12 @@ pub struct Configs {
     folders: BTreeMap<(ConfigKind, Owner), Parts>,
     /// Of which there is any: all are asked for of every machine, and sticks have one or two.
     kinds: BTreeSet<ConfigKind>,
+    /// Bytes of texts that are kept.
+    kept: usize,
 }
+
+/// Texts of configurations that are kept: of a thousand machines, each with 4 KiB of its own.
+const MOST_KEPT: usize = 4 * 1024 * 1024;
 
 impl Configs {
     /// Takes a file in; `name` is its path in the folder of `kind`. The error is for people.
@@ -72,7 +80,7 @@ impl Configs {
         }
         // A template that cannot be read is none: broken, and never served as it is.
         let state = if is_template { State::Broken } else { state };
-        parts.insert(part, ConfigFile { file: file.clone(), template: None, state });
+        parts.insert(part, ConfigFile { file: file.clone(), template: None, text: None, state });
         self.kinds.insert(kind);
         Ok(())
     }
@@ -99,6 +107,11 @@ impl Configs {
         match is_template {
             true => config.template = Some(Template::new(text)?),
             false => check(kind, part, text)?,
+        }
+        let may_report = !is_template && part == kind.main_part() && reporting::is_for(kind);
+        if may_report && text.len() <= reporting::LONGEST && self.kept + text.len() <= MOST_KEPT {
+            self.kept += text.len();
+            config.text = Some(text.into());
         }
         config.state = State::Good;
         Ok(())

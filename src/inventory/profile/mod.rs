@@ -56,6 +56,9 @@ pub struct Profile {
     /// How a finished installation is known.
     #[serde(default)]
     pub reports: Reports,
+    /// Whether its installer runs what is added to a configuration of it that reports nothing.
+    #[serde(default)]
+    pub add_report: AddReport,
     /// How many minutes its installer may be silent before it reports, if that is more than
     /// half an hour: one that takes its packages from a mirror.
     pub report_within: Option<u16>,
@@ -123,6 +126,19 @@ pub enum Reports {
     Config,
     /// The whole of [`Profile::disk_image`] was taken, and the machine booted again.
     DiskImage,
+}
+
+/// What an installer runs of what is added to its configuration.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum AddReport {
+    /// It is not known.
+    #[default]
+    No,
+    /// What its kind of configuration is known for.
+    Yes,
+    /// The same for busybox, which has no curl. Sections of its kickstart have no `%end`.
+    Busybox,
 }
 
 /// Small texts that say what an image is: `.treeinfo`, `.disk/info`, `version.txt`.

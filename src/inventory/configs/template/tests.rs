@@ -12,6 +12,7 @@ fn facts(machine: &Machine) -> Facts {
         server: "http://10.10.10.1:8080",
         ip: Ipv4Addr::new(10, 10, 10, 20),
         token: "abc",
+        add_report: true,
     };
     Facts::new("52:54:00:00:00:01".parse().unwrap(), machine, None, setting)
 }
