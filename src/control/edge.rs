@@ -10,7 +10,7 @@ use std::net::Shutdown;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -30,6 +30,10 @@ const ASKING: Duration = Duration::from_secs(2);
 
 /// Longer than any change is waited for.
 const ANSWERING: Duration = Duration::from_secs(40);
+
+/// Where everybody is being answered, one who comes waits so long for a place: most answers
+/// take a moment. Meanwhile nobody else is let in.
+const QUEUEING: Duration = Duration::from_millis(500);
 
 /// A reader that takes nothing for so long has lost the rest.
 const TAKING: Duration = Duration::from_secs(5);
@@ -58,7 +62,11 @@ pub fn run(outer: &UnixListener, inner: &Path) {
 
 /// Who is here.
 #[derive(Default)]
-struct Guests(Mutex<Vec<Guest>>, AtomicU64);
+struct Guests {
+    list: Mutex<Vec<Guest>>,
+    one_left: Condvar,
+    last_number: AtomicU64,
+}
 
 struct Guest {
     number: u64,
@@ -87,15 +95,20 @@ impl Guests {
     }
 
     /// A number for a new guest. Where all places are taken, it is that of who was slowest to
-    /// ask; none if everybody is being answered.
+    /// ask; none if everybody is being answered, and nobody is done soon.
     fn enter(&self, stream: &UnixStream) -> Option<u64> {
         if self.list().len() >= MOST_GUESTS && !self.shed() {
-            return None;
+            let is_full = |list: &mut Vec<Guest>| list.len() >= MOST_GUESTS;
+            let waited = self.one_left.wait_timeout_while(self.list(), QUEUEING, is_full);
+            let (list, _) = waited.unwrap_or_else(PoisonError::into_inner);
+            if list.len() >= MOST_GUESTS {
+                return None;
+            }
         }
         let asking = Some(stream.try_clone().ok()?);
         let mut list = self.list();
         // Never the number of one who was shed and is not gone yet.
-        let number = self.1.fetch_add(1, Ordering::Relaxed);
+        let number = self.last_number.fetch_add(1, Ordering::Relaxed);
         list.push(Guest { number, asking });
         Some(number)
     }
@@ -114,7 +127,7 @@ impl Guests {
     }
 
     fn list(&self) -> MutexGuard<'_, Vec<Guest>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.list.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -127,6 +140,7 @@ struct Place {
 impl Drop for Place {
     fn drop(&mut self) {
         self.guests.list().retain(|guest| guest.number != self.number);
+        self.guests.one_left.notify_one();
     }
 }
 
