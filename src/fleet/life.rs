@@ -71,6 +71,8 @@ pub enum Event {
     TookReportingScript,
     /// It took a configuration whose installer will report.
     TookReportingConfig,
+    /// The same of a report that its owner has not written, and may never have seen to arrive.
+    TookAddedReport,
     /// Every byte of its disk image was sent.
     ImageDelivered,
     /// It was told to boot its own disk.
@@ -94,8 +96,8 @@ pub struct Record {
     pub reports: bool,
     /// Whether its firmware started since it was last given the installer.
     pub restarted: bool,
-    /// Whether we were away since it was last given the installer: what it reported then was
-    /// not heard. Who reads this back was away.
+    /// Whether what it reports since it was last given the installer may not be heard: we were
+    /// away, or its report was added. Who reads this back was away.
     #[serde(skip)]
     pub missed: bool,
     /// Whether every byte of its image was sent: what is left to do takes seconds.
@@ -185,8 +187,12 @@ impl Record {
             (Event::TookReportingScript, Phase::Installing | Phase::Delivered) => {
                 next.reports = true;
             }
-            (Event::TookReportingConfig, Phase::Installing | Phase::Delivered) => {
+            (
+                Event::TookReportingConfig | Event::TookAddedReport,
+                Phase::Installing | Phase::Delivered,
+            ) => {
                 next.reports = true;
+                next.missed |= event == Event::TookAddedReport;
                 next.phase = Phase::Delivered;
             }
             (Event::ImageDelivered, Phase::Installing | Phase::Delivered) => {

@@ -43,7 +43,7 @@ pub fn config(
     let request = Request { world, kind, part, asking, only_head };
     match made(WORTHLESS_TOKEN) {
         Served::File(file) => request.file(file),
-        Served::Added(_, file) => match request.token() {
+        Served::Added(_, file) => match request.token(true) {
             Token::Real(token) => match made(&token) {
                 Served::Added(text, _) => request.reporting(text, ", with a report added"),
                 _ => Found::NotReady,
@@ -55,7 +55,7 @@ pub fn config(
             if !matches!(made(OTHER_TOKEN), Served::Text(other) if other != text) {
                 return request.plain(text);
             }
-            let token = if only_head { Token::None } else { request.token() };
+            let token = if only_head { Token::None } else { request.token(false) };
             match token {
                 Token::Real(token) => match made(&token) {
                     Served::Text(text) => request.reporting(text, ", which reports"),
@@ -134,8 +134,9 @@ impl Request<'_> {
         }
     }
 
-    fn token(&self) -> Token {
-        self.asking.map_or(Token::None, |mac| token(self.world, mac, self.kind, self.only_head))
+    fn token(&self, added: bool) -> Token {
+        let token = |mac| token(self.world, mac, (self.kind, added), self.only_head);
+        self.asking.map_or(Token::None, token)
     }
 
     /// The last that is heard of an installer that takes it.
@@ -190,7 +191,7 @@ enum Token {
 
 /// For the machine itself and nobody else. Who asks for the head alone changes nothing, and
 /// hears how long what it would get is.
-fn token(world: &World, mac: Mac, kind: ConfigKind, only_head: bool) -> Token {
+fn token(world: &World, mac: Mac, (kind, added): (ConfigKind, bool), only_head: bool) -> Token {
     let plan = world.plan(mac);
     let installs =
         |plan: &Plan| matches!(plan, Plan::Install(install) if install.purpose == Purpose::Install);
@@ -212,7 +213,7 @@ fn token(world: &World, mac: Mac, kind: ConfigKind, only_head: bool) -> Token {
     let token = match kind.is_for_the_installed_system() {
         // It cannot report before the machine has booted again, and nothing waits for that.
         true => world.token(mac),
-        false => world.reporting_config_taken(mac, kind).map(|record| record.token),
+        false => world.reporting_config_taken(mac, kind, added).map(|record| record.token),
     };
     token.map_or(Token::NotNow, Token::Real)
 }

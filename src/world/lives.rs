@@ -150,16 +150,19 @@ impl World {
     }
 
     /// The machine takes a configuration that reports. Of an installer, this is the last that
-    /// it takes before it destroys what is on the disk.
-    pub fn reporting_config_taken(&self, mac: Mac, kind: ConfigKind) -> Option<Record> {
-        let waits_for_it = self.ends_with(mac) == Some(kind);
-        self.happened(
-            mac,
-            match waits_for_it {
-                true => Event::TookReportingConfig,
-                false => Event::TookReportingScript,
-            },
-        )
+    /// it takes before it destroys what is on the disk. `added`: the report is ours.
+    pub fn reporting_config_taken(
+        &self,
+        mac: Mac,
+        kind: ConfigKind,
+        added: bool,
+    ) -> Option<Record> {
+        let event = match self.ends_with(mac) == Some(kind) {
+            true if added => Event::TookAddedReport,
+            true => Event::TookReportingConfig,
+            false => Event::TookReportingScript,
+        };
+        self.happened(mac, event)
     }
 
     /// The kind of configuration that is the last thing an installer takes from us.

@@ -62,6 +62,13 @@ impl Case {
         }
     }
 
+    /// Whether one that came so far, and has not reported, tries its disk before it is installed
+    /// again: its report is not its owner's, and perhaps never arrives.
+    pub fn is_tried_after(&self, step: Step) -> bool {
+        let added = self.system.added && !self.example && self.system.end == End::Installer;
+        added && (Step::Config..Step::Report).contains(&step)
+    }
+
     /// The steps that there are.
     pub fn steps(&self) -> Vec<Step> {
         let there = |step: &Step| match step {

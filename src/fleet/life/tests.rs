@@ -269,6 +269,14 @@ fn a_configuration_that_reports_is_all_that_its_installer_takes() {
 }
 
 #[test]
+fn a_report_that_its_owner_has_not_written_is_not_waited_for_at_the_cost_of_a_disk() {
+    let taken = live(&[FirmwareStarts, TookInstaller, TookAddedReport]);
+    assert_eq!((taken.phase, taken.reports), (Phase::Delivered, true));
+    assert_eq!(then(taken.clone(), &[ReportedInstalled], 2).phase, Phase::Installed);
+    assert_eq!(then(taken, &[FirmwareStarts], 2).phase, Phase::Trial);
+}
+
+#[test]
 fn the_first_start_of_its_own_system_is_seen_once_and_only_when_it_is_installed() {
     for events in [&[][..], &BOOT, &LOST] {
         let record = live(events);
