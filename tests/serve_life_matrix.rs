@@ -144,7 +144,7 @@ fn a_report_is_that_of_its_own_installation_however_it_comes_and_how_often() {
 }
 
 #[test]
-fn a_report_that_is_lost_three_times_ends_in_a_failure_that_a_late_one_corrects() {
+fn installers_that_never_report_are_tried_three_times_and_a_late_report_corrects_that() {
     isolated(|lan| {
         let (appliance, _server, mut clients) = room(&lan, &reporting(), "");
         for client in &mut clients {
