@@ -65,7 +65,9 @@ impl<S: Socket> Sending<S> {
             let fast = took.saturating_sub(before) < FROM_THE_PAGE_CACHE;
             self.step = if fast { LARGEST_STEP.min(self.step * 4) } else { STEP };
         }
-        let told = self.left == 0 || silent_since.elapsed() >= LONGEST_SILENCE;
+        // A slow stick is told of at each turn: many wait for the next one.
+        let slow = took >= LONGEST_TURN;
+        let told = self.left == 0 || slow || silent_since.elapsed() >= LONGEST_SILENCE;
         told.then_some(Ok(self.sent))
     }
 
