@@ -65,6 +65,8 @@ pub fn run(outer: &UnixListener, inner: &Path) {
 struct Guests {
     list: Mutex<Vec<Guest>>,
     one_left: Condvar,
+    /// When somebody waited for a place in vain.
+    refused: Mutex<Option<Instant>>,
     last_number: AtomicU64,
 }
 
@@ -97,13 +99,8 @@ impl Guests {
     /// A number for a new guest. Where all places are taken, it is that of who was slowest to
     /// ask; none if everybody is being answered, and nobody is done soon.
     fn enter(&self, stream: &UnixStream) -> Option<u64> {
-        if self.list().len() >= MOST_GUESTS && !self.shed() {
-            let is_full = |list: &mut Vec<Guest>| list.len() >= MOST_GUESTS;
-            let waited = self.one_left.wait_timeout_while(self.list(), QUEUEING, is_full);
-            let (list, _) = waited.unwrap_or_else(PoisonError::into_inner);
-            if list.len() >= MOST_GUESTS {
-                return None;
-            }
+        if self.list().len() >= MOST_GUESTS && !self.shed() && !self.one_leaves() {
+            return None;
         }
         let asking = Some(stream.try_clone().ok()?);
         let mut list = self.list();
@@ -111,6 +108,23 @@ impl Guests {
         let number = self.last_number.fetch_add(1, Ordering::Relaxed);
         list.push(Guest { number, asking });
         Some(number)
+    }
+
+    /// Waits a moment for a place; not again right behind one who did so in vain.
+    fn one_leaves(&self) -> bool {
+        let mut refused = self.refused.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_full = |list: &mut Vec<Guest>| list.len() >= MOST_GUESTS;
+        let patience = match *refused {
+            Some(refused) if refused.elapsed() < QUEUEING => Duration::ZERO,
+            _ => QUEUEING,
+        };
+        let waited = self.one_left.wait_timeout_while(self.list(), patience, is_full);
+        let (list, _) = waited.unwrap_or_else(PoisonError::into_inner);
+        if list.len() >= MOST_GUESTS {
+            *refused = Some(Instant::now());
+            return false;
+        }
+        true
     }
 
     /// Ends the connection of who came first and has not asked yet.
