@@ -54,7 +54,7 @@ fn scripts(system: &str, text: &str) -> (String, Option<String>) {
             let of = |head: &str| between(text, &format!("\n{head}\n"), "\n%end").to_owned();
             (of("%post --nochroot"), Some(of("%onerror")))
         }
-        "esxi" => (between(text, "--ignorefailure=true\n", "\0").to_owned(), None),
+        "esxi" => (between(text, "--timeout=300\n", "\0").to_owned(), None),
         "ubuntu" => {
             let of = |key: &str| json(text, key)[0].as_str().unwrap().to_owned();
             (of("late-commands: "), Some(of("error-commands: ")))
@@ -63,7 +63,7 @@ fn scripts(system: &str, text: &str) -> (String, Option<String>) {
         "leap" => (json(text, "\"post\":")[0]["content"].as_str().unwrap().to_owned(), None),
         "fedora-coreos" => {
             let unit = json(text, "\"units\":")[0]["contents"].as_str().unwrap().to_owned();
-            (between(&unit, "ExecStart=/usr/bin/curl", "\n").replacen("", "curl", 1), None)
+            (between(&unit, "ExecStart=-/usr/bin/curl", "\n").replacen("", "curl", 1), None)
         }
         other => panic!("{other}"),
     }

@@ -2,8 +2,7 @@
 //! machine is installed when it does. Pure.
 //!
 //! What is added runs last, fails nothing, and is tried again for two minutes. Whatever gives
-//! rise to doubt leaves a configuration as its owner wrote it: a report that is said to come
-//! and never does has a machine installed again.
+//! rise to doubt leaves a configuration as its owner wrote it.
 
 mod autoinstall;
 mod autoyast;
@@ -21,8 +20,6 @@ pub struct Reports {
     pub installed: String,
     /// The URL that says "failed".
     pub failed: String,
-    /// The URL for a webhook that posts each step.
-    pub progress: String,
     /// Whether the installer has nothing but busybox, as ESXi's.
     pub busybox: bool,
     /// The first number of the system's version, if it begins with one.
@@ -36,7 +33,6 @@ impl Reports {
         Reports {
             installed: setting.report("installed"),
             failed: setting.report("failed"),
-            progress: setting.report("progress"),
             busybox: false,
             release: digits.and_then(|digits| digits.parse().ok()),
         }
@@ -60,7 +56,7 @@ pub fn add(kind: ConfigKind, text: &str, reports: &Reports) -> Result<String, Le
     if text.len() > LONGEST {
         return Err("it is longer than 64 KiB");
     }
-    let urls = [&reports.installed, &reports.failed, &reports.progress];
+    let urls = [&reports.installed, &reports.failed];
     if !urls.into_iter().all(|url| is_plain(url)) {
         return Err("this box has no address that can be written everywhere");
     }

@@ -1,5 +1,6 @@
 //! Ubuntu's autoinstall: the last of the late-commands reports, those of an error that it has
-//! failed, and a webhook each step, unless the owner has reports sent elsewhere.
+//! failed. Not a webhook for each step: the installer waits without end for who takes its step
+//! and says nothing.
 //!
 //! Lines are put into the text. That is right if a reader of YAML then finds all that it found
 //! before, and what was added, where it belongs.
@@ -24,9 +25,6 @@ pub fn add(text: &str, reports: &Reports) -> Result<String, Left> {
             Some(list) => edits.push(append(text, &nodes, (&top, &within), list, &command)?),
             None => missing.push(Key::list(key, &command)),
         }
-    }
-    if one(&within, "reporting")?.is_none() {
-        missing.push(Key::webhook(&reports.progress));
     }
     if !missing.is_empty() {
         edits.push(insert(text, &nodes, own, &within, &missing)?);
@@ -173,29 +171,6 @@ impl Key {
             ]),
         }
     }
-
-    fn webhook(url: &str) -> Key {
-        let quoted = quoted(url);
-        let block = ["reporting:", "  pxeberry:", "    type: webhook"].map(str::to_owned);
-        let mapping = || Event::MappingStart(0, None);
-        let [outer, inner] = [mapping(), mapping()];
-        Key {
-            block: block.into_iter().chain([format!("    endpoint: {quoted}")]).collect(),
-            flow: format!("reporting: {{pxeberry: {{type: webhook, endpoint: {quoted}}}}}"),
-            said: told(&[
-                plain("reporting"),
-                outer,
-                plain("pxeberry"),
-                inner,
-                plain("type"),
-                plain("webhook"),
-                plain("endpoint"),
-                double(url),
-                Event::MappingEnd,
-                Event::MappingEnd,
-            ]),
-        }
-    }
 }
 
 fn plain(text: &str) -> Event<'_> {
@@ -291,11 +266,11 @@ fn indent_of_item(text: &str, at: usize) -> Option<&str> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::tests::{INSTALLED, reports, runs, tells};
+    use super::super::tests::{reports, runs, tells};
     use super::*;
 
-    /// The commands of both lists, and whether there is our webhook.
-    fn lists(text: &str) -> (Vec<String>, Vec<String>, bool) {
+    /// The commands of both lists.
+    fn lists(text: &str) -> (Vec<String>, Vec<String>) {
         let nodes = nodes(text).unwrap();
         let top = keys(&nodes, place_of_mapping(&nodes).unwrap()).unwrap();
         let within = keys(&nodes, one(&top, "autoinstall").unwrap().unwrap().value).unwrap();
@@ -308,14 +283,13 @@ mod tests {
             });
             scalars.collect::<Vec<_>>()
         };
-        let progress = INSTALLED.replace("installed", "progress");
-        (list("late-commands"), list("error-commands"), text.contains(&progress))
+        (list("late-commands"), list("error-commands"))
     }
 
     const HEAD: &str = "#cloud-config\n";
 
     #[test]
-    fn a_file_without_commands_gets_both_lists_and_a_webhook() {
+    fn a_file_without_commands_gets_both_lists() {
         for rest in [
             "autoinstall:\n  version: 1\n",
             "autoinstall:\r\n    # x\r\n    version: 1\r\n    ssh: {install-server: true}",
@@ -326,8 +300,7 @@ mod tests {
         ] {
             let text = format!("{HEAD}{rest}");
             let added = add(&text, &reports()).unwrap_or_else(|why| panic!("{why}: {text}"));
-            let (late, error, hook) = lists(&added);
-            assert!(hook, "{added}");
+            let (late, error) = lists(&added);
             for (list, event) in [(late, "installed"), (error, "failed")] {
                 let ran = runs("sh", &list.concat());
                 assert_eq!((list.len(), ran.code, ran.told), (1, 0, tells(event)), "{added}");
@@ -352,16 +325,10 @@ mod tests {
             let text = format!("{HEAD}{rest}");
             let before = lists(&add(&text.replace("late-c", "x-c"), &reports()).unwrap()).0.len();
             let added = add(&text, &reports()).unwrap_or_else(|why| panic!("{why}: {text}"));
-            let (late, error, _) = lists(&added);
+            let (late, error) = lists(&added);
             assert_eq!((late.len(), error.len(), before), (own + 1, 1, 1), "{added}");
             assert_eq!(runs("sh", late.last().unwrap()).told, tells("installed"), "{added}");
         }
-    }
-
-    #[test]
-    fn a_reporting_of_the_owners_is_kept_and_his_alone() {
-        let text = format!("{HEAD}autoinstall:\n  reporting:\n    x: {{type: print}}\n");
-        assert!(!lists(&add(&text, &reports()).unwrap()).2);
     }
 
     #[test]

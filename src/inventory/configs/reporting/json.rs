@@ -25,14 +25,15 @@ pub fn add_unit(text: &str, reports: &Reports) -> Result<String, Left> {
     append(text, &before, &["systemd", "units"], &unit)
 }
 
-/// It is tried again at the next start if nobody hears it. curl follows within two minutes.
+/// Tried for two minutes, once: a machine that has moved on has nothing to report. Nothing
+/// waits for it (`Type=exec`), and a start that nobody hears is no failure.
 fn unit(url: &str) -> String {
     format!(
         "[Unit]\nDescription=Report to pxeberry that this machine runs from its disk\n\
          Wants=network-online.target\nAfter=network-online.target\n\
-         ConditionPathExists=!/var/lib/{NAME}ed\n\n[Service]\nType=oneshot\n\
-         ExecStart=/usr/bin/curl -fsS -m 10 --retry 10 --retry-delay 12 --retry-connrefused \
-         -o /dev/null \"{url}\"\nExecStart=/usr/bin/touch /var/lib/{NAME}ed\n\n\
+         ConditionPathExists=!/var/lib/{NAME}ed\n\n[Service]\nType=exec\n\
+         ExecStart=-/usr/bin/curl -fsS -m 10 --retry 10 --retry-delay 12 --retry-connrefused \
+         -o /dev/null \"{url}\"\nExecStopPost=/usr/bin/touch /var/lib/{NAME}ed\n\n\
          [Install]\nWantedBy=multi-user.target\n"
     )
 }

@@ -27,10 +27,11 @@ fn section(head: &str, url: &str) -> String {
     format!("\n# Added: the end is reported.\n{head}\n{}\n%end\n", until_heard(url))
 }
 
-/// Sections end at the next one there.
+/// Sections end at the next one there. The limit is for a server that takes the connection and
+/// says nothing: its wget may know none.
 fn esxi(url: &str) -> String {
     format!(
-        "\n%post --interpreter=busybox --ignorefailure=true\nfor pause in {PAUSES}; do\n    \
+        "\n%post --interpreter=busybox --ignorefailure=true --timeout=300\nfor pause in {PAUSES}; do\n    \
          wget -q -O /dev/null '{url}' && break\n    sleep $pause\ndone\n"
     )
 }
@@ -125,9 +126,12 @@ mod tests {
         let text = "vmaccepteula\ninstall --firstdisk\n%firstboot --interpreter=busybox\ntrue";
         let added = add(text, &Reports { busybox: true, ..reports() }).unwrap();
         let own = added.strip_prefix(text).unwrap();
-        assert!(own.starts_with("\n\n%post --interpreter=busybox --ignorefailure=true\n"), "{own}");
+        assert!(
+            own.starts_with("\n\n%post --interpreter=busybox --ignorefailure=true --timeout=300\n"),
+            "{own}"
+        );
         assert!(!own.contains("curl") && !own.contains("%end") && !own.contains("%onerror"));
-        let ran = runs("sh", own.split_once("=true\n").unwrap().1);
+        let ran = runs("sh", own.split_once("=300\n").unwrap().1);
         assert_eq!(ran.told, tells("installed"));
     }
 }
