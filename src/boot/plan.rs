@@ -124,7 +124,7 @@ fn decide(
         (_, None) => return Plan::LocalBoot(not_armed(asker.mac, situation.inventory)),
         (_, Some(Phase::Installed)) => return Plan::LocalBoot("it is installed"),
         (_, Some(Phase::Trial)) => {
-            return Plan::LocalBoot("its report may have been lost: its disk is tried first");
+            return Plan::LocalBoot("its report may have been lost: its disk is tried");
         }
         (_, Some(Phase::Failed)) => return Plan::LocalBoot("its installation failed"),
         (_, Some(Phase::Disarmed)) => return Plan::LocalBoot("it was disarmed"),

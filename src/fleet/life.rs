@@ -2,7 +2,9 @@
 //!
 //! All that destroys was handed over with `delivered`. A machine that comes back from there
 //! without a report has not finished, and is tried again, unless its report may have been lost:
-//! then it gets a `trial` of its own disk. The system that starts there ends the trial well.
+//! then it gets a `trial` of its own disk. The system that starts there ends the trial well. A
+//! machine that comes back from it is left to a person: its firmware may merely have gone on to
+//! another network card, or its system has an address of its own and was started anew.
 //!
 //! An armed machine is installed once. It leaves `installed` and `failed` only by
 //! [`Event::Arm`], which only a person causes, or by `install = "always"`. `disarmed` it leaves
@@ -103,6 +105,9 @@ pub struct Record {
     /// Whether every byte of its image was sent: what is left to do takes seconds.
     #[serde(default)]
     pub whole: bool,
+    /// Whether its own disk was tried since it was last given the installer.
+    #[serde(default)]
+    pub tried: bool,
     /// Whether its own system was seen to start: nothing of the installation is open.
     #[serde(default)]
     pub runs: bool,
@@ -128,9 +133,9 @@ pub const OLDEST_ATTEMPT: Seconds = 24 * 60 * 60;
 /// power, and who is back later has found nobody who heard it.
 pub const LONGEST_REPORT: Seconds = 2 * 60;
 
-/// A machine on trial that is back sooner found nothing on its disk, or somebody did who stood
-/// before it. Who comes later may have been at work, with an address that it did not ask for.
-pub const LONGEST_TRIAL: Seconds = 15 * 60;
+/// After so long no loader is at work any more on a machine that was to try its disk: also one
+/// that has not asked for its script may run from there.
+pub const LOADERS_ARE_DONE: Seconds = 2 * 60;
 
 impl Record {
     /// A machine that the stick names and that was never seen.
@@ -142,6 +147,7 @@ impl Record {
             restarted: true,
             missed: false,
             whole: false,
+            tried: false,
             runs: false,
             token,
             since: now,
@@ -181,6 +187,7 @@ impl Record {
                 next.restarted = false;
                 next.missed = false;
                 next.whole = false;
+                next.tried = false;
                 next.phase = Phase::Installing;
                 next.reports = self.reports && !self.restarted;
             }
@@ -204,7 +211,14 @@ impl Record {
             }
             (Event::TookDisk, Phase::Trial) => next.restarted = false,
             // Until then its loader runs, and asks as loaders do.
-            (Event::SystemStarts, Phase::Trial) if !self.restarted => {
+            (Event::SystemStarts, Phase::Trial)
+                if !self.restarted || now >= self.since + LOADERS_ARE_DONE =>
+            {
+                next.phase = Phase::Installed;
+                next.runs = true;
+            }
+            // Nothing but its own disk was started there since.
+            (Event::SystemStarts, Phase::Failed) if self.tried => {
                 next.phase = Phase::Installed;
                 next.runs = true;
             }
@@ -235,13 +249,14 @@ impl Record {
     ) -> Record {
         let mut next = self.clone();
         next.restarted = true;
+        let is_bench = install == Install::Always;
         // Nothing that it took reports: all taken and booted again means done.
         let is_done = match phase {
             Phase::Installed => true,
-            Phase::Delivered => !self.reports,
+            // The disk of a bench holds nothing that is kept.
+            Phase::Delivered => !self.reports || is_bench && self.missed,
             _ => false,
         };
-        let is_bench = install == Install::Always;
         let is_older_than = |age| !is_bench && now >= self.since + age;
         let is_old = is_older_than(OLDEST_ATTEMPT);
         let may_be_lost = self.missed || self.whole && is_older_than(LONGEST_REPORT);
@@ -249,13 +264,14 @@ impl Record {
         match phase {
             _ if is_done && is_bench => return self.again(new_token, now),
             Phase::Delivered if is_done => next.phase = Phase::Installed,
-            // The disk of a bench holds nothing that is kept.
-            Phase::Delivered if may_be_lost && !is_bench && !is_old => next.phase = Phase::Trial,
+            Phase::Delivered if may_be_lost && !is_bench && !is_old => {
+                next.phase = Phase::Trial;
+                next.tried = true;
+            }
             Phase::Installing | Phase::Delivered if is_over => next.phase = Phase::Failed,
             // Firmware asks more than once in one boot.
             Phase::Trial if self.restarted => {}
-            Phase::Trial if is_over || is_older_than(LONGEST_TRIAL) => next.phase = Phase::Failed,
-            Phase::Trial => next.phase = Phase::Installing,
+            Phase::Trial => next.phase = Phase::Failed,
             _ => {}
         }
         if next.phase != phase {

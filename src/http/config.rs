@@ -198,6 +198,8 @@ fn token(world: &World, mac: Mac, (kind, added): (ConfigKind, bool), only_head: 
     match world.phase(mac) {
         // Whatever is planned for its next boot: its installer runs.
         Some(Phase::Installing | Phase::Delivered) => {}
+        // Somebody looks at it: no boot of ours has started its installer.
+        Some(Phase::Armed) if added => return Token::None,
         Some(Phase::Armed) if installs(&plan) && only_head => {}
         Some(Phase::Armed) if installs(&plan) => {
             if world.happened(mac, Event::TookInstaller).is_none() {

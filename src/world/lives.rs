@@ -99,7 +99,7 @@ impl World {
     /// A system on the machine asks for an address as one does that has just started. It
     /// begins no life: who asks so needs not even be a machine that we install.
     pub fn system_starts(&self, mac: Mac, touched: &mut Vec<Touched>) {
-        if matches!(self.phase(mac), Some(Phase::Trial | Phase::Installed)) {
+        if matches!(self.phase(mac), Some(Phase::Trial | Phase::Installed | Phase::Failed)) {
             self.note(mac, Event::SystemStarts, touched);
         }
     }
@@ -205,7 +205,7 @@ impl World {
             (_, Phase::Installing) if after.attempts > before.attempts => {
                 info(&format!("installing, attempt {}", after.attempts))
             }
-            (Phase::Trial, Phase::Installed) if after.runs => (
+            (Phase::Trial | Phase::Failed, Phase::Installed) if after.runs => (
                 Weight::Warning,
                 "its own system has started, so it is installed, though its report was not heard"
                     .to_owned(),
@@ -214,13 +214,8 @@ impl World {
                 info("its own system has started")
             }
             (old, new) if old == new => return None,
-            (_, Phase::Trial) => (
-                Weight::Warning,
-                "its report may have been lost: before it is installed again, its own disk is tried"
-                    .to_owned(),
-            ),
-            (Phase::Trial, Phase::Installing) => {
-                info("is back from its own disk, where nothing started")
+            (_, Phase::Trial) => {
+                (Weight::Warning, "its report may have been lost: its own disk is tried".to_owned())
             }
             (_, Phase::Installing) => return None,
             (_, Phase::Armed) => info("armed, its next network boot installs it"),
@@ -242,15 +237,16 @@ impl World {
             (_, Phase::Failed) => (
                 Weight::Error,
                 match after.attempts {
+                    _ if before.phase == Phase::Trial => {
+                        "is back from its own disk, and nothing was heard of a system there; it \
+                         boots its own disk; look at its screen, and arm it again if it is not \
+                         installed"
+                            .to_owned()
+                    }
                     MOST_ATTEMPTS.. => format!(
                         "not installed after {} attempts; look at its screen, then arm it again",
                         after.attempts
                     ),
-                    _ if before.phase == Phase::Trial => {
-                        "its disk was tried, and it has not said what came of it; it boots its \
-                         own disk; look at its screen, and arm it again if it is not installed"
-                            .to_owned()
-                    }
                     _ => "has not reported for a day what became of its installation, so it boots \
                           its own disk; look at its screen, and arm it again if it is not installed"
                         .to_owned(),

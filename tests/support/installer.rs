@@ -62,8 +62,8 @@ impl Case {
         }
     }
 
-    /// Whether one that came so far, and has not reported, tries its disk before it is installed
-    /// again: its report is not its owner's, and perhaps never arrives.
+    /// Whether one that came so far, and has not reported, tries its disk and is left to a
+    /// person: its report is not its owner's, and perhaps never arrives.
     pub fn is_tried_after(&self, step: Step) -> bool {
         let added = self.system.added && !self.example && self.system.end == End::Installer;
         added && (Step::Config..Step::Report).contains(&step)

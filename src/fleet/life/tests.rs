@@ -187,19 +187,33 @@ fn a_report_that_cannot_have_been_lost_and_did_not_come_means_not_installed() {
 }
 
 #[test]
-fn a_machine_whose_report_may_have_been_lost_tries_its_disk_before_it_is_wiped_again() {
+fn a_machine_whose_report_may_have_been_lost_tries_its_disk_and_is_not_wiped_again() {
     let on_trial = lost_while_we_were_away(Install::Once);
     assert_eq!(on_trial.phase, Phase::Trial);
     let runs = then(on_trial.clone(), &[TookDisk, SystemStarts], 3);
     assert_eq!((runs.phase, runs.runs, runs.attempts), (Phase::Installed, true, 1));
     let reports = then(on_trial.clone(), &[TookDisk, ReportedInstalled], 3);
     assert_eq!(reports.phase, Phase::Installed);
-    // Nothing starts there: its firmware is back.
-    let back = then(on_trial.clone(), &[TookDisk, FirmwareStarts], 3);
-    assert_eq!(back.phase, Phase::Installing);
-    let again = then(back, &[TookInstaller], 3);
-    assert_eq!((again.phase, again.attempts, again.missed), (Phase::Installing, 2, false));
     assert_eq!(then(on_trial, &[ReportedFailed], 3).phase, Phase::Installing);
+}
+
+#[test]
+fn firmware_that_is_back_from_a_trial_has_nothing_installed_whatever_led_it_back() {
+    // Its next network card, or a system with an address of its own that was started anew.
+    let back = then(lost_while_we_were_away(Install::Once), &[TookDisk, FirmwareStarts], 3);
+    assert_eq!((back.phase, back.attempts), (Phase::Failed, 1));
+    let again = then(back.clone(), &[TookInstaller, ImageDelivered, FirmwareStarts], 4);
+    assert_eq!(again.phase, Phase::Failed);
+    let runs = then(back.clone(), &[SystemStarts], 5);
+    assert_eq!(
+        (runs.phase, runs.runs),
+        (Phase::Installed, true),
+        "its disk was all it could start"
+    );
+    assert_eq!(then(back.clone(), &[ReportedInstalled], 5).phase, Phase::Installed);
+    assert_eq!(then(back, &[Arm, TookInstaller], 5).attempts, 1);
+    let failed = live(&[BOOT.repeat(3).as_slice(), &[FirmwareStarts]].concat());
+    assert_eq!(then(failed.clone(), &[SystemStarts], 5), failed, "no trial, no proof");
 }
 
 #[test]
@@ -223,17 +237,16 @@ fn firmware_that_asks_more_than_once_in_one_boot_is_still_on_its_way_to_the_disk
 }
 
 #[test]
-fn who_comes_back_late_from_a_trial_may_have_been_at_work_and_is_left_alone() {
-    let on_trial = then(lost_while_we_were_away(Install::Once), &[TookDisk], 3);
-    let within = then(on_trial.clone(), &[FirmwareStarts], 1 + LONGEST_TRIAL);
-    assert_eq!(within.phase, Phase::Installing);
-    let late = then(on_trial, &[FirmwareStarts], 2 + LONGEST_TRIAL);
-    assert_eq!((late.phase, late.attempts), (Phase::Failed, 1));
-    assert_eq!(then(late, &[ReportedInstalled], 2 + LONGEST_TRIAL).phase, Phase::Installed);
+fn a_machine_that_never_asks_for_its_script_may_still_run_from_its_disk() {
+    let on_trial = lost_while_we_were_away(Install::Once);
+    let sooner = then(on_trial.clone(), &[SystemStarts], 1 + LOADERS_ARE_DONE);
+    assert_eq!(sooner.phase, Phase::Trial, "a loader asks so, too");
+    let later = then(on_trial, &[SystemStarts], 2 + LOADERS_ARE_DONE);
+    assert_eq!(later.phase, Phase::Installed);
 }
 
 #[test]
-fn a_trial_gives_no_fourth_attempt_and_none_after_a_day() {
+fn a_trial_is_the_third_attempts_too_and_nobodys_after_a_day() {
     let third = [BOOT.repeat(3).as_slice(), &[ImageDelivered]].concat();
     let third = Record { missed: true, ..live(&third) };
     let tried = then(third, &[FirmwareStarts, TookDisk], 2);
@@ -246,7 +259,7 @@ fn a_trial_gives_no_fourth_attempt_and_none_after_a_day() {
 
 #[test]
 fn a_bench_and_half_an_image_are_installed_again_without_a_trial() {
-    assert_eq!(lost_while_we_were_away(Install::Always).phase, Phase::Delivered);
+    assert_eq!(lost_while_we_were_away(Install::Always).phase, Phase::Armed);
     let half = Record { missed: true, ..live(&BOOT) };
     assert_eq!(then(half, &[FirmwareStarts], 2).phase, Phase::Installing);
 }
