@@ -43,13 +43,15 @@ pub fn config(
     let request = Request { world, kind, part, asking, only_head };
     match made(WORTHLESS_TOKEN) {
         Served::File(file) => request.file(file),
-        Served::Added(_, file) => match request.token(true) {
-            Token::Real(token) => match made(&token) {
+        Served::Added(_, plain) => match (request.token(true), *plain) {
+            (Token::Real(token), _) => match made(&token) {
                 Served::Added(text, _) => request.reporting(text, ", with a report added"),
                 _ => Found::NotReady,
             },
             // As its owner wrote it, it installs the machine, too.
-            Token::NotNow | Token::None => request.file(file),
+            (_, Served::File(file)) => request.file(file),
+            (_, Served::Text(text)) => request.plain(text),
+            _ => Found::NotReady,
         },
         Served::Text(text) => {
             if !matches!(made(OTHER_TOKEN), Served::Text(other) if other != text) {

@@ -6,7 +6,7 @@ use std::net::Ipv4Addr;
 
 use super::configs::check::{Fault, check};
 use super::configs::reporting::{self, Left, Reports};
-use super::configs::{ConfigFile, Facts, Lookup, Part, Setting};
+use super::configs::{Facts, Lookup, Part, Setting};
 use super::profile::{self, AddReport, Purpose};
 use super::scan::is_machines;
 use super::{ConfigKind, Image, Install, Inventory, Machine, MediaFile, Problem, machine};
@@ -210,9 +210,9 @@ pub enum Served {
     File(MediaFile),
     /// What its template makes.
     Text(String),
-    /// The file's text with a report added, for a machine that is being installed; the file
-    /// for every other one.
-    Added(String, MediaFile),
+    /// That with a report added, for a machine that is being installed; the file or the text
+    /// without it for every other one.
+    Added(String, Box<Served>),
     /// It must not be used: a mistake was found in it.
     Broken(String),
     /// There is nothing.
@@ -232,11 +232,8 @@ pub fn serve(
         Lookup::Nothing => return Served::Nothing,
     };
     let Some(template) = &config.template else {
-        let file = config.file.clone();
-        return match added(found, config, (kind, part), mac, setting) {
-            Some(Ok(text)) => Served::Added(text, file),
-            Some(Err(_)) | None => Served::File(file),
-        };
+        let added = added(found, config.text.as_deref(), (kind, part), mac, setting);
+        return with(added, Served::File(config.file.clone()));
     };
     let machine = found.machine_or_stranger(mac);
     let facts = Facts::new(mac, &machine, found.image_for(&machine, mac), setting);
@@ -245,16 +242,29 @@ pub fn serve(
         Ok(text)
     });
     match made {
-        Ok(text) => Served::Text(text),
+        // It reports.
+        Ok(text) if text.contains(setting.token) => Served::Text(text),
+        Ok(text) => {
+            let added = added(found, Some(&text), (kind, part), mac, setting);
+            with(added, Served::Text(text))
+        }
         Err(fault) => Served::Broken(problem(&config.file.path, &fault).to_string()),
     }
 }
 
-/// A file that is no template, with a report added; an error says why there is none. None: its
-/// machine's installation does not end with it, or nobody wants that.
+fn with(added: Option<Result<String, Left>>, plain: Served) -> Served {
+    match added {
+        Some(Ok(text)) => Served::Added(text, Box::new(plain)),
+        Some(Err(_)) | None => plain,
+    }
+}
+
+/// A text that reports nothing, with a report added; an error says why there is none. None: its
+/// machine's installation does not end with it, or nobody wants that. `text`: none of a file
+/// that is too long to be kept.
 pub fn added(
     found: &Inventory,
-    config: &ConfigFile,
+    text: Option<&str>,
     (kind, part): (ConfigKind, Part),
     mac: Mac,
     setting: Setting,
@@ -273,7 +283,7 @@ pub fn added(
     let told = machine.args.contains("late_command");
     let busybox = profile.add_report == AddReport::Busybox;
     let reports = Reports { busybox, ..Reports::new(setting, image.version.as_str()) };
-    Some(match &config.text {
+    Some(match text {
         _ if profile.add_report == AddReport::No => Err("its system's profile has no add_report"),
         _ if told => Err("its kernel arguments hold a late_command"),
         Some(text) => reporting::add(kind, text, &reports),

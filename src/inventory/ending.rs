@@ -92,11 +92,17 @@ pub fn left_alone<'a>(
     let Lookup::File(config) = found.configs.find(kind, part, mac, Some(machine)) else {
         return None;
     };
-    let token = WORTHLESS_TOKEN;
-    let setting = Setting { server: "http://x", ip: Ipv4Addr::LOCALHOST, token, add_report: true };
-    let outcome =
-        config.template.is_none().then(|| added(found, config, (kind, part), mac, setting));
-    Some((config.file.path.as_str(), outcome??.err()?))
+    let (token, add_report) = (WORTHLESS_TOKEN, false);
+    let setting = Setting { server: "http://x", ip: Ipv4Addr::LOCALHOST, token, add_report };
+    let made = match (&config.template, serve(found, (kind, part), mac, setting)) {
+        (None, _) => config.text.as_deref().map(str::to_owned),
+        (Some(_), Served::Text(text)) if !text.contains(token) => Some(text),
+        // It reports, or is broken.
+        (Some(_), _) => return None,
+    };
+    let setting = Setting { add_report: true, ..setting };
+    let outcome = added(found, made.as_deref(), (kind, part), mac, setting)?;
+    Some((config.file.path.as_str(), outcome.err()?))
 }
 
 /// Whether the configuration that this machine gets holds what it takes to report.

@@ -209,8 +209,12 @@ fn preseed(files: &[(&str, &str)], setting: Setting) -> String {
     let [linux, initrd, ..] = THREE;
     let found = stick(&[files, &[linux, initrd]].concat());
     match serve(&found, (ConfigKind::Preseed, Part::Whole), mac(NODE), setting) {
-        Served::Added(text, file) => {
-            assert!(file.path.starts_with("preseed/"));
+        Served::Added(text, plain) => {
+            match *plain {
+                Served::File(file) => assert!(file.path.starts_with("preseed/")),
+                Served::Text(plain) => assert!(text.starts_with(&plain)),
+                _ => panic!("{text}"),
+            }
             text
         }
         Served::Text(text) => format!("made {text}"),
@@ -230,8 +234,12 @@ fn a_config_that_ends_an_installation_is_served_with_a_report_unless_nobody_want
     assert_eq!(preseed(&[own], Setting { add_report: false, ..SETTING }), own.0);
     // A stranger's default one is installed with, too.
     assert!(preseed(&[("preseed/default.cfg", own.1)], SETTING).contains(token));
-    let template = ("preseed/52-54-00-00-00-01.cfg.j2", own.1);
-    assert_eq!(preseed(&[template], SETTING), format!("made {}", own.1));
+    // What a template makes reports nothing by itself either, unless it says so.
+    let name = "preseed/52-54-00-00-00-01.cfg.j2";
+    assert_eq!(preseed(&[(name, own.1)], SETTING), added);
+    let reports = "d-i preseed/late_command string wget {{ report_installed }}\n";
+    let made = preseed(&[(name, reports)], SETTING);
+    assert!(made.starts_with("made d-i preseed/late_command string wget http://"), "{made}");
 }
 
 #[test]
