@@ -146,7 +146,6 @@ const PURE: &[&str] = &[
     "tftp/places.rs",
     "tftp/request.rs",
     "tftp/tree.rs",
-    "tftp/woken.rs",
     "verify/armor.rs",
     "verify/certificate.rs",
     "verify/evidence.rs",

@@ -18,4 +18,3 @@ mod places;
 pub mod request;
 pub mod server;
 pub mod tree;
-mod woken;

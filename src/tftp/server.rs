@@ -9,13 +9,13 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use async_executor::LocalExecutor;
 use async_tftp::packet::Error;
 use async_tftp::server::{Handler, TftpServerBuilder};
 use futures_lite::{future, io::Sink};
 
 use super::door::{Door, Pace, WORKERS};
 use super::download::{Ahead, Download, Source, Story};
-use super::woken::WhenWoken;
 use crate::fleet::timeline::{self, Weight};
 use crate::guard::guarded;
 use crate::inventory::MediaFile;
@@ -72,8 +72,11 @@ fn serve(door: &Arc<Door>, worker: usize) -> Result<(), async_tftp::Error> {
     let patient = server(door, worker, Pace::Patient)?;
     async_io::block_on(async {
         let (quick, patient) = (quick.build().await?, patient.build().await?);
-        // Each looks at its socket whenever it is polled, and mostly one of them has nothing to do.
-        future::or(WhenWoken::new(quick.serve()), WhenWoken::new(patient.serve())).await
+        // Each looks at its socket whenever it is polled, and mostly one of them has nothing to
+        // do: as a task, it is polled when it was woken itself.
+        let tasks = LocalExecutor::new();
+        let (quick, patient) = (tasks.spawn(quick.serve()), tasks.spawn(patient.serve()));
+        tasks.run(future::or(quick, patient)).await
     })
 }
 
