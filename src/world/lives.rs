@@ -210,7 +210,7 @@ impl World {
                 "its own system has started, so it is installed, though its report was not heard"
                     .to_owned(),
             ),
-            (old, Phase::Installed) if after.runs && !before.runs && old == Phase::Installed => {
+            (Phase::Installed, Phase::Installed) if after.runs && !before.runs => {
                 info("its own system has started")
             }
             (old, new) if old == new => return None,
@@ -219,7 +219,7 @@ impl World {
             }
             (_, Phase::Installing) => return None,
             (_, Phase::Armed) => info("armed, its next network boot installs it"),
-            (Phase::Installing | Phase::Delivered | Phase::Trial, Phase::Disarmed) => (
+            (Phase::Installing | Phase::Delivered, Phase::Disarmed) => (
                 Weight::Warning,
                 "disarmed while its installer may be at work: nothing new is given to it, what \
                  runs on it goes on"

@@ -76,6 +76,7 @@ fn nobody_else_ever_gets_an_installer() {
         ("install = never", 2, Some(Phase::Armed)),
         ("no such image", 3, Some(Phase::Armed)),
         ("installed", 1, Some(Phase::Installed)),
+        ("on trial", 1, Some(Phase::Trial)),
         ("failed", 1, Some(Phase::Failed)),
         ("disarmed", 1, Some(Phase::Disarmed)),
         ("known but not armed", 1, None),
