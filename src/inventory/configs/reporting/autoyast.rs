@@ -1,8 +1,9 @@
 //! AutoYaST: a script in the new system, behind the boot loader and before the first restart.
 //! What runs later is too late for a machine that boots from the network first.
 
-use roxmltree::{Document, Node, ParsingOptions};
+use roxmltree::{Document, Node};
 
+use super::super::check::parse_xml;
 use super::{Left, PAUSES, Reports};
 
 /// What is added has this name; who has one of it has written it himself.
@@ -35,8 +36,7 @@ pub fn add(text: &str, reports: &Reports) -> Result<String, Left> {
 }
 
 fn read(text: &str) -> Result<Document<'_>, Left> {
-    let options = ParsingOptions { allow_dtd: true, ..ParsingOptions::default() };
-    Document::parse_with_options(text, options).map_err(|_| "it is no XML")
+    parse_xml(text).map_err(|_| "it is no XML")
 }
 
 /// The child of this name.
