@@ -207,18 +207,23 @@ fn restarts(appliance: &Appliance, server: Server) -> Server {
     appliance.serves()
 }
 
+/// It comes back without having been heard, its disk is tried, and the system there starts.
+fn is_found_installed(appliance: &Appliance, client: &mut Client) {
+    let name = client.name();
+    assert_eq!(client.boots(), Told::Disk, "{name}: its disk is tried");
+    let state = || appliance.machine(&client.mac);
+    assert_eq!(state(), ("delivered".to_owned(), 1), "{name}: nobody knows yet");
+    client.machine.leases(&[]);
+    assert_eq!(state(), ("installed".to_owned(), 1), "{name}");
+}
+
 #[test]
 fn a_machine_whose_report_nobody_heard_is_not_installed_twice_and_its_own_system_tells() {
     isolated(|lan| {
         let (appliance, _server, mut clients) = room_of_lost_reports(&lan, restarts);
         for client in &mut clients {
+            is_found_installed(&appliance, client);
             let name = client.name();
-            assert_eq!(client.boots(), Told::Disk, "{name}: its disk is tried");
-            let delivered = ("delivered".to_owned(), 1);
-            assert_eq!(appliance.machine(&client.mac), delivered, "{name}: nobody knows yet");
-            // The system on its disk starts.
-            client.machine.leases(&[]);
-            assert_eq!(appliance.machine(&client.mac), ("installed".into(), 1), "{name}");
             flight::wait_for(&client.mac, "its own system has started");
             assert_eq!(client.boots(), Told::Disk, "{name}");
         }
@@ -259,10 +264,7 @@ fn a_report_that_came_while_the_cable_was_out_may_be_lost_too() {
         };
         let (appliance, _server, mut clients) = room_of_lost_reports(&lan, pulls);
         for client in &mut clients {
-            let name = client.name();
-            assert_eq!(client.boots(), Told::Disk, "{name}: its disk is tried");
-            client.machine.leases(&[]);
-            assert_eq!(appliance.machine(&client.mac), ("installed".into(), 1), "{name}");
+            is_found_installed(&appliance, client);
         }
     });
 }

@@ -8,7 +8,7 @@
 mod net;
 
 use net::stick::{NODE_1, STRANGER};
-use net::{Appliance, Firmware, Machine, Stick, isolated};
+use net::{Appliance, Firmware, Machine, Server, Stick, isolated};
 
 const PRESEED: &str = "d-i debian-installer/locale string en_US.UTF-8\n";
 
@@ -25,15 +25,21 @@ fn debian(appliance: &Appliance) -> Stick {
     stick
 }
 
+/// A box with Debian, this preseed, and a machine that its stick names.
+fn with_a_preseed(more: &str) -> (Appliance, Stick, Server) {
+    let appliance = Appliance::new("server", more);
+    let stick = debian(&appliance);
+    stick.write("preseed/default.cfg", PRESEED);
+    stick.write("machines.toml", format!("[[machine]]\nmac = \"{NODE_1}\"\n"));
+    let server = appliance.serves();
+    (appliance, stick, server)
+}
+
 #[test]
 fn an_installer_that_reports_nothing_is_done_when_it_took_its_config_and_boots_again() {
     isolated(|lan| {
         let more = "boot.unknown = \"install\"\nhttp.add_report = false";
-        let appliance = Appliance::new("server", more);
-        let stick = debian(&appliance);
-        stick.write("preseed/default.cfg", PRESEED);
-        stick.write("machines.toml", format!("[[machine]]\nmac = \"{NODE_1}\"\n"));
-        let _server = appliance.serves();
+        let (appliance, _stick, _server) = with_a_preseed(more);
         // A machine that the stick names, and one that it does not.
         for mac in [NODE_1, STRANGER] {
             let machine = lan.machine(mac);
@@ -51,11 +57,7 @@ fn an_installer_that_reports_nothing_is_done_when_it_took_its_config_and_boots_a
 #[test]
 fn an_installer_that_got_its_report_from_us_is_done_when_it_reports_or_its_disk_starts() {
     isolated(|lan| {
-        let appliance = Appliance::new("server", "boot.unknown = \"install\"");
-        let stick = debian(&appliance);
-        stick.write("preseed/default.cfg", PRESEED);
-        stick.write("machines.toml", format!("[[machine]]\nmac = \"{NODE_1}\"\n"));
-        let _server = appliance.serves();
+        let (appliance, _stick, _server) = with_a_preseed("boot.unknown = \"install\"");
         for mac in [NODE_1, STRANGER] {
             let machine = lan.machine(mac);
             let path = format!("/preseed/{}.cfg", mac.replace(':', "-"));
@@ -88,6 +90,22 @@ fn an_installer_that_got_its_report_from_us_is_done_when_it_reports_or_its_disk_
             // What is over has nothing to report.
             assert_eq!(given(), PRESEED);
         }
+    });
+}
+
+#[test]
+fn whoever_looks_at_a_plain_configuration_on_an_armed_machine_leaves_it_armed() {
+    isolated(|lan| {
+        let (appliance, _stick, _server) = with_a_preseed("");
+        let machine = lan.machine(NODE_1);
+        // A system runs there, and none of its boots was ours.
+        let ack = machine.leases(&[]);
+        machine.use_address(ack.yiaddr);
+        let path = format!("/preseed/{}.cfg", NODE_1.replace(':', "-"));
+        assert_eq!(machine.get(&path), PRESEED.as_bytes());
+        assert_eq!(appliance.machine(NODE_1), ("armed".into(), 0));
+        let told = script(&machine, NODE_1, Firmware::IpxeBios);
+        assert!(told.contains("installing Debian"), "{told}");
     });
 }
 

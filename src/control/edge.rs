@@ -348,4 +348,33 @@ mod tests {
         }
         assert_eq!(told("GET /ä HTTP/1.1\r\n\r\n"), Err(400));
     }
+
+    /// All places are taken by guests who have asked.
+    fn full() -> (Arc<Guests>, UnixStream) {
+        let (guests, (stream, _)) = (Arc::new(Guests::default()), UnixStream::pair().unwrap());
+        for number in 0..MOST_GUESTS as u64 {
+            assert_eq!(guests.enter(&stream), Some(number));
+        }
+        guests.list().iter_mut().for_each(|guest| guest.asking = None);
+        (guests, stream)
+    }
+
+    #[test]
+    fn who_comes_while_all_are_answered_has_the_place_of_the_first_who_leaves() {
+        let (guests, stream) = full();
+        thread::scope(|scope| {
+            let comes = scope.spawn(|| guests.enter(&stream));
+            drop(Place { guests: Arc::clone(&guests), number: 3 });
+            assert_eq!(comes.join().unwrap(), Some(MOST_GUESTS as u64));
+        });
+    }
+
+    #[test]
+    fn nobody_waits_behind_one_who_waited_in_vain() {
+        let (guests, stream) = full();
+        assert_eq!(guests.enter(&stream), None);
+        let began = Instant::now();
+        assert_eq!(guests.enter(&stream), None);
+        assert!(began.elapsed() < QUEUEING);
+    }
 }

@@ -123,6 +123,15 @@ mod tests {
     }
 
     #[test]
+    fn what_comes_from_a_slow_stick_is_told_of_at_each_turn() {
+        let (mut sending, _) = sending("slow", 2 * LARGEST_TURN as u64);
+        let mut socket = Bottomless::default();
+        socket.slow = LONGEST_TURN;
+        sending.socket = Arc::new(socket);
+        assert_eq!(sending.turn().unwrap().unwrap(), STEP);
+    }
+
+    #[test]
     fn it_is_told_in_between_how_far_it_is() {
         let (mut sending, _) = sending("told", 2 * LARGEST_TURN as u64);
         sending.begun = Instant::now().checked_sub(LONGEST_SILENCE);

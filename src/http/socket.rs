@@ -52,19 +52,24 @@ is_a_socket!(UnixStream);
 
 /// For tests: always has room.
 #[cfg(test)]
-pub struct Bottomless(pub std::fs::File);
+pub struct Bottomless {
+    file: std::fs::File,
+    /// How long each write takes, as if its bytes came from a slow stick.
+    pub slow: std::time::Duration,
+}
 
 #[cfg(test)]
 impl Default for Bottomless {
     fn default() -> Bottomless {
-        Bottomless(std::fs::File::options().write(true).open("/dev/null").unwrap())
+        let file = std::fs::File::options().write(true).open("/dev/null").unwrap();
+        Bottomless { file, slow: std::time::Duration::ZERO }
     }
 }
 
 #[cfg(test)]
 impl AsFd for Bottomless {
     fn as_fd(&self) -> std::os::fd::BorrowedFd<'_> {
-        self.0.as_fd()
+        self.file.as_fd()
     }
 }
 
@@ -83,10 +88,11 @@ impl Socket for Bottomless {
     }
 
     fn try_to_write(&self, write: impl FnOnce() -> io::Result<usize>) -> io::Result<usize> {
+        std::thread::sleep(self.slow);
         write()
     }
 
     fn try_to_write_bytes(&self, bytes: &[IoSlice<'_>]) -> io::Result<usize> {
-        io::Write::write_vectored(&mut &self.0, bytes)
+        io::Write::write_vectored(&mut &self.file, bytes)
     }
 }

@@ -98,3 +98,28 @@ impl World {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fleet::life::Record;
+    use crate::inventory::machine::identity::Identity;
+
+    #[test]
+    fn a_new_address_means_that_reports_went_to_the_old_one() {
+        let config = crate::config::parse("").unwrap();
+        let world = World::new(config, "lo".to_owned(), None);
+        let mac: Mac = "52:54:00:00:00:01".parse().unwrap();
+        world.with_fleet(|fleet| fleet.remember(mac, Record::armed(String::new(), 0), true));
+        let missed = || {
+            let record = |fleet: &mut super::super::Fleet| {
+                fleet.record(&[mac], &Identity::default()).map(|(_, record)| record.missed)
+            };
+            world.with_fleet(record).unwrap()
+        };
+        world.set_own_subnet(world.own_subnet());
+        assert!(!missed());
+        world.set_own_subnet("192.168.1.7/24".parse().unwrap());
+        assert!(missed());
+    }
+}
