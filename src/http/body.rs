@@ -8,6 +8,7 @@
 use std::collections::VecDeque;
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::Instant;
 
 use bytes::{Buf, Bytes};
 use tokio::sync::oneshot::Receiver;
@@ -128,7 +129,7 @@ impl Outgoing {
         let mut sending = Sending::new(Arc::clone(&self.file), self.at, length, Arc::clone(socket));
         let (when_sent, left) = (self.when_sent.clone(), self.left);
         self.readers.read_in_turns(&self.errand, move || {
-            let sent = sending.turn()?;
+            let sent = sending.turn(Instant::now)?;
             if let Ok(count) = sent
                 && left.saturating_sub(count as u64) <= HELD_BACK as u64
             {

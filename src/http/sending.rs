@@ -47,9 +47,9 @@ impl<S: Socket> Sending<S> {
 
     /// Sends some more, as far as there is room. None: the socket had room for all of that, so
     /// there may be another turn. Else how much was sent in all turns; nothing at all is an
-    /// error of kind "would block".
-    pub fn turn(&mut self) -> Option<io::Result<usize>> {
-        let begin = Instant::now();
+    /// error of kind "would block". `now` is asked for the time between the pieces.
+    pub fn turn(&mut self, now: impl Fn() -> Instant) -> Option<io::Result<usize>> {
+        let begin = now();
         let silent_since = *self.begun.get_or_insert(begin);
         let mut took = Duration::ZERO;
         let mut room = LARGEST_TURN;
@@ -61,13 +61,13 @@ impl<S: Socket> Sending<S> {
                 Err(error) => return Some(Err(error)),
             };
             room = room.saturating_sub(count);
-            let before = std::mem::replace(&mut took, begin.elapsed());
+            let before = std::mem::replace(&mut took, now() - begin);
             let fast = took.saturating_sub(before) < FROM_THE_PAGE_CACHE;
             self.step = if fast { LARGEST_STEP.min(self.step * 4) } else { STEP };
         }
         // A slow stick is told of at each turn: many wait for the next one.
         let slow = took >= LONGEST_TURN;
-        let told = self.left == 0 || slow || silent_since.elapsed() >= LONGEST_SILENCE;
+        let told = self.left == 0 || slow || begin + took - silent_since >= LONGEST_SILENCE;
         told.then_some(Ok(self.sent))
     }
 
@@ -83,6 +83,8 @@ impl<S: Socket> Sending<S> {
 
 #[cfg(test)]
 mod tests {
+    use std::cell::Cell;
+
     use super::super::socket::Bottomless;
     use super::*;
     use crate::inventory::MediaFile;
@@ -103,50 +105,60 @@ mod tests {
         (Sending::new(window, 0, length, Arc::new(Bottomless::default())), file)
     }
 
+    /// A machine as fast as that: no time goes by.
+    fn at_once() -> impl Fn() -> Instant {
+        let begin = Instant::now();
+        move || begin
+    }
+
+    /// Each piece takes so long.
+    fn each_in(step: Duration) -> impl Fn() -> Instant {
+        let time = Cell::new(Instant::now());
+        move || time.replace(time.get() + step)
+    }
+
     #[test]
     fn a_socket_with_room_for_all_of_it_takes_it_in_turns() {
         let size = 2 * LARGEST_TURN + 7;
         let (mut sending, _) = sending("turns", size as u64);
-        // A machine that has other things to do may end a turn early.
-        let (mut turns, mut before) = (0, 0);
-        let sent = loop {
-            turns += 1;
-            sending.begun = None;
-            match sending.turn() {
-                None => assert!((1..=LARGEST_TURN).contains(&(sending.sent - before))),
-                Some(sent) => break sent,
-            }
-            before = sending.sent;
-        };
-        assert_eq!(sent.unwrap(), size);
-        assert!(turns >= 3, "{turns}");
+        let now = at_once();
+        for turn in 1..=2 {
+            assert!(sending.turn(&now).is_none());
+            assert_eq!(sending.sent, turn * LARGEST_TURN);
+        }
+        assert_eq!(sending.turn(&now).unwrap().unwrap(), size);
     }
 
     #[test]
     fn what_comes_from_a_slow_stick_is_told_of_at_each_turn() {
         let (mut sending, _) = sending("slow", 2 * LARGEST_TURN as u64);
-        let mut socket = Bottomless::default();
-        socket.slow = LONGEST_TURN;
-        sending.socket = Arc::new(socket);
-        assert_eq!(sending.turn().unwrap().unwrap(), STEP);
+        assert_eq!(sending.turn(each_in(LONGEST_TURN)).unwrap().unwrap(), STEP);
+    }
+
+    #[test]
+    fn what_comes_slower_than_from_memory_goes_out_in_small_pieces() {
+        let (mut sending, _) = sending("pieces", 2 * LARGEST_TURN as u64);
+        let pieces = LONGEST_TURN.as_millis() / FROM_THE_PAGE_CACHE.as_millis();
+        let sent = sending.turn(each_in(FROM_THE_PAGE_CACHE)).unwrap().unwrap();
+        assert_eq!(sent as u128, pieces * STEP as u128);
     }
 
     #[test]
     fn it_is_told_in_between_how_far_it_is() {
-        let (mut sending, _) = sending("told", 2 * LARGEST_TURN as u64);
-        sending.begun = Instant::now().checked_sub(LONGEST_SILENCE);
-        let sent = sending.turn().unwrap().unwrap();
-        assert!((1..=LARGEST_TURN).contains(&sent), "{sent}");
+        let (mut sending, _) = sending("told", 3 * LARGEST_TURN as u64);
+        let now = at_once();
+        assert!(sending.turn(&now).is_none());
+        let later = now() + LONGEST_SILENCE;
+        assert_eq!(sending.turn(|| later).unwrap().unwrap(), 2 * LARGEST_TURN);
     }
 
     #[test]
     fn what_was_sent_before_an_error_counts_and_then_the_error_comes() {
         let (mut sending, file) = sending("short", 3 * STEP as u64);
         file.set_len(STEP as u64).unwrap();
-        let sent = std::iter::repeat_with(|| sending.turn()).flatten().next();
-        assert_eq!(sent.unwrap().unwrap(), STEP);
+        assert_eq!(sending.turn(at_once()).unwrap().unwrap(), STEP);
         let Sending { file, at, left, socket, .. } = sending;
-        let error = Sending::new(file, at, left, socket).turn().unwrap().unwrap_err();
+        let error = Sending::new(file, at, left, socket).turn(at_once()).unwrap().unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::UnexpectedEof);
     }
 }

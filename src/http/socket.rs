@@ -52,24 +52,19 @@ is_a_socket!(UnixStream);
 
 /// For tests: always has room.
 #[cfg(test)]
-pub struct Bottomless {
-    file: std::fs::File,
-    /// How long each write takes, as if its bytes came from a slow stick.
-    pub slow: std::time::Duration,
-}
+pub struct Bottomless(pub std::fs::File);
 
 #[cfg(test)]
 impl Default for Bottomless {
     fn default() -> Bottomless {
-        let file = std::fs::File::options().write(true).open("/dev/null").unwrap();
-        Bottomless { file, slow: std::time::Duration::ZERO }
+        Bottomless(std::fs::File::options().write(true).open("/dev/null").unwrap())
     }
 }
 
 #[cfg(test)]
 impl AsFd for Bottomless {
     fn as_fd(&self) -> std::os::fd::BorrowedFd<'_> {
-        self.file.as_fd()
+        self.0.as_fd()
     }
 }
 
@@ -88,11 +83,10 @@ impl Socket for Bottomless {
     }
 
     fn try_to_write(&self, write: impl FnOnce() -> io::Result<usize>) -> io::Result<usize> {
-        std::thread::sleep(self.slow);
         write()
     }
 
     fn try_to_write_bytes(&self, bytes: &[IoSlice<'_>]) -> io::Result<usize> {
-        io::Write::write_vectored(&mut &self.file, bytes)
+        io::Write::write_vectored(&mut &self.0, bytes)
     }
 }
