@@ -4,11 +4,12 @@
 //!
 //! Beside an installer, the stick has that part of Debian's archive which it runs from, as
 //! Debian signs it. The installer checks that and runs until the disk is partitioned; the
-//! packages of the system that it would install are not there. Where the archive that the
-//! udebs come from lacks some, others stand in for them, as
-//! tests/support/installers/stand-ins.table says, and nobody signs that; the test says which.
-//! Where even those lack, a stand-in with the first file of an archive is asked what it has
-//! for this processor, and that is all.
+//! packages of the system that it would install are not there. What an installer runs at its
+//! very end, the report among it, is therefore run behind the partitioning, by the installer's
+//! own program for it. Where the archive that the udebs come from lacks some, others stand in
+//! for them, as tests/support/installers/stand-ins.table says, and nobody signs that; the test
+//! says which. Where even those lack, a stand-in with the first file of an archive is asked
+//! what it has for this processor, and that is all.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests fail so")]
 #![allow(clippy::indexing_slicing, clippy::cast_possible_truncation, reason = "tests fail so")]
@@ -71,6 +72,14 @@ const RECIPE: &str = "here :: {efi} \
     64 64 64 linux-swap method{ swap } format{ } . \
     500 1000 -1 ext4 method{ format } format{ } use_filesystem{ } filesystem{ ext4 } \
     mountpoint{ / } label{ {{ hostname }} } .";
+
+/// The last of partman's steps is what would be the installer's last step.
+const ENDING: &str = "d-i partman/early_command string \
+    ln -s /usr/lib/finish-install.d/*preseed /lib/partman/finish.d/99preseed\n";
+
+/// With all that a shell quotes with, and a line that goes on.
+const OWNERS_LAST: &str = "d-i preseed/late_command string logger -t owner \"it's\" 'all' \\\n\
+    \x20   \"$(echo done)\"; exit 0 # at last\n";
 
 const UNAUTHENTICATED: &str = "d-i debian-installer/allow_unauthenticated boolean true\n";
 
@@ -149,7 +158,8 @@ fn partitions(lan: &Lan, installer: &Installer) {
     }
     let efi = if *board == Board::Bios { "" } else { EFI };
     let trusting = if unsigned.is_some() { UNAUTHENTICATED } else { "" };
-    let preseed = format!("{PRESEED}{trusting}")
+    let last = if *board == Board::Bios { OWNERS_LAST } else { "" };
+    let preseed = format!("{PRESEED}{ENDING}{last}{trusting}")
         .replace("{mirror}", "10.10.10.1:8080")
         .replace("{directory}", &format!("/images/debian/{version}"))
         .replace("{recipe}", &RECIPE.replace("{efi}", efi));
@@ -161,6 +171,8 @@ fn partitions(lan: &Lan, installer: &Installer) {
     log.wait_for(&format!("{archive}/{first}"));
     // partman's own programs come from the archive.
     log.wait_for("/partman-base");
+    // The stick's preseed says nothing of a report.
+    log.wait_for("installed, it boots its own disk now");
     if ends_with_partman(unsigned.as_deref()) {
         pc.console.clone().patient(PATIENCE).wait_for("Debian installer main menu");
     } else {
@@ -169,6 +181,10 @@ fn partitions(lan: &Lan, installer: &Installer) {
     }
     assert_took_its_preseed(&pc);
     assert_partitioned(&pc.disk, *board, "node-1");
+    if !last.is_empty() {
+        let lines = flight::of(NODE_1, Source::Syslog);
+        assert!(lines.iter().any(|line| line == "owner: it's all done"), "{lines:#?}");
+    }
 }
 
 /// Whether the archive lacks what the next step is made of: the installer then asks what to do.
