@@ -85,6 +85,13 @@ fn a_bench_whose_installer_says_nothing_is_installed_at_every_boot_too() {
 }
 
 #[test]
+fn a_bench_whose_report_cannot_have_been_lost_fails_as_others_do() {
+    let once = [BOOT.as_slice(), &[ImageDelivered]].concat();
+    let failed = live_as(Install::Always, &[once.repeat(3).as_slice(), &[FirmwareStarts]].concat());
+    assert_eq!((failed.phase, failed.attempts), (Phase::Failed, 3));
+}
+
+#[test]
 fn whoever_looks_at_a_script_that_was_taken_long_ago_has_nothing_installed_again() {
     let done = live(&[FirmwareStarts, TookInstaller, ImageDelivered]);
     let looked = done.after(TookInstaller, Install::Once, "x", 2);

@@ -3,6 +3,7 @@ use std::sync::Arc;
 
 use super::*;
 
+use crate::inventory::ending::left_alone;
 use crate::inventory::machine::identity::Identity;
 use crate::inventory::*;
 
@@ -269,6 +270,25 @@ fn a_config_is_served_as_it_is_where_a_report_could_do_harm() {
             _ => panic!("{more}"),
         }
     }
+}
+
+#[test]
+fn what_reports_nothing_and_is_left_alone_is_named_and_nothing_else() {
+    let [linux, initrd, ..] = THREE;
+    let left = |name: &str, text: &str| {
+        let found = stick(&[(name, text), linux, initrd]);
+        let machine = found.machine(mac(NODE)).unwrap().clone();
+        let image = found.image_for(&machine, mac(NODE)).unwrap();
+        left_alone(&found, &machine, image, mac(NODE)).map(|(path, _)| path.to_owned())
+    };
+    let (file, template) = ("preseed/52-54-00-00-00-01.cfg", "preseed/52-54-00-00-00-01.cfg.j2");
+    let more = "d-i preseed/run string x.sh\n";
+    let reports =
+        format!("{more}d-i preseed/late_command string wget {{{{ report_installed }}}}\n");
+    assert_eq!(left(file, more).as_deref(), Some(file));
+    assert_eq!(left(template, more).as_deref(), Some(template));
+    assert_eq!(left(template, &reports), None, "it reports");
+    assert_eq!(left(template, "d-i a/b string c\n"), None, "a report is added");
 }
 
 #[test]
