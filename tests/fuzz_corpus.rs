@@ -78,6 +78,7 @@ fn targets() -> Vec<Target> {
         target("profiles", bodies::profiles, || texts("src/inventory/profiles", ".toml")),
         target("machines", bodies::machines, || vec![MACHINES.into()]),
         target("config", bodies::config, || texts("board", "pxeberry.toml")),
+        target("reports", bodies::reports, endings),
     ]
 }
 
@@ -173,6 +174,28 @@ args = ["quiet"]
 name = "node-2"
 match = { serial = "ABC*", uuid = "4c4c4544-0051-4a10-8031-b4c04f333033" }
 "#;
+
+/// Of each kind, for a newer and an older installer: our examples, and what they do not have.
+fn endings() -> Vec<Vec<u8>> {
+    const FOLDERS: [&str; 6] =
+        ["preseed", "kickstart", "autoinstall/default", "ignition", "autoyast", "agama"];
+    const MORE: [&str; 6] = [
+        "# a\nd-i a/b string c \\\n# b\n  d\r\nd-i preseed/late_command string \\\n a \"it's\" \\\n b # c",
+        "install\n%packages\n@core\n%end\n%post --log=/root/log\necho %end\n%end",
+        "#cloud-config\nautoinstall: {version: 1, late-commands: [[a, b], \"c: d\"], 'error-commands': []}",
+        r#"{"ignition": {"version": "2.2.0"}, "systemd": {"units": [{"name": "a.service"}]}}"#,
+        "<?xml version=\"1.0\"?><!DOCTYPE profile><profile xmlns=\"a\" xmlns:config=\"b\"><scripts>\
+         <init-scripts config:type=\"list\"><script/></init-scripts></scripts></profile>",
+        r#"{"scripts": {"post": [{"name": "a", "content": "b"}], "pre": []}}"#,
+    ];
+    let kinds = FOLDERS.iter().zip(MORE).zip(0..);
+    let endings = kinds.flat_map(|((folder, more), kind)| {
+        let mut texts = texts(&format!("board/examples/{folder}"), ".j2");
+        texts.push(more.into());
+        texts.into_iter().flat_map(move |text| [80, 7].map(|of| [&[kind, of], &text[..]].concat()))
+    });
+    endings.collect()
+}
 
 fn write_seeds(folder: &Path, seeds: &[Vec<u8>]) {
     let _ = fs::remove_dir_all(folder);
