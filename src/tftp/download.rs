@@ -30,9 +30,10 @@ const FIRST_PIECE: usize = 2 * 1024;
 /// A client that takes its blocks gets larger pieces, as a stick likes them.
 const LARGEST_PIECE: usize = 64 * 1024;
 
-/// Every client holds two pieces. With many of them the pieces are smaller: together twice
-/// this much.
-const PIECES_TOGETHER: usize = 2 * 1024 * 1024;
+/// Every client holds two pieces. With more than sixteen of them the pieces are smaller:
+/// together twice this much. A room that is switched on reads the same loaders, which come from
+/// the page cache, so small ones cost little there.
+const PIECES_TOGETHER: usize = 1024 * 1024;
 
 /// A stick that brings nothing for so long hangs: the client is told, and may have others try.
 const STICK_DEADLINE: Duration = Duration::from_secs(10);
@@ -282,7 +283,7 @@ impl Ahead {
         let (file, open, at) = (self.file.clone(), self.open.clone(), self.at);
         let mut bytes = std::mem::take(&mut self.spare);
         // In a crowd they become smaller.
-        if bytes.capacity() > 2 * length {
+        if bytes.capacity() > length {
             bytes = Vec::new();
         }
         self.coming = Some(self.readers.read(&self.errand, move || {
@@ -294,9 +295,11 @@ impl Ahead {
     }
 }
 
-/// The largest piece while so many transfers run.
+/// The largest piece while so many transfers run: a power of two, so that it does not change
+/// with each of them.
 fn largest_piece(running: usize) -> usize {
-    (PIECES_TOGETHER / running.max(1)).clamp(FIRST_PIECE, LARGEST_PIECE)
+    let share = PIECES_TOGETHER / running.max(1);
+    1 << share.clamp(FIRST_PIECE, LARGEST_PIECE).ilog2()
 }
 
 fn read(file: &MediaFile, open: Option<Arc<Window>>, at: u64, mut bytes: Vec<u8>) -> Piece {
@@ -363,8 +366,9 @@ mod tests {
     #[test]
     fn one_client_is_read_for_in_large_pieces_and_many_take_no_more_memory() {
         assert_eq!(largest_piece(0), LARGEST_PIECE);
-        assert_eq!(largest_piece(32), LARGEST_PIECE);
-        for running in [33, 128, 500] {
+        assert_eq!(largest_piece(16), LARGEST_PIECE);
+        assert_eq!(largest_piece(100), largest_piece(128));
+        for running in [17, 33, 128, 500] {
             let together = 2 * running * largest_piece(running);
             assert!(together <= 2 * PIECES_TOGETHER, "{running}: {together}");
         }
