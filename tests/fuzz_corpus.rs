@@ -181,7 +181,7 @@ fn endings() -> Vec<Vec<u8>> {
         ["preseed", "kickstart", "autoinstall/default", "ignition", "autoyast", "agama"];
     const MORE: [&str; 6] = [
         "# a\nd-i a/b string c \\\n# b\n  d\r\nd-i preseed/late_command string \\\n a \"it's\" \\\n b # c",
-        "install\n%packages\n@core\n%end\n%post --log=/root/log\necho %end\n%end",
+        "install\n%packages\n@core\n%end\n%post --log=/var/log/post\necho %end\n%end",
         "#cloud-config\nautoinstall: {version: 1, late-commands: [[a, b], \"c: d\"], 'error-commands': []}",
         r#"{"ignition": {"version": "2.2.0"}, "systemd": {"units": [{"name": "a.service"}]}}"#,
         "<?xml version=\"1.0\"?><!DOCTYPE profile><profile xmlns=\"a\" xmlns:config=\"b\"><scripts>\
