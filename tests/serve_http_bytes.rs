@@ -239,6 +239,25 @@ fn a_request_in_pieces_and_a_second_one_behind_it_are_both_answered() {
 }
 
 #[test]
+fn who_says_that_it_asks_for_no_more_still_gets_its_answers_whole() {
+    isolated(|lan| {
+        let scene = Scene::new(&lan);
+        for more in [&[][..], &["/1185.3.0/version.txt"]] {
+            let mut connection = scene.connect();
+            connection.request("GET", PATH, &[]);
+            more.iter().for_each(|path| connection.request("GET", path, &[]));
+            connection.asks_no_more();
+            assert_eq!(connection.answer(false).unwrap().body.len(), 2_000_003);
+            for _ in more {
+                let answer = connection.answer(false).unwrap();
+                assert_eq!(answer.body, b"COREOS_VERSION=1185.3.0\n");
+            }
+            assert_eq!(connection.rest(), b"", "and then the server closes");
+        }
+    });
+}
+
+#[test]
 fn only_reading_is_allowed() {
     isolated(|lan| {
         let scene = Scene::new(&lan);

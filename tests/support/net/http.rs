@@ -1,7 +1,7 @@
 //! HTTP by hand: the exact bytes of an answer.
 
 use std::io::{ErrorKind, Read, Write};
-use std::net::{SocketAddrV4, TcpStream};
+use std::net::{Shutdown, SocketAddrV4, TcpStream};
 
 use super::PATIENCE;
 use super::lan::SERVER;
@@ -56,6 +56,11 @@ impl Connection {
     /// Sends bytes as they are. A server that has closed already is no error here.
     pub fn send(&mut self, bytes: &[u8]) {
         let _ = self.stream.write_all(bytes);
+    }
+
+    /// Says that nothing more will be sent, and still listens.
+    pub fn asks_no_more(&self) {
+        self.stream.shutdown(Shutdown::Write).unwrap();
     }
 
     /// Sends a request without a body and reads the answer.
