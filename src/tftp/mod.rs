@@ -8,8 +8,8 @@
 //! What the library costs: thirteen system calls for a block of a client that takes one after
 //! the other, none of them ours. Five would go if async-io woke nobody for a timer that is not
 //! the next one, two if async-tftp accepted requests in a task of its own. With 0.3 ms to go and
-//! back, one client does not see that, and sixteen get 0.91 to 0.97 of what the best server
-//! sends them. Without any way to go, sixteen with windows get 0.64 to 0.81 of what atftpd's
+//! back, one client does not see that, and sixteen get 0.95 to 0.98 of what the best server
+//! sends them. Without any way to go, sixteen with windows get 0.63 to 0.81 of what atftpd's
 //! threads do; for that the library would have to send a window by one call (`sendmmsg`) on a
 //! connected socket (`tests/bench/tftp` measures it).
 
