@@ -40,12 +40,14 @@ CONF
     APT_CONFIG=$apt/apt.conf borrow "$2"
 }
 
-# instructions PATH: for a MiB of a large file, what starting and idling takes left out.
+# instructions PATH: for a MiB of a file of 256 MiB. What starting and idling takes is left out;
+# never twice the same, so it needs that many. How often the server has to wait for the client is
+# not the same either: single counts are between 850 and 1,500.
 instructions() {
     local few many
     few=$(count_instructions "$1" 1)
-    many=$(count_instructions "$1" 65)
-    echo $(((many - few) / 64))
+    many=$(count_instructions "$1" 256)
+    echo $(((many - few) / 255))
 }
 
 # count_instructions PATH MIB: of a server that sends so much.

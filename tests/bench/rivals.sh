@@ -21,7 +21,8 @@ clients=(10.65.0.0/16 10.67.0.0/16)
 run=/run/bench
 packages=$work/packages
 load=$repo/target/release/examples/load
-program=$repo/target/release/pxeberry
+host=$(rustc --print host-tuple)
+program=$repo/target/bench/cargo/$host/release/pxeberry
 
 # enter SCRIPT ARGUMENT...: runs `SCRIPT --inside ARGUMENT...` in namespaces of its own for at
 # most $most seconds. However it ends, the kernel takes everything away with the namespaces.
@@ -45,8 +46,12 @@ prepare() {
     exec 9>"$repo/target/bench/lock"
     flock --nonblock 9 || die "a benchmark runs already"
     need_packages iproute2 iputils-ping mount util-linux "$@"
-    if [[ $program == "$repo/target/release/pxeberry" ]]; then
-        cargo build --release --locked --quiet --manifest-path "$repo/Cargo.toml"
+    # As the image has it (image/lib/toolchain.sh), for this machine.
+    if [[ $program == "$repo/target/bench/cargo/"* ]]; then
+        printf 'compiling\n' >&2
+        RUSTFLAGS='-C target-feature=+crt-static -C relocation-model=static' \
+            cargo build --release --locked --quiet --no-default-features --bin pxeberry \
+            --target "$host" --target-dir "$repo/target/bench/cargo" --manifest-path "$repo/Cargo.toml"
     fi
     cargo build --release --locked --quiet --example load --manifest-path "$repo/Cargo.toml"
 }
