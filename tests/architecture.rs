@@ -156,6 +156,7 @@ const PURE: &[&str] = &[
     "verify/sums.rs",
     "verify/table.rs",
     "verify/verdict.rs",
+    "world/taken.rs",
     "world/turns.rs",
 ];
 

@@ -84,6 +84,27 @@ fn a_named_machine_installs_once_and_then_boots_its_disk() {
 }
 
 #[test]
+fn an_image_is_delivered_when_all_of_it_was_taken_in_whatever_parts() {
+    isolated(|lan| {
+        let appliance = Appliance::server();
+        appliance.sample_stick();
+        let _server = appliance.serves();
+        let machine = lan.machine(NODE_1);
+        assert_eq!(boots(&machine), Told::Install);
+        let takes = |part: &str| {
+            let range = format!("Range: bytes={part}");
+            let answer = machine.connect(8080).ask("GET", &image(), &[&range]);
+            assert_eq!(answer.status, 206, "{part}");
+            state(&appliance)
+        };
+        assert_eq!(takes("1000000-"), "installing", "the end alone is not the image");
+        assert_eq!(takes("0-499999"), "installing");
+        assert_eq!(takes("500000-500009"), "installing");
+        assert_eq!(takes("400000-999999"), "delivered");
+    });
+}
+
+#[test]
 fn a_report_needs_the_token_of_this_installation() {
     isolated(|lan| {
         let appliance = Appliance::server();

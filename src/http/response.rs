@@ -191,11 +191,14 @@ async fn send_file(
         }
         Open::Unread(window) => window,
     };
-    let readers = asked.world.readers.clone();
+    let (readers, transfers) = (asked.world.readers.clone(), &asked.world.transfers);
+    let part = first..first + length;
+    let when_whole =
+        when_sent.map(|tell| transfers.once_whole(asked.asker, &file.path, part, file.size, tell));
     let outgoing = Outgoing::new(open, (first, length), errand, readers)
-        .telling(when_sent.filter(|_| first + length == file.size))
+        .telling(when_whole)
         .told_in(story)
-        .showing(asked.world.transfers.begin_file(asked.asker, &file.path, first, file.size))
+        .showing(transfers.begin_file(asked.asker, &file.path, first, file.size))
         .holding(place.flatten());
     *answer.body_mut() = Body::File(Box::new(outgoing));
     answer

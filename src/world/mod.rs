@@ -17,6 +17,7 @@ pub mod readers;
 pub mod recorder;
 pub mod restart;
 pub mod stories;
+mod taken;
 mod timelines;
 pub mod transfers;
 pub mod turns;

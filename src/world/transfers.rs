@@ -1,12 +1,14 @@
 //! How many files are on their way, for limits and for the LEDs; and how far each is.
 
 use std::net::Ipv4Addr;
+use std::ops::Range;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use serde::Serialize;
 
 use super::locked;
+use super::taken::Taken;
 
 /// What is told when the last byte of a file was handed over.
 pub type WhenSent = Box<dyn FnOnce() + Send>;
@@ -37,13 +39,16 @@ pub struct Progress {
 struct Counted {
     running: AtomicUsize,
     parcels: Mutex<Vec<Arc<Parcel>>>,
+    taken: Mutex<Taken>,
 }
 
 #[derive(Debug)]
 struct Parcel {
     to: Ipv4Addr,
     file: String,
+    first: u64,
     size: u64,
+    /// Up to here.
     sent: AtomicU64,
 }
 
@@ -59,10 +64,10 @@ impl Transfers {
         Transfer { of: self.clone(), parcel: None }
     }
 
-    /// One more, which is shown with the machine at `to`. A part of a file begins at `sent`.
-    pub fn begin_file(&self, to: Ipv4Addr, file: &str, sent: u64, size: u64) -> Transfer {
-        let sent = AtomicU64::new(sent);
-        let parcel = Arc::new(Parcel { to, file: file.to_owned(), size, sent });
+    /// One more, which is shown with the machine at `to`. A part of a file begins at `first`.
+    pub fn begin_file(&self, to: Ipv4Addr, file: &str, first: u64, size: u64) -> Transfer {
+        let sent = AtomicU64::new(first);
+        let parcel = Arc::new(Parcel { to, file: file.to_owned(), first, size, sent });
         locked(&self.0.parcels).push(Arc::clone(&parcel));
         let mut transfer = self.begin();
         transfer.parcel = Some(parcel);
@@ -75,6 +80,35 @@ impl Transfers {
         // Dropping it gives the place back, also when it was one too many.
         let transfer = Transfer { of: self.clone(), parcel: None };
         (before < most).then_some(transfer)
+    }
+
+    /// For a part of a file that is `size` bytes long: what is to be told when the machine at
+    /// `to` has been handed all of it, in this part and in those before it.
+    pub fn once_whole(
+        &self,
+        to: Ipv4Addr,
+        file: &str,
+        part: Range<u64>,
+        size: u64,
+        tell: WhenSent,
+    ) -> WhenSent {
+        locked(&self.0.taken).begins(to, file, &part, size);
+        let (all, file) = (self.clone(), file.to_owned());
+        Box::new(move || {
+            if all.is_whole(to, &file, part, size) {
+                tell();
+            }
+        })
+    }
+
+    fn is_whole(&self, to: Ipv4Addr, file: &str, part: Range<u64>, size: u64) -> bool {
+        // A connection whose other end is gone may take minutes to end; the rest is asked for on
+        // another one.
+        let parcels = locked(&self.0.parcels);
+        let others = parcels.iter().filter(|parcel| parcel.to == to && parcel.file == file);
+        let mut parts: Vec<_> = others.map(|parcel| parcel.handed_over()).collect();
+        parts.push(part);
+        locked(&self.0.taken).is_all(to, file, parts, size)
     }
 
     /// What is on its way now, and to whom; what began last is last.
@@ -97,11 +131,19 @@ impl Transfer {
     }
 }
 
+impl Parcel {
+    fn handed_over(&self) -> Range<u64> {
+        self.first..self.sent.load(Ordering::Relaxed)
+    }
+}
+
 impl Drop for Transfer {
     fn drop(&mut self) {
         self.of.0.running.fetch_sub(1, Ordering::Relaxed);
         if let Some(parcel) = &self.parcel {
-            locked(&self.of.0.parcels).retain(|other| !Arc::ptr_eq(other, parcel));
+            let mut parcels = locked(&self.of.0.parcels);
+            locked(&self.of.0.taken).took(parcel.to, &parcel.file, parcel.handed_over());
+            parcels.retain(|other| !Arc::ptr_eq(other, parcel));
         }
     }
 }
@@ -109,6 +151,8 @@ impl Drop for Transfer {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    const NODE: Ipv4Addr = Ipv4Addr::new(10, 10, 10, 100);
 
     #[test]
     fn a_place_is_free_again_when_its_transfer_ends() {
@@ -124,13 +168,35 @@ mod tests {
     #[test]
     fn a_file_is_shown_with_its_progress_until_it_ends() {
         let transfers = Transfers::default();
-        let to = Ipv4Addr::new(10, 10, 10, 100);
-        let file = transfers.begin_file(to, "linux", 10, 100);
+        let file = transfers.begin_file(NODE, "linux", 10, 100);
         file.sent(20);
         assert_eq!(transfers.count(), 1);
         let progress = Progress { file: "linux".to_owned(), sent: 30, size: 100 };
-        assert_eq!(transfers.under_way(), [(to, progress)]);
+        assert_eq!(transfers.under_way(), [(NODE, progress)]);
         drop(file);
         assert!(transfers.under_way().is_empty() && transfers.count() == 0);
+    }
+
+    /// Whether it is told when bytes 60 to 100 are out.
+    fn is_told_with_the_end(transfers: &Transfers) -> bool {
+        let told = Arc::new(AtomicUsize::new(0));
+        let tells = Arc::clone(&told);
+        let tell = Box::new(move || {
+            tells.fetch_add(1, Ordering::Relaxed);
+        });
+        transfers.once_whole(NODE, "disk.img", 60..100, 100, tell)();
+        told.load(Ordering::Relaxed) == 1
+    }
+
+    #[test]
+    fn a_file_is_whole_when_its_rest_is_taken_after_it_broke_off() {
+        let transfers = Transfers::default();
+        assert!(!is_told_with_the_end(&transfers));
+        let broken = transfers.begin_file(NODE, "disk.img", 0, 100);
+        let _tell = transfers.once_whole(NODE, "disk.img", 0..100, 100, Box::new(|| ()));
+        broken.sent(60);
+        assert!(is_told_with_the_end(&transfers), "its connection has not ended yet");
+        drop(broken);
+        assert!(is_told_with_the_end(&transfers));
     }
 }
