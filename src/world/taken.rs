@@ -22,7 +22,7 @@ pub struct Taken(BTreeMap<Ipv4Addr, Vec<Taking>>);
 #[derive(Debug)]
 struct Taking {
     file: String,
-    /// In order, and none touches another.
+    /// None touches another.
     parts: Vec<Range<u64>>,
 }
 
@@ -42,6 +42,13 @@ impl Taken {
                 files.remove(0);
             }
             files.push(Taking { file: file.to_owned(), parts: Vec::new() });
+        }
+    }
+
+    /// It has all of it, and this was told: whatever comes is of another attempt.
+    pub fn ends(&mut self, to: Ipv4Addr, file: &str) {
+        if let Some(files) = self.0.get_mut(&to) {
+            files.retain(|taking| taking.file != file);
         }
     }
 
@@ -72,9 +79,6 @@ impl Taken {
 }
 
 fn add(parts: &mut Vec<Range<u64>>, mut part: Range<u64>) {
-    if part.is_empty() {
-        return;
-    }
     parts.retain(|other| {
         let touches = other.start <= part.end && part.start <= other.end;
         if touches {
@@ -82,8 +86,7 @@ fn add(parts: &mut Vec<Range<u64>>, mut part: Range<u64>) {
         }
         !touches
     });
-    let at = parts.partition_point(|other| other.end < part.start);
-    parts.insert(at, part);
+    parts.push(part);
 }
 
 #[cfg(test)]
@@ -116,9 +119,12 @@ mod tests {
 
     #[test]
     fn parts_may_come_in_any_order() {
-        let taken = after(&[(40, 60), (80, 100), (20, 40)]);
+        let taken = after(&[(40, 50), (80, 90), (20, 40), (90, 100), (70, 80), (50, 60)]);
         assert!(!taken.is_all(NODE, "disk.img", Some(0..20), 100));
-        assert!(taken.is_all(NODE, "disk.img", [60..80, 0..20], 100));
+        assert!(taken.is_all(NODE, "disk.img", [60..70, 0..20], 100));
+        // One behind the other they are one.
+        let bytes: Vec<_> = (0..99).map(|at| (at, at + 1)).collect();
+        assert!(after(&bytes).is_all(NODE, "disk.img", Some(99..100), 100));
     }
 
     #[test]
@@ -127,6 +133,15 @@ mod tests {
         taken.begins(NODE, "disk.img", &(0..100), 100);
         assert!(!taken.is_all(NODE, "disk.img", Some(60..100), 100));
         assert!(taken.is_all(NODE, "disk.img", Some(0..100), 100));
+    }
+
+    #[test]
+    fn once_it_was_told_the_end_alone_is_nothing_again() {
+        let mut taken = after(&[(0, 60), (60, 100)]);
+        assert!(taken.is_all(NODE, "disk.img", None, 100));
+        taken.ends(NODE, "disk.img");
+        taken.took(NODE, "disk.img", 0..100);
+        assert!(!taken.is_all(NODE, "disk.img", Some(60..100), 100));
     }
 
     #[test]

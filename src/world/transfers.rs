@@ -1,4 +1,5 @@
-//! How many files are on their way, for limits and for the LEDs; and how far each is.
+//! How many files are on their way, for limits and for the LEDs; how far each is; and when a
+//! machine has been handed all of one, in whatever parts.
 
 use std::net::Ipv4Addr;
 use std::ops::Range;
@@ -101,14 +102,21 @@ impl Transfers {
         })
     }
 
+    /// With a part that is out now.
     fn is_whole(&self, to: Ipv4Addr, file: &str, part: Range<u64>, size: u64) -> bool {
         // A connection whose other end is gone may take minutes to end; the rest is asked for on
         // another one.
         let parcels = locked(&self.0.parcels);
         let others = parcels.iter().filter(|parcel| parcel.to == to && parcel.file == file);
-        let mut parts: Vec<_> = others.map(|parcel| parcel.handed_over()).collect();
-        parts.push(part);
-        locked(&self.0.taken).is_all(to, file, parts, size)
+        let parts = others.map(|parcel| parcel.handed_over()).chain([part.clone()]);
+        let mut taken = locked(&self.0.taken);
+        let is_all = taken.is_all(to, file, parts, size);
+        match is_all {
+            true => taken.ends(to, file),
+            // Of two that end at once, the later one sees the other: it is counted after this.
+            false => taken.took(to, file, part),
+        }
+        is_all
     }
 
     /// What is on its way now, and to whom; what began last is last.
@@ -197,6 +205,41 @@ mod tests {
         broken.sent(60);
         assert!(is_told_with_the_end(&transfers), "its connection has not ended yet");
         drop(broken);
+        assert!(!is_told_with_the_end(&transfers), "that was told");
+    }
+
+    #[test]
+    fn what_was_handed_over_before_a_connection_ended_counts() {
+        let transfers = Transfers::default();
+        let broken = transfers.begin_file(NODE, "disk.img", 0, 100);
+        let _tell = transfers.once_whole(NODE, "disk.img", 0..100, 100, Box::new(|| ()));
+        broken.sent(60);
+        drop(broken);
         assert!(is_told_with_the_end(&transfers));
+    }
+
+    #[test]
+    fn who_takes_all_of_it_in_one_part_has_it_however_many_others_begin_meanwhile() {
+        let transfers = Transfers::default();
+        let told = Arc::new(AtomicUsize::new(0));
+        let tells = Arc::clone(&told);
+        let tell = Box::new(move || tells.store(1, Ordering::Relaxed));
+        let tell = transfers.once_whole(NODE, "disk.img", 0..100, 100, tell);
+        for other in 0..10_000_u32 {
+            let other = Ipv4Addr::from(other);
+            let _ = transfers.once_whole(other, "disk.img", 0..1, 100, Box::new(|| ()));
+        }
+        tell();
+        assert_eq!(told.load(Ordering::Relaxed), 1);
+    }
+
+    #[test]
+    fn of_two_parts_that_end_at_once_the_later_one_tells() {
+        let transfers = Transfers::default();
+        let begun = [0, 60].map(|first| transfers.begin_file(NODE, "disk.img", first, 100));
+        // Out, but not counted yet.
+        transfers.once_whole(NODE, "disk.img", 0..60, 100, Box::new(|| unreachable!()))();
+        assert!(is_told_with_the_end(&transfers));
+        drop(begun);
     }
 }
