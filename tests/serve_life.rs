@@ -44,6 +44,14 @@ fn image() -> String {
     format!("/1185.3.0/{IMAGE}")
 }
 
+/// The sample stick is served, and this is its node-1.
+fn scene(lan: &net::Lan) -> (Appliance, Server, Machine) {
+    let appliance = Appliance::server();
+    appliance.sample_stick();
+    let server = appliance.serves();
+    (appliance, server, lan.machine(NODE_1))
+}
+
 /// The machine boots the installer, takes its image and says that it is done.
 fn installs(machine: &Machine) {
     assert_eq!(boots(machine), Told::Install);
@@ -59,10 +67,7 @@ fn state(appliance: &Appliance) -> String {
 #[test]
 fn a_named_machine_installs_once_and_then_boots_its_disk() {
     isolated(|lan| {
-        let appliance = Appliance::server();
-        appliance.sample_stick();
-        let server = appliance.serves();
-        let machine = lan.machine(NODE_1);
+        let (appliance, server, machine) = scene(&lan);
         assert_eq!(appliance.machine(NODE_1), ("armed".into(), 0));
         assert_eq!(boots(&machine), Told::Install);
         assert_eq!(appliance.machine(NODE_1), ("installing".into(), 1));
@@ -86,10 +91,7 @@ fn a_named_machine_installs_once_and_then_boots_its_disk() {
 #[test]
 fn an_image_is_delivered_when_all_of_it_was_taken_in_whatever_parts() {
     isolated(|lan| {
-        let appliance = Appliance::server();
-        appliance.sample_stick();
-        let _server = appliance.serves();
-        let machine = lan.machine(NODE_1);
+        let (appliance, _server, machine) = scene(&lan);
         assert_eq!(boots(&machine), Told::Install);
         let takes = |part: &str| {
             let range = format!("Range: bytes={part}");
@@ -136,10 +138,7 @@ fn a_report_needs_the_token_of_this_installation() {
 #[test]
 fn after_three_boots_without_an_end_it_has_failed_until_somebody_arms_it() {
     isolated(|lan| {
-        let appliance = Appliance::server();
-        appliance.sample_stick();
-        let server = appliance.serves();
-        let machine = lan.machine(NODE_1);
+        let (appliance, server, machine) = scene(&lan);
         for attempt in 1..=3 {
             assert_eq!(boots(&machine), Told::Install, "attempt {attempt}");
             assert_eq!(appliance.machine(NODE_1), ("installing".into(), attempt));
@@ -159,10 +158,7 @@ fn after_three_boots_without_an_end_it_has_failed_until_somebody_arms_it() {
 #[test]
 fn a_failure_that_is_reported_is_tried_again_at_the_next_boot() {
     isolated(|lan| {
-        let appliance = Appliance::server();
-        appliance.sample_stick();
-        let server = appliance.serves();
-        let machine = lan.machine(NODE_1);
+        let (appliance, server, machine) = scene(&lan);
         assert_eq!(boots(&machine), Told::Install);
         machine.get(&report(&machine, "failed"));
         server.log.wait_for("warning: node-1 (52:54:00:00:00:01): reports that installing failed");
@@ -174,10 +170,7 @@ fn a_failure_that_is_reported_is_tried_again_at_the_next_boot() {
 #[test]
 fn an_image_sent_whole_is_not_an_end_when_the_script_would_have_said_so() {
     isolated(|lan| {
-        let appliance = Appliance::server();
-        appliance.sample_stick();
-        let _server = appliance.serves();
-        let machine = lan.machine(NODE_1);
+        let (_appliance, _server, machine) = scene(&lan);
         assert_eq!(boots(&machine), Told::Install);
         machine.get(SCRIPT);
         machine.get(&image());
@@ -232,10 +225,7 @@ fn looking_at_a_script_changes_nothing() {
 #[test]
 fn ipxe_is_given_the_same_answers() {
     isolated(|lan| {
-        let appliance = Appliance::server();
-        appliance.sample_stick();
-        let _server = appliance.serves();
-        let machine = lan.machine(NODE_1);
+        let (appliance, _server, machine) = scene(&lan);
         machine.boots(Firmware::EfiX64);
         let ack = machine.boots(Firmware::IpxeEfiX64);
         let path = ack.file.strip_prefix("http://10.10.10.1:8080").unwrap();
@@ -280,10 +270,7 @@ fn power_cut_without_stick(appliance: &Appliance, server: Server) -> Server {
 #[test]
 fn a_power_cut_at_any_stage_loses_nothing() {
     isolated(|lan| {
-        let appliance = Appliance::server();
-        appliance.sample_stick();
-        let mut server = appliance.serves();
-        let machine = lan.machine(NODE_1);
+        let (appliance, mut server, machine) = scene(&lan);
 
         assert_eq!(boots(&machine), Told::Install);
         server = power_cut(&appliance, server);
