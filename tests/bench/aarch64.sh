@@ -40,8 +40,8 @@ CONF
     APT_CONFIG=$apt/apt.conf borrow "$2"
 }
 
-# instructions PATH: for a MiB of a file of 256 MiB. What starting and idling takes is left out;
-# never twice the same, so it needs that many. How often the server has to wait for the client is
+# instructions PATH: for a MiB of a file of 256 MiB. What starting and idling takes is left out; it
+# is never twice the same, so so much is sent. How often the server has to wait for its client is
 # not the same either: single counts are between 850 and 1,500.
 instructions() {
     local few many
